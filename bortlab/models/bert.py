@@ -1,0 +1,112 @@
+"""BERT: the reference that the other families make smaller.
+
+Devlin et al. 2018, "BERT: Pre-training of Deep Bidirectional Transformers for Language Understanding" (arXiv
+1810.04805). A stack of post-norm blocks, learned positions, two token types, a masked-LM head tied to the word table
+and a next-sentence head on the pooled first position.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import nn
+
+from bortlab.models.base import Checkpoint, Config, Family, Network
+from bortlab.nn import Block, FeedForward, SelfAttention
+
+
+@dataclass(frozen=True, kw_only=True)
+class BertConfig(Config):
+    """Sizes of a BERT, as in its config.json."""
+
+    model_type: ClassVar[str] = "bert"
+
+    vocab_size: int = 30522
+    hidden_size: int = 768
+    num_hidden_layers: int = 12
+    num_attention_heads: int = 12
+    intermediate_size: int = 3072
+
+
+class Bert(Network):
+    """BERT: one block of its own for each layer."""
+
+    def __init__(self, config: Config, task: str = "masked-lm", *, pools: bool = True) -> None:
+        super().__init__(config, task, pools=pools)
+        self.blocks = nn.ModuleList(plain_block(config) for _ in range(config.num_hidden_layers))
+
+    def block(self, index: int) -> Block:
+        """The index-th block."""
+        return self.blocks[index]  # type: ignore[return-value]
+
+
+def plain_block(config: Config) -> Block:
+    """A block with self-attention, as BERT, ALBERT and Bort use it."""
+    return Block(
+        attention=SelfAttention(
+            hidden=config.hidden_size, heads=config.num_attention_heads, dropout=config.attention_probs_dropout_prob
+        ),
+        feedforward=FeedForward(
+            hidden=config.hidden_size, intermediate=config.intermediate_size, activation=config.hidden_act
+        ),
+        hidden=config.hidden_size,
+        eps=config.layer_norm_eps,
+        dropout=config.hidden_dropout_prob,
+    )
+
+
+EMBEDDING_RENAMES = (
+    (r"^embeddings\.words\.", "embeddings.word_embeddings."),
+    (r"^embeddings\.positions\.", "embeddings.position_embeddings."),
+    (r"^embeddings\.types\.", "embeddings.token_type_embeddings."),
+    (r"^embeddings\.norm\.", "embeddings.LayerNorm."),
+)
+BLOCK_RENAMES = (
+    (r"\.attention\.(query|key|value)\.", r".attention.self.\1."),
+    (r"\.attention\.output\.", ".attention.output.dense."),
+    (r"\.attention_norm\.", ".attention.output.LayerNorm."),
+    (r"\.feedforward\.expand\.", ".intermediate.dense."),
+    (r"\.feedforward\.contract\.", ".output.dense."),
+    (r"\.feedforward_norm\.", ".output.LayerNorm."),
+)
+RENAMES = (
+    *EMBEDDING_RENAMES,
+    *BLOCK_RENAMES,
+    (r"^(embeddings|pooler)\.", r"bert.\1."),
+    (r"^blocks\.", "bert.encoder.layer."),
+    (r"^masked_lm\.dense\.", "cls.predictions.transform.dense."),
+    (r"^masked_lm\.norm\.", "cls.predictions.transform.LayerNorm."),
+    (r"^masked_lm\.bias", "cls.predictions.bias"),
+    (r"^order\.", "cls.seq_relationship."),
+)
+TIED = {"cls.predictions.decoder.weight": "embeddings.words.weight", "cls.predictions.decoder.bias": "masked_lm.bias"}
+
+FAMILY = Family(
+    name="bert",
+    title="BERT",
+    idea="The reference: every layer has weights of its own, and every word a vector as wide as the layers.",
+    paper="https://arxiv.org/abs/1810.04805",
+    config=BertConfig,
+    network=Bert,
+    architecture="BertForMaskedLM",
+    tokenizer="wordpiece",
+    renames=RENAMES,
+    tied=TIED,
+    prefix="bert.",
+    mini=BertConfig(
+        vocab_size=8192, hidden_size=256, num_hidden_layers=4, num_attention_heads=4, intermediate_size=1024,
+        max_position_embeddings=128, hidden_act="gelu_new", hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0,
+    ),
+    checkpoints=(
+        Checkpoint(key="bert-mini", title="BERT mini", source="bundled", licence="Apache-2.0"),
+        Checkpoint(
+            key="bert-base-uncased", title="BERT base", source="google-bert/bert-base-uncased", licence="Apache-2.0",
+            config=BertConfig(),
+        ),
+        Checkpoint(
+            key="bert-large-uncased", title="BERT large", source="google-bert/bert-large-uncased", licence="Apache-2.0",
+            config=BertConfig(hidden_size=1024, num_hidden_layers=24, num_attention_heads=16, intermediate_size=4096),
+        ),
+    ),
+)  # fmt: skip

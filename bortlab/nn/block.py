@@ -1,0 +1,39 @@
+"""One encoder block: attention and feed-forward, each with a residual and a norm after it (post-LN)."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from bortlab.nn.attention import MixedAttention, SelfAttention
+from bortlab.nn.feedforward import FeedForward
+from bortlab.trace import LayerTrace
+
+
+class Block(nn.Module):
+    """A post-norm transformer block whose attention may be any module that returns `Mixed`.
+
+    Source: Vaswani et al. 2017, section 3.1; the same arithmetic in BERT, ALBERT, Bort and ConvBERT.
+    """
+
+    def __init__(
+        self,
+        *,
+        attention: SelfAttention | MixedAttention,
+        feedforward: FeedForward,
+        hidden: int,
+        eps: float,
+        dropout: float,
+    ) -> None:
+        super().__init__()
+        self.attention = attention
+        self.attention_norm = nn.LayerNorm(hidden, eps=eps)
+        self.feedforward = feedforward
+        self.feedforward_norm = nn.LayerNorm(hidden, eps=eps)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, hidden: Tensor, mask: Tensor | None, *, explicit: bool = False) -> LayerTrace:
+        """hidden (batch, seq, hidden) -> LayerTrace; explicit=True makes its attention probabilities readable."""
+        mixed = self.attention(hidden, mask, explicit=explicit)
+        hidden = self.attention_norm(hidden + self.dropout(mixed.context))
+        hidden = self.feedforward_norm(hidden + self.dropout(self.feedforward(hidden)))
+        return LayerTrace(hidden, mixed.attention, mixed.kernels)

@@ -1,0 +1,39 @@
+"""Word, position and type embeddings, and the step from embedding width to hidden width."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+
+class Embeddings(nn.Module):
+    """Turns words (batch, seq, embed) into what enters the first layer (batch, seq, hidden).
+
+    The word table is looked up by `look_up` alone, so that an attribution method can vary the word vectors and keep
+    positions, types, norm and projection as they are. Positions count from 0.
+
+    Args:
+        vocab, embed, positions, types: sizes of the tables.
+        hidden: width to project to, with bias (ALBERT always, ConvBERT where embed != hidden); None: no projection.
+    """
+
+    def __init__(
+        self, *, vocab: int, embed: int, positions: int, types: int, hidden: int | None, eps: float, dropout: float
+    ) -> None:
+        super().__init__()
+        self.words = nn.Embedding(vocab, embed)
+        self.positions = nn.Embedding(positions, embed)
+        self.types = nn.Embedding(types, embed)
+        self.norm = nn.LayerNorm(embed, eps=eps)
+        self.dropout = nn.Dropout(dropout)
+        self.project = None if hidden is None else nn.Linear(embed, hidden)
+
+    def look_up(self, ids: Tensor) -> Tensor:
+        """ids (batch, seq) -> words (batch, seq, embed)."""
+        return self.words(ids)  # type: ignore[no-any-return]
+
+    def forward(self, words: Tensor, type_ids: Tensor | None) -> Tensor:
+        """words (batch, seq, embed), type_ids (batch, seq) or None for all 0 -> (batch, seq, hidden)."""
+        types = self.types.weight[0] if type_ids is None else self.types(type_ids)
+        positions = self.positions.weight[: words.shape[1]]
+        summed = self.dropout(self.norm(words + types + positions))
+        return summed if self.project is None else self.project(summed)

@@ -1,0 +1,1 @@
+"""The training corpus and what is trained on it."""

@@ -1,0 +1,416 @@
+"""Masked-LM pre-training of the bundled minis: `python -m bortlab.training.pretrain --family albert`.
+
+One corpus, one budget of pieces, one recipe for every family, so that the minis are a fair experiment. A run lives in a
+folder: tokenizer, an atomic checkpoint, and a learning curve. It may be killed at any moment (also with -9) and goes on
+from its last checkpoint to the same weights that an uninterrupted run reaches. `--export` writes the mini.
+
+The recipe: AdamW or Muon, linear warm-up, a constant rate, a linear decay over the last part (so that a later, larger
+budget can go on from the end of the constant part), gradient clipping, a share of hidden pieces that falls during the
+decay to the one that is measured. Positions start as sinusoids and the attention as Trockman and Kolter 2023 (arXiv
+2305.09828) propose: with BERT's own start a small model sits for a long time where it knows only how frequent words are.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from bortlab.models import FAMILIES, Family, Network
+from bortlab.nn import MixedAttention, SelfAttention
+from bortlab.tokenization import Tokenizer
+from bortlab.training.batches import (
+    IGNORED,
+    EncodedDocument,
+    Pieces,
+    encode_documents,
+    epoch_batches,
+    fill,
+    hide,
+    in_batches,
+)
+from bortlab.training.corpus import read
+from bortlab.training.vocabulary import train_tokenizer
+
+RUNS = Path(os.environ.get("BORTLAB_RUNS", Path.home() / ".cache" / "bortlab" / "runs"))
+MEASURED_RATE = 0.15
+"""Share of pieces hidden when a model is measured, whatever it was trained with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """Everything that decides what a run computes.
+
+    pieces: budget, in pieces seen. step_pieces: pieces in one optimiser step. length: longest sequence.
+    warmup, decay: shares of the budget. mask_rate: share of hidden pieces before the decay.
+    """
+
+    family: str
+    pieces: int = 20_000_000
+    step_pieces: int = 4_096
+    length: int = 64
+    optimizer: str = "muon"
+    rate: float = 2e-3
+    weight_decay: float = 0.05
+    warmup: float = 0.02
+    decay: float = 0.3
+    mask_rate: float = 0.3
+    clip: float = 1.0
+    seed: int = 0
+
+    @property
+    def decay_from(self) -> int:
+        """Pieces seen when the decay begins."""
+        return int(self.pieces * (1 - self.decay))
+
+    def rate_at(self, seen: int) -> float:
+        """Learning rate after `seen` pieces."""
+        warm = min(1.0, (seen + self.step_pieces) / max(1.0, self.warmup * self.pieces))
+        left = (self.pieces - seen) / (self.pieces * self.decay) if self.decay else 1.0
+        return self.rate * min(warm, 1.0, max(left, 0.0))
+
+    def mask_rate_at(self, seen: int) -> float:
+        """Share of hidden pieces after `seen` pieces: constant, then falling to the measured share."""
+        left = min(1.0, (self.pieces - seen) / (self.pieces * self.decay)) if self.decay else 1.0
+        return MEASURED_RATE + (self.mask_rate - MEASURED_RATE) * max(left, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """Held-out quality: mean loss and share of hidden pieces guessed first, in all and by source."""
+
+    loss: float
+    accuracy: float
+    by_source: dict[str, float]
+    predicted: int
+
+
+@torch.no_grad()
+def starting_point(network: Network, generator: torch.Generator) -> Network:
+    """BERT's random start, sinusoidal positions, and mimetic attention (Trockman and Kolter 2023, section 4).
+
+    Query and key start near 0.7 I, value near 0.5 I and the output near -0.5 I, as trained attention looks like. Where
+    maps are narrower than the layer (mixed attention) only those that are square are touched.
+    """
+    network.initialise(generator)
+    positions = network.embeddings.positions.weight
+    count, width = positions.shape
+    angles = torch.arange(count)[:, None] / 10_000 ** (torch.arange(0, width, 2)[None] / width)
+    positions[:, 0::2] = angles.sin() * network.config.initializer_range
+    positions[:, 1::2] = angles.cos()[:, : width // 2] * network.config.initializer_range
+    for module in network.modules():
+        if isinstance(module, SelfAttention):
+            hidden = torch.eye(module.query.in_features)
+            for linear, share in ((module.query, 0.7), (module.key, 0.7), (module.value, 0.5), (module.output, -0.5)):
+                linear.weight += share * hidden
+        elif isinstance(module, MixedAttention):
+            module.span.depthwise.weight[:, 0, module.width // 2] += 1.0  # a span starts as the word itself
+    return network
+
+
+class Optimizers:
+    """AdamW for everything, or Muon for the matrices inside the encoder and AdamW for the rest."""
+
+    def __init__(self, network: Network, recipe: Recipe) -> None:
+        matrices: list[nn.Parameter] = []
+        decayed: list[nn.Parameter] = []
+        plain: list[nn.Parameter] = []
+        for name, parameter in network.named_parameters():
+            if not parameter.requires_grad:
+                continue
+            if (
+                recipe.optimizer == "muon"
+                and parameter.ndim == 2
+                and not name.startswith(("embeddings.", "masked_lm."))
+            ):
+                matrices.append(parameter)
+            else:
+                (decayed if parameter.ndim > 1 else plain).append(parameter)
+        groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": plain, "weight_decay": 0.0}]
+        self.all: list[torch.optim.Optimizer] = [
+            torch.optim.AdamW(groups, lr=recipe.rate, betas=(0.9, 0.98), eps=1e-6, fused=True)
+        ]
+        if matrices:
+            self.all.append(
+                torch.optim.Muon(
+                    matrices, lr=recipe.rate, weight_decay=recipe.weight_decay, adjust_lr_fn="match_rms_adamw"
+                )
+            )
+
+    def step(self, rate: float) -> None:
+        """Take a step at this learning rate, and forget the gradients."""
+        for optimizer in self.all:
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+
+    def state_dict(self) -> list[dict[str, Any]]:
+        """The state of each optimiser."""
+        return [optimizer.state_dict() for optimizer in self.all]
+
+    def load_state_dict(self, states: Sequence[dict[str, Any]]) -> None:
+        """Take up saved states."""
+        for optimizer, state in zip(self.all, states, strict=True):
+            optimizer.load_state_dict(state)
+
+
+def autocast(device: torch.device) -> AbstractContextManager[None]:
+    """bfloat16 where the device computes with it, float32 elsewhere."""
+    able = device.type == "cuda" or (device.type == "cpu" and torch.cpu._is_avx512_bf16_supported())
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=able)
+
+
+def summed_loss(network: Network, ids: Tensor, labels: Tensor) -> Tensor:
+    """Cross-entropy summed over the hidden pieces; the head runs on those positions only."""
+    hidden = network.encode(network.embed(ids)).hidden
+    chosen = labels != IGNORED
+    logits = network.predict(hidden[chosen]).float()
+    return F.cross_entropy(logits, labels[chosen], reduction="sum")
+
+
+def atomic_save(state: object, path: Path) -> None:
+    """torch.save that leaves either the old file or the new one, whatever happens."""
+    partial = path.with_suffix(".partial")
+    with partial.open("wb") as file:
+        torch.save(state, file)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+
+
+class Run:
+    """A pre-training run in a folder. `train` is a generator, so that a caller decides how long it goes on."""
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        folder: Path,
+        documents: Sequence[EncodedDocument],
+        tokenizer: Tokenizer,
+        device: str = "cpu",
+    ) -> None:
+        self.recipe, self.folder, self.tokenizer = recipe, folder, tokenizer
+        self.documents, self.device = documents, torch.device(device)
+        self.family: Family = FAMILIES[recipe.family]
+        config = replace(self.family.mini, vocab_size=tokenizer.vocab_size, pad_token_id=tokenizer.pad_id)
+        self.network = self.family.network(config)
+        starting_point(self.network, torch.Generator().manual_seed(recipe.seed))
+        self.network.to(self.device).train()
+        self.optimizers = Optimizers(self.network, recipe)
+        self.step = self.seen = self.epoch = self.taken = 0
+        self.seconds = 0.0
+        self.curve: list[dict[str, float]] = []
+
+    # -- state ---------------------------------------------------------------------------------------------------------
+
+    def save(self, name: str = "state.pt") -> None:
+        """Write everything that `resume` needs, atomically."""
+        counters = {key: getattr(self, key) for key in ("step", "seen", "epoch", "taken", "seconds", "curve")}
+        state = {"recipe": asdict(self.recipe), "counters": counters}
+        state |= {"network": self.network.state_dict(), "optimizers": self.optimizers.state_dict()}
+        atomic_save(state, self.folder / name)
+
+    def resume(self) -> bool:
+        """Take up the run where it stopped; False if there is nothing to take up.
+
+        A larger budget goes on from the end of the constant part, if the run had begun to decay.
+        """
+        for name in ("state.pt", "constant.pt"):
+            path = self.folder / name
+            if not path.exists():
+                continue
+            state = torch.load(path, map_location=self.device, weights_only=True)
+            old = Recipe(**state["recipe"])
+            if replace(old, pieces=self.recipe.pieces, decay=self.recipe.decay) != self.recipe:
+                raise ValueError(f"{path} is of another recipe: {old}. Give the same options, or another --folder.")
+            if old.decay_from < state["counters"]["seen"] and old.decay_from != self.recipe.decay_from:
+                continue  # decayed for another budget
+            self.network.load_state_dict(state["network"])
+            self.optimizers.load_state_dict(state["optimizers"])
+            for key, value in state["counters"].items():
+                setattr(self, key, value)
+            return True
+        return False
+
+    # -- training ------------------------------------------------------------------------------------------------------
+
+    def batches(self) -> Iterator[Pieces]:
+        """All batches from where the run stands, epoch after epoch."""
+        while True:
+            batches = epoch_batches(
+                self.documents,
+                length=self.recipe.length,
+                batch_pieces=self.recipe.step_pieces // 4,
+                cls=self.tokenizer.cls_id,
+                sep=self.tokenizer.sep_id,
+                seed=self.recipe.seed,
+                epoch=self.epoch,
+            )
+            for batch in batches[self.taken :]:
+                self.taken += 1
+                yield batch
+            self.epoch, self.taken = self.epoch + 1, 0
+
+    def train(self) -> Iterator[float]:
+        """Train to the budget, yielding the mean training loss of each step."""
+        batches = self.batches()
+        while self.seen < self.recipe.pieces:
+            started = time.perf_counter()
+            chosen: list[Pieces] = []
+            while sum(batch.size for batch in chosen) < self.recipe.step_pieces:
+                chosen.append(next(batches))
+            loss = self.take_step(chosen)
+            crosses = self.seen < self.recipe.decay_from <= self.seen + sum(batch.size for batch in chosen)
+            self.seen += sum(batch.size for batch in chosen)
+            self.step += 1
+            self.seconds += time.perf_counter() - started
+            if crosses:
+                self.save("constant.pt")
+            yield loss
+
+    def take_step(self, chosen: Sequence[Pieces]) -> float:
+        """One optimiser step over some batches; returns the mean loss of a hidden piece."""
+        rate = self.recipe.mask_rate_at(self.seen)
+        hidden = [
+            hide(batch, rate=rate, mask=self.tokenizer.mask_id, seed=(self.recipe.seed, self.step, index))
+            for index, batch in enumerate(chosen)
+        ]
+        predicted = sum(int((batch.labels != IGNORED).sum()) for batch in hidden)
+        total = 0.0
+        for batch in hidden:
+            with autocast(self.device):
+                loss = summed_loss(self.network, batch.ids.to(self.device), batch.labels.to(self.device)) / predicted
+            loss.backward()  # type: ignore[no-untyped-call]
+            total += loss.item()
+        if not math.isfinite(total):
+            raise FloatingPointError(f"The loss became {total} at step {self.step}: lower --rate.")
+        nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip)
+        self.optimizers.step(self.recipe.rate_at(self.seen))
+        return total
+
+
+@torch.no_grad()
+def measure(
+    network: Network, documents: dict[str, Sequence[EncodedDocument]], tokenizer: Tokenizer, *, length: int
+) -> Measurement:
+    """Held-out loss and accuracy with 15 % of the pieces hidden, each document packed in order. Always the same pieces.
+
+    documents: by source.
+    """
+    was_training, device = network.training, next(network.parameters()).device
+    network.eval()
+    losses, right, counts = {}, {}, {}
+    for source, some in documents.items():
+        sequences = [sequence for document in some for sequence in fill(document.sentences, length - 2)]
+        rng = np.random.default_rng(0)
+        batches = in_batches(sequences, batch_pieces=4096, cls=tokenizer.cls_id, sep=tokenizer.sep_id, rng=rng)
+        loss, hits, count = 0.0, 0, 0
+        for index, pieces in enumerate(batches):
+            batch = hide(pieces, rate=MEASURED_RATE, mask=tokenizer.mask_id, seed=(0, index))
+            chosen = (batch.labels != IGNORED).to(device)
+            labels = batch.labels.to(device)[chosen]
+            with autocast(device):
+                logits = network.predict(network.encode(network.embed(batch.ids.to(device))).hidden[chosen]).float()
+            loss += F.cross_entropy(logits, labels, reduction="sum").item()
+            hits += int((logits.argmax(-1) == labels).sum())
+            count += len(labels)
+        losses[source], right[source], counts[source] = loss, hits, count
+    network.train(was_training)
+    total = sum(counts.values())
+    return Measurement(
+        loss=sum(losses.values()) / total,
+        accuracy=sum(right.values()) / total,
+        by_source={source: right[source] / counts[source] for source in counts},
+        predicted=total,
+    )
+
+
+def prepare_tokenizer(family: Family, folder: Path) -> Tokenizer:
+    """The run's tokenizer: read from its folder, or trained on the corpus and written there."""
+    path = folder / "tokenizer"
+    if not (path / "tokenizer.json").exists():
+        texts = (sentence for document in read("train") for sentence in document.sentences)
+        train_tokenizer(cast(Any, family.tokenizer), texts, vocab_size=family.mini.vocab_size).save(path)
+    return Tokenizer.from_folder(path)
+
+
+def heldout(tokenizer: Tokenizer) -> dict[str, Sequence[EncodedDocument]]:
+    """The held-out documents by source."""
+    documents = read("heldout")
+    sources = sorted({document.source for document in documents})
+    return {
+        source: encode_documents([document for document in documents if document.source == source], tokenizer)
+        for source in sources
+    }
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Train, resume and export a mini."""
+    defaults = Recipe(family="")
+    parser = argparse.ArgumentParser(prog="python -m bortlab.training.pretrain", description=__doc__)
+    parser.add_argument("--family", required=True, choices=list(FAMILIES))
+    parser.add_argument("--folder", type=Path, help=f"the run's folder (default: {RUNS}/FAMILY-mini)")
+    for name in ("pieces", "step_pieces", "length", "optimizer", "rate", "weight_decay", "mask_rate", "decay", "seed"):
+        value = getattr(defaults, name)
+        parser.add_argument(f"--{name.replace('_', '-')}", type=type(value), default=value)
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--threads", type=int, help="CPU threads (default: torch's)")
+    parser.add_argument("--minutes", type=float, default=math.inf, help="stop, resumably, after this time")
+    parser.add_argument("--every", type=int, default=500_000, help="pieces between measurements")
+    options = vars(parser.parse_args(arguments))
+    folder = options.pop("folder") or RUNS / f"{options['family']}-mini"
+    device, threads, minutes, every = (options.pop(name) for name in ("device", "threads", "minutes", "every"))
+    if threads:
+        torch.set_num_threads(threads)
+    folder.mkdir(parents=True, exist_ok=True)
+    train(Recipe(**options), folder, device=device, minutes=minutes, every=every)
+
+
+def train(recipe: Recipe, folder: Path, *, device: str, minutes: float, every: int) -> Run:
+    """Run to the budget or for some minutes, measuring and saving every so many pieces, with a progress bar."""
+    tokenizer = prepare_tokenizer(FAMILIES[recipe.family], folder)
+    run = Run(recipe, folder, encode_documents(read("train"), tokenizer), tokenizer, device)
+    run.resume()
+    unseen = heldout(tokenizer)
+    until = time.monotonic() + minutes * 60
+    smooth = math.nan
+    with tqdm(total=recipe.pieces, initial=run.seen, unit="piece", unit_scale=True, desc=recipe.family) as bar:
+        for loss in run.train():
+            smooth = loss if math.isnan(smooth) else 0.98 * smooth + 0.02 * loss
+            bar.update(run.seen - bar.n)
+            stop = time.monotonic() > until
+            if run.seen // every > bar_mark(run, every) or run.seen >= recipe.pieces or stop:
+                found = measure(run.network, unseen, tokenizer, length=recipe.length)
+                point = {"pieces": run.seen, "seconds": round(run.seconds, 1), "train_loss": round(smooth, 4)}
+                point |= {"loss": round(found.loss, 4), "accuracy": round(found.accuracy, 4)}
+                run.curve.append(point | {k: round(v, 4) for k, v in found.by_source.items()})
+                run.save()
+                bar.set_postfix(loss=found.loss, accuracy=found.accuracy)
+                with (folder / "curve.jsonl").open("a") as file:
+                    file.write(json.dumps(run.curve[-1]) + "\n")
+            if stop:
+                break
+    return run
+
+
+def bar_mark(run: Run, every: int) -> int:
+    """How many measurements' worth of pieces the run had at its last measurement."""
+    return int(run.curve[-1]["pieces"]) // every if run.curve else 0
+
+
+if __name__ == "__main__":
+    main()
