@@ -1,4 +1,4 @@
-"""Checkpoint folders in Hugging Face layout: read with suspicion, load strictly, save so that transformers reads it back.
+"""Checkpoint folders in Hugging Face layout: read with suspicion, load strictly, save.
 
 A folder may come from anywhere, so nothing in it is trusted: only regular files inside it are opened, sizes are checked
 before anything is built or read, no key of config.json and no pickle can run code, and whatever is wrong ends in a
@@ -44,9 +44,12 @@ HEADS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "pooler": ("pooler", ("dense.weight", "dense.bias")),
     "sentence-order": ("order", ("weight", "bias")),
 }
-"""Heads by name: the network's attribute and its tensors. A file may lack a head, or have one that a task does not use."""
+"""Heads by name: the network's attribute and its tensors. A file may lack one, or have one too many."""
 
-_CODE_KEYS = re.compile(r"auto_map|custom_pipelines|quantization_config|transformers_weights|.*implementation.*")
+_DROPPED_KEYS = re.compile(
+    r"auto_map|custom_pipelines|quantization_config|transformers_weights|.*implementation.*"  # may choose or run code
+    r"|torch_dtype|dtype|tie_word_embeddings"  # say what one file was like, not what the model is
+)
 _FIXED_KEYS = {"is_decoder": False, "add_cross_attention": False, "position_embedding_type": "absolute"}
 _FAMILY_KEY = "bortlab_family"
 _BUFFERS = ("embeddings.position_ids", "embeddings.token_type_ids")
@@ -140,16 +143,17 @@ def read_config(folder: Path, family: str | None = None) -> tuple[Family, Config
     known = ", ".join(FAMILIES)
     if family is not None and family not in FAMILIES:
         raise CheckpointError(f"Unknown family {family!r}. Known: {known}.")
-    wanted = family if family is not None else marked if isinstance(marked, str) else model_type
+    wanted = family or marked or model_type
     found = FAMILIES.get(wanted) if isinstance(wanted, str) else None
     if found is None:
-        raise CheckpointError(f"{where}: unknown model_type {model_type!r}. Known: {known}; or say family=... yourself.")
-    if model_type not in (None, found.name, found.config.model_type):
-        raise CheckpointError(f"{where} says model_type {model_type!r}, expected {found.config.model_type!r} for {found.title}.")
+        raise CheckpointError(f"{where}: unknown model_type {model_type!r}. Known: {known}; or say family=...")
+    if model_type not in (None, found.name, found.config.model_type) or marked not in (None, found.name):
+        says = marked or model_type
+        raise CheckpointError(f"{where} is of family {says!r}, not {found.name!r}. Ask for the one it is, or for none.")
     for key, value in _FIXED_KEYS.items():
         if data.get(key) not in (None, value):
             raise CheckpointError(f"{where}: {key} is {data[key]!r}; only {value!r} is supported.")
-    safe = {key: value for key, value in data.items() if not _CODE_KEYS.fullmatch(key)}
+    safe = {key: value for key, value in data.items() if not _DROPPED_KEYS.fullmatch(key)}
     try:
         return found, found.config.from_dict(safe)
     except ConfigError as error:
@@ -170,12 +174,12 @@ def published_names(family: Family, network: Network) -> dict[str, str]:
     """Our name -> the published name, for each tensor of the network. No two share a published name."""
     names = {ours: _publish(family, ours) for ours in network.state_dict()}
     if len(set(names.values())) != len(names):
-        raise CheckpointError(f"The renames of {family.title} give one published name to several tensors: mend the family.")
+        raise CheckpointError(f"The renames of {family.title} give one name to several tensors: mend the family.")
     return names
 
 
 def _canonical(family: Family, names: Iterable[str], known: Collection[str]) -> dict[str, str]:
-    """Canonical published name -> name in the file, with the prefix and today's suffixes, where that is a known name."""
+    """Canonical published name -> name in the file, with prefix and today's suffixes if that makes it known."""
     canonical: dict[str, str] = {}
     for name in names:
         spelled = name
@@ -209,7 +213,7 @@ def _open_safetensors(paths: Iterable[Path]) -> Iterator[_Weights]:
             with path.open("rb") as raw:
                 header = int.from_bytes(raw.read(8), "little")
             if header > MAX_HEADER_BYTES:
-                raise CheckpointError(f"{path}: its header claims {header:,} bytes, expected at most {MAX_HEADER_BYTES:,}.")
+                raise CheckpointError(f"{path}: a header of {header:,} bytes, expected at most {MAX_HEADER_BYTES:,}.")
             opened = stack.enter_context(safe_open(path, framework="pt", backend="pread"))
             for name in opened.keys():  # noqa: SIM118 - not a dict
                 if name in shapes:
@@ -220,7 +224,7 @@ def _open_safetensors(paths: Iterable[Path]) -> Iterator[_Weights]:
 
 @contextmanager
 def _open_pickle(path: Path, limit: int) -> Iterator[_Weights]:
-    """A pytorch_model.bin, by torch's weights-only reader, which builds tensors and containers and calls nothing else."""
+    """A pytorch_model.bin, by torch's weights-only reader, which builds tensors and calls nothing else."""
     size = path.stat().st_size
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
@@ -246,7 +250,7 @@ def _shards(folder: Path) -> list[Path]:
     """The files that model.safetensors.index.json lists."""
     index = "model.safetensors.index.json"
     listed = _read_json(folder, index, MAX_HEADER_BYTES).get("weight_map")
-    names = set(listed.values()) if isinstance(listed, dict) and all(isinstance(v, str) for v in listed.values()) else set()
+    names = {str(name) for name in listed.values()} if isinstance(listed, dict) else set()
     if not names or any(Path(name).name != name or not name.endswith(".safetensors") for name in names):
         raise CheckpointError(f"{folder / index}: weight_map must name *.safetensors files of this folder.")
     return [_file(folder, name) for name in sorted(names)]
@@ -263,7 +267,7 @@ def _open_weights(folder: Path, limit: int) -> Iterator[_Weights]:
         elif os.path.lexists(folder / "pytorch_model.bin"):
             opened = _open_pickle(_file(folder, "pytorch_model.bin"), limit)
         else:
-            raise CheckpointError(f"{folder} has no weights: expected model.safetensors, its shards, or pytorch_model.bin.")
+            raise CheckpointError(f"{folder} has no weights: expected model.safetensors, shards or pytorch_model.bin.")
         with opened as weights:
             yield weights
     except CheckpointError:
@@ -300,68 +304,82 @@ def load_network(
     """
     network = meta_network(family, config, task)
     expected = {ours: tuple(tensor.shape) for ours, tensor in network.state_dict().items()}
-    theirs = published_names(family, network)
-    heads = {  # of each head that the file may have: the published names of its tensors
-        head: {f"{part}.{name}": _publish(family, f"{part}.{name}") for name in names} for head, (part, names) in HEADS.items()
-    }
-    optional = {name for names in heads.values() for name in names.values()}
-    buffers = {family.prefix + name for name in _BUFFERS}
-    used = {*theirs.values(), *(family.tied if network.masked_lm is not None else ())}
-    limit = 16 * sum(parameter.numel() for parameter in network.parameters()) + MAX_HEADER_BYTES
-
+    limit = 16 * sum(math.prod(shape) for shape in expected.values()) + MAX_HEADER_BYTES  # float64, and all of it tied
     with _open_weights(folder, limit) as weights:
-        found = _canonical(family, weights.shapes, used | optional | buffers | set(family.tied))
-        sources = {ours: found[name] for ours, name in theirs.items() if name in found}
-        for copy, ours in family.tied.items():  # a file may keep the copy in place of the tensor itself
-            if copy in found and ours in theirs and ours not in sources:
-                sources[ours] = found[copy]
-        absent = {
-            head: tuple(names)
-            for head, names in heads.items()
-            if getattr(network, HEADS[head][0]) is not None and not any(ours in sources for ours in names)
-        }
-        random = [ours for names in absent.values() for ours in names]
-        _check_names(
-            f"The weights in {folder} do not fit {family.title}, task {task}",
-            missing=[theirs[ours] for ours in expected if ours not in sources and ours not in random],
-            unexpected=[found[name] for name in found.keys() - used - optional - buffers - set(family.tied)],
-            shapes={
-                name: (weights.shapes[name], expected[ours])
-                for ours, name in [*sources.items(), *((o, found[c]) for c, o in family.tied.items() if c in found)]
-                if ours in expected and weights.shapes[name] != expected[ours]
-            },
-        )
-        # A tied copy is compared right after its original: the copy of the word table is as large as the table itself.
-        copies = {ours: found[c] for c, ours in family.tied.items() if c in found and c in used}
+        plan = _plan(f"The weights in {folder} do not fit {family.title}, task {task}", family, network, weights.shapes)
         state: dict[str, Tensor] = {}
-        for ours, name in sources.items():
+        for ours, name in plan.sources.items():
             state[ours] = _read(weights, name, dtype)
-            copy = copies.get(ours, name)
+            # Compared while the original is at hand: one copy at a time is all the memory that this needs.
+            copy = plan.copies.get(ours, name)
             if copy != name and not torch.equal(state[ours], _read(weights, copy, dtype)):
                 raise CheckpointError(
-                    f"{folder}: {copy} differs from {name}. This checkpoint has an untied decoder, which is not supported."
+                    f"{folder}: {copy} differs from {name}: this is an untied decoder. Only tied ones are supported."
                 )
-
-    for ours in random:
+    for ours in plan.random:
         state[ours] = _random(ours, expected[ours], config, dtype)
     network.load_state_dict(state, assign=True)
     network.requires_grad_(False).eval()
-    return Loaded(
-        network,
-        heads={head: "random" if head in absent else "trained" for head in HEADS if getattr(network, HEADS[head][0])},
-        missing=tuple(theirs[ours] for ours in random),
-        extra=tuple(sorted(weights.shapes.keys() - set(sources.values()))),
+    missing = tuple(_publish(family, ours) for ours in plan.random)
+    extra = tuple(sorted(weights.shapes.keys() - set(plan.sources.values())))
+    return Loaded(network, plan.heads, missing, extra)
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """Where each tensor of a network comes from, by our names.
+
+    sources: its name in the file; copies: the name of a tied copy, to be compared; random: the tensors of absent heads.
+    """
+
+    sources: dict[str, str]
+    copies: dict[str, str]
+    random: list[str]
+    heads: dict[str, str]
+
+
+def _plan(what: str, family: Family, network: Network, shapes: Mapping[str, tuple[int, ...]]) -> _Plan:
+    """Match the tensors of a file (name -> shape) with a network's; CheckpointError, led by `what`, on a misfit."""
+    expected = {ours: tuple(tensor.shape) for ours, tensor in network.state_dict().items()}
+    theirs = published_names(family, network)
+    heads = {head: [f"{part}.{name}" for name in names] for head, (part, names) in HEADS.items()}
+    known = {
+        *theirs.values(),
+        *family.tied,
+        *(family.prefix + name for name in _BUFFERS),
+        *(_publish(family, ours) for names in heads.values() for ours in names),
+    }
+    found = _canonical(family, shapes, known)
+    sources = {ours: found[name] for ours, name in theirs.items() if name in found}
+    # Without a masked-LM head nobody asks what the decoder is. With one, a file may keep the copy and not the original.
+    tied = family.tied.items() if network.masked_lm is not None else ()
+    copies = {ours: found[copy] for copy, ours in tied if copy in found}
+    sources = copies | sources
+
+    present = {head: names for head, names in heads.items() if expected.keys() >= set(names)}
+    absent = {head for head, names in present.items() if not sources.keys() & set(names)}
+    random = [ours for head in present if head in absent for ours in heads[head]]
+    _check_names(
+        what,
+        missing=[theirs[ours] for ours in expected if ours not in sources and ours not in random],
+        unexpected=[found[name] for name in found.keys() - known],
+        misshaped={
+            name: (shapes[name], expected[ours])
+            for ours, name in (*sources.items(), *copies.items())
+            if shapes[name] != expected[ours]
+        },
     )
+    return _Plan(sources, copies, random, {head: "random" if head in absent else "trained" for head in present})
 
 
 def _check_names(
     what: str,
     missing: list[str],
     unexpected: list[str],
-    shapes: Mapping[str, tuple[tuple[int, ...], tuple[int, ...]]],
+    misshaped: Mapping[str, tuple[tuple[int, ...], tuple[int, ...]]],
 ) -> None:
     """Raise one CheckpointError that names the first few of all tensors that do not fit."""
-    wrong = [f"{name} has shape {got}, expected {wanted}" for name, (got, wanted) in shapes.items()]
+    wrong = [f"{name} has shape {got}, expected {wanted}" for name, (got, wanted) in misshaped.items()]
     kinds = {"missing": missing, "unexpected": sorted(unexpected), "mis-shaped": wrong}
     told = [
         f"{len(names)} {kind}: {', '.join(names[:3])}{', ...' if len(names) > 3 else ''}"
@@ -409,13 +427,13 @@ def save(
     *,
     dtype: torch.dtype | None = None,
 ) -> None:
-    """Write config.json, model.safetensors and the tokenizer's files, as transformers would, and as it reads them back.
+    """Write config.json, model.safetensors and the tokenizer's files, so that transformers reads them back.
 
-    Tied copies are left out; dtype, unless told, is the network's own. Files are written beside the folder, made durable
-    and then moved: a new folder appears at once and whole, and in an old one each file is either the old or the new.
+    Tied copies are left out; dtype, unless told, is the network's own. Files are written beside the folder, made
+    durable and then moved: a new folder appears at once and whole, in an old one each file is either old or new.
     Raises CheckpointError if the folder cannot be written.
     """
-    folder = Path(os.path.abspath(folder))
+    folder = folder.resolve()
     names = published_names(family, network)
     if network.task == "encoder":
         names = {ours: name.removeprefix(family.prefix) for ours, name in names.items()}
@@ -423,8 +441,7 @@ def save(
         names[ours]: tensor.detach().to("cpu", dtype or tensor.dtype).contiguous()
         for ours, tensor in network.state_dict().items()
     }
-    kept = {key: value for key, value in config.to_dict().items() if key != "torch_dtype" and not _CODE_KEYS.fullmatch(key)}
-    data = kept | {
+    data = {key: value for key, value in config.to_dict().items() if not _DROPPED_KEYS.fullmatch(key)} | {
         "architectures": [family.architecture.removesuffix("ForMaskedLM") + _ARCHITECTURES[network.task]],
         "dtype": str(next(iter(tensors.values())).dtype).removeprefix("torch."),
         "tie_word_embeddings": True,
@@ -464,7 +481,9 @@ def _publish_folder(beside: Path, folder: Path) -> None:
 
 def _sync(path: Path) -> None:
     """Force a file, or a folder's list of files, to the disk."""
-    handle = os.open(path, os.O_RDONLY)
+    if path.is_dir() and os.name == "nt":  # Windows has no such thing for folders
+        return
+    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
     try:
         os.fsync(handle)
     finally:

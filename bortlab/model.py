@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain
 from os import PathLike
+from pathlib import Path
 from types import MappingProxyType
 
 import torch
@@ -22,6 +24,10 @@ from bortlab.models import Config, Family, Network
 from bortlab.tokenization import MASK, Encoding, Tokenizer
 from bortlab.trace import EncoderOutput, Trace
 
+PROVENANCES = ("trained", "fitted here", "random")
+"""Where a head's weights come from."""
+HEADS_KEY = "bortlab_heads"
+"""The key of config.json under which `Model.save` keeps the provenance of the heads."""
 EXAMPLE = f"Paris is the {MASK} of France."
 
 
@@ -72,8 +78,10 @@ class FilledMask:
         for number, blank in enumerate(self.blanks, 1):
             if len(self.blanks) > 1:
                 lines.append(f"blank {number}, characters {blank.start} to {blank.end}")
-            width = max(len(candidate.text) for candidate in blank.candidates)
-            lines += [f"  {c.text:<{width}}  {100 * c.probability:5.1f} %" for c in blank.candidates]
+            rows = [(_visible(c.text), c.probability) for c in blank.candidates]
+            width = max(len(text) for text, _ in rows)
+            percents = [f"{100 * p:5.1f} %" if p >= 5e-4 else "< 0.1 %" for _, p in rows]
+            lines += [f"  {text:<{width}}  {percent}" for (text, _), percent in zip(rows, percents, strict=True)]
         return "\n".join(lines)
 
 
@@ -122,8 +130,8 @@ class Model:
         Raises NoMaskError for a text without mask, NoHeadError for a model loaded without masked-LM head.
         """
         self._require_masked_lm()
-        if not 1 <= top_k <= self.config.vocab_size:
-            raise ValueError(f"top_k: expected 1 to {self.config.vocab_size}, got {top_k}.")
+        if not isinstance(top_k, int) or not 1 <= top_k <= self.config.vocab_size:
+            raise ValueError(f"top_k: expected a whole number from 1 to {self.config.vocab_size}, got {top_k!r}.")
         encoding = self.encode(text, pair)
         if not encoding.mask_positions:
             raise NoMaskError(_no_mask(encoding, self.config.max_position_embeddings))
@@ -132,10 +140,11 @@ class Model:
             logits = self._finite(self.network.predict(hidden))  # (blanks, vocab)
             scores = logits.to(torch.promote_types(logits.dtype, torch.float32)).log_softmax(-1)
             best = scores.index_fill(-1, self._nameless, -torch.inf).topk(min(top_k, self._n_named))
-        rows = zip(encoding.mask_positions, best.values.tolist(), best.values.exp().tolist(), best.indices.tolist(), strict=True)
         blanks = (
-            Blank(position, *encoding.offsets[position], tuple(map(self._candidate, ids, probabilities, logs)))
-            for position, logs, probabilities, ids in rows
+            Blank(position, *encoding.offsets[position], tuple(map(self._candidate, ids, logs)))
+            for position, ids, logs in zip(
+                encoding.mask_positions, best.indices.tolist(), best.values.tolist(), strict=True
+            )
         )
         return FilledMask(encoding, tuple(blanks))
 
@@ -161,13 +170,14 @@ class Model:
         """Write the model as a Hugging Face layout folder that `bortlab.load_from` and transformers read."""
         from bortlab import checkpoint
 
-        checkpoint.save(folder, self.family, self.config, self.network, self.tokenizer, dtype=self.dtype)
+        config = replace(self.config, extra={**self.config.extra, HEADS_KEY: dict(self.heads)})
+        checkpoint.save(Path(folder).expanduser(), self.family, config, self.network, self.tokenizer)
 
     def __repr__(self) -> str:
         heads = ", ".join(f"{name} {provenance}" for name, provenance in self.heads.items()) or "none"
         size = f"{self.n_parameters / 1e6:.1f} M parameters, {self.n_bytes / 1e6:.1f} MB"
-        dtype = str(self.dtype).removeprefix("torch.")
-        return f"Model({self.key!r}, {self.family.title}, {size}, {dtype} on {self.device}, {self.source}; heads: {heads})"
+        where = f"{str(self.dtype).removeprefix('torch.')} on {self.device}, {self.source}"
+        return f"Model({self.key!r}, {self.family.title}, {size}, {where}; heads: {heads})"
 
     # -- inside ------------------------------------------------------------------------------------------------------
 
@@ -189,8 +199,8 @@ class Model:
     def _finite(self, values: Tensor) -> Tensor:
         if not bool(values.isfinite().all()):
             raise NonFiniteError(
-                f"{self.key} gave numbers that are not finite ({self.dtype} on {self.device}): its weights are damaged or "
-                f"overflow. Load it again with dtype=torch.float32, or get the weights anew."
+                f"{self.key} gave numbers that are not finite ({self.dtype} on {self.device}): its weights are damaged "
+                f"or overflow. Load it again with dtype=torch.float32, or get the weights anew."
             )
         return values
 
@@ -213,7 +223,8 @@ class Model:
     def _require_masked_lm(self) -> None:
         if self.network.masked_lm is None:
             raise NoHeadError(
-                f'{self.key} was loaded for task "{self.task}" and has no masked-LM head. Load it with task="masked-lm".'
+                f'{self.key} was loaded for task "{self.task}" and has no masked-LM head. '
+                f'Load it with task="masked-lm".'
             )
 
     @cached_property
@@ -228,9 +239,9 @@ class Model:
     def _n_named(self) -> int:
         return self.config.vocab_size - len(self._nameless)
 
-    def _candidate(self, number: int, probability: float, log_probability: float) -> Candidate:
+    def _candidate(self, number: int, log_probability: float) -> Candidate:
         token, text = self.tokenizer.token_of(number), self.tokenizer.piece_text(number)
-        return Candidate(token, text, number, probability, log_probability)
+        return Candidate(token, text, number, math.exp(log_probability), log_probability)
 
 
 def assemble(
@@ -284,6 +295,11 @@ def _gradients(wanted: bool) -> Iterator[None]:
     """Gradients on or off for this thread, and ordinary tensors even where the caller is in inference mode."""
     with torch.inference_mode(False), torch.set_grad_enabled(wanted):
         yield
+
+
+def _visible(text: str) -> str:
+    """A piece as it is, or quoted where it would be blank or break a line."""
+    return text if text.strip() and text.isprintable() else repr(text)
 
 
 def _no_mask(encoding: Encoding, longest: int) -> str:

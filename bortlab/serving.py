@@ -1,16 +1,20 @@
 """Short computations for many visitors at once: a fixed pool of long-lived threads, and what the machine allows.
 
-Streamlit runs every visitor's script in a thread of its own, new on every rerun. If all of them ran networks, they would
-fight for the cores and each would start a new team of OpenMP threads. So they hand their computation to a `Pool`:
+Streamlit runs every visitor's script in a thread of its own, new on every rerun. If all of them ran networks, they
+would fight for the cores and each would start a new team of OpenMP threads. So they hand their computation to a `Pool`:
 
 - workers x intra-op threads <= cores, counting the limits of affinity mask and cgroup;
 - equal requests, queued, running or lately finished, are computed once;
 - the queue is bounded and waiting has an end: `BusyError`, with a sentence for the visitor;
 - a wait goes in steps of at most `POLL_S`, and a request nobody waits for any more is dropped before it starts.
 
-One intra-op thread a worker (`configure_torch`) is a measured choice (shared/RELIABILITY.md, section 7; six users, another
-program wanting the same two cores, median seconds of two runs): one worker with two actively waiting OpenMP threads 5.3 and
-4.6; one worker with one thread 0.28 and 0.25; two workers with one thread each 0.21 and 0.32.
+One intra-op thread a worker (`configure_torch`) is a measured choice. Six users of one page on two cores that another
+program wants too, median seconds in two runs (the first with that program for part of the time only):
+
+    1 worker, 2 actively waiting OpenMP threads    5.26  4.63
+    1 worker, 2 threads, OMP_WAIT_POLICY=PASSIVE   0.14  0.30
+    1 worker, 1 thread                             0.28  0.25
+    2 workers, 1 thread each                       0.21  0.32
 """
 
 from __future__ import annotations
@@ -49,7 +53,7 @@ class ComputationError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class PoolStats:
-    """queued and running: now. done: computed (failures too), shared: answered without computing, rejected: told "busy"."""
+    """queued, running: now. done: computed, failures too. shared: needed no computation. rejected: told "busy"."""
 
     queued: int
     running: int
@@ -67,6 +71,7 @@ class _Task:
     waiters: int = 0
     finished: threading.Event = field(default_factory=threading.Event)
     result: Any = None
+    size: int = 0  # bytes of the result
     error: Exception | None = None
     traceback: TracebackType | None = None
 
@@ -107,11 +112,12 @@ class Pool:
         """function(), computed by a worker; an equal key shares the computation, and its exception too.
 
         key: everything the result depends on: the function's name, the model's fingerprint, the arguments. Treat the
-        result as read-only, for others hold it too. Raises BusyError when the queue is full or `timeout` seconds are over.
+        result as read-only, for others hold it too. Raises BusyError when the queue is full or `timeout` is over.
 
-        The wait is plain Python in steps of POLL_S. Streamlit delivers its stop only at an `st.` call, so a page that is
-        to be stopped while it waits passes one as `tick`; it is called between steps and may raise. A computation that
-        runs cannot be stopped; it is finished, and kept for the next one who asks. Inside a worker, `run` computes at once.
+        The wait is plain Python in steps of POLL_S. Streamlit delivers its stop only at an `st.` call, so a page that
+        is to be stopped while it waits passes one as `tick`; it is called between steps and may raise. A computation
+        that runs cannot be stopped; it is finished, and kept for the next one who asks. In a worker, `run` computes at
+        once.
         """
         if threading.current_thread() in self._threads:
             return function()
@@ -142,7 +148,7 @@ class Pool:
             self._results.clear()
 
     def close(self, timeout: float = 10.0) -> None:
-        """Take no more requests, finish those there are, and end the threads; after `timeout` the rest is told "busy"."""
+        """Take no new requests, finish those there are, end the threads; after `timeout` the rest is told "busy"."""
         with self._lock:
             self._closed = True
             self._work.notify_all()
@@ -218,18 +224,17 @@ class Pool:
                 task = self._waiting.popleft()
                 self._running += 1
             _compute(task)
-            size = _bytes_of(task.result)
             with self._lock:
                 self._running -= 1
                 self._done += 1
-                self._keep(task, size)
+                self._keep(task)
                 self._finish(task)
             del task  # an idle worker holds on to nothing
 
-    def _keep(self, task: _Task, size: int) -> None:
-        if task.error is not None or size > self._results_bytes:
+    def _keep(self, task: _Task) -> None:
+        if task.error is not None or task.size > self._results_bytes:
             return
-        self._results[task.key] = (task.result, size)
+        self._results[task.key] = (task.result, task.size)
         while len(self._results) > self._n_results or sum(s for _, s in self._results.values()) > self._results_bytes:
             self._results.popitem(last=False)
 
@@ -249,10 +254,11 @@ def _compute(task: _Task) -> None:
     """Run the task's function; whatever it raises becomes an Exception, so that neither worker nor page dies of it."""
     try:
         task.result = task.function()
+        task.size = _bytes_of(task.result)
     except Exception as error:
         task.error, task.traceback = error, error.__traceback__
     except BaseException as error:
-        task.error = ComputationError(f"The computation failed badly ({type(error).__name__}: {error}). Try another input.")
+        task.error = ComputationError(f"The computation broke down: {type(error).__name__}: {error}")
         task.error.__cause__ = error
 
 

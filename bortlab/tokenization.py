@@ -1,4 +1,4 @@
-"""One `Tokenizer` for the three ways these models cut text: Unigram (ALBERT), WordPiece (BERT, ConvBERT), byte-level BPE (Bort).
+"""One `Tokenizer` for the three ways these models cut text: Unigram (ALBERT), WordPiece (BERT, ConvBERT), bytes (Bort).
 
 The cutting itself is done by the `tokenizers` library; what this file adds is everything a lab needs around it:
 
@@ -24,7 +24,7 @@ import stat
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, get_args
@@ -39,9 +39,10 @@ MASK = "[MASK]"  # what the user types, whatever the model's own mask token is
 MAX_FILE_BYTES = 20 * 2**20
 MAX_PIECES = 300_000
 
-_SPACES = "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
+# Unicode's White_Space, which is what `tokenizers` strips beside a mask (str.strip() would take \x1c-\x1f too).
+_SPACES = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_UNREACHABLE = " "  # prefix of special tokens in the backend's vocabulary: no pre-tokenizer leaves a blank inside a word
+_UNREACHABLE = " "  # prefix of special tokens in the backend's vocabulary: no pre-tokenizer leaves a blank in a word
 
 
 class TokenizerError(ValueError):
@@ -67,9 +68,7 @@ SPECIAL_TOKENS: Mapping[Kind, SpecialTokens] = MappingProxyType(
         "byte-bpe": SpecialTokens("<s>", "</s>", "<pad>", "<unk>", "<mask>"),
     }
 )
-_MODEL_TYPES: Mapping[str, Kind] = MappingProxyType(
-    {"Unigram": "unigram", "WordPiece": "wordpiece", "BPE": "byte-bpe"}
-)
+_MODEL_TYPES: Mapping[str, Kind] = MappingProxyType({"Unigram": "unigram", "WordPiece": "wordpiece", "BPE": "byte-bpe"})
 _TOKENIZER_CLASSES: Mapping[Kind, str] = MappingProxyType(
     {"unigram": "AlbertTokenizer", "wordpiece": "BertTokenizer", "byte-bpe": "RobertaTokenizer"}
 )
@@ -77,9 +76,9 @@ _TOKENIZER_CLASSES: Mapping[Kind, str] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """A text (or a pair) cut into pieces, with the template tokens of the model around them. Every tuple has one entry a piece.
+    """A text (or a pair) cut into pieces, with the model's template tokens around them. Tuples have one entry a piece.
 
-    Lone surrogates in the user's text are stored as U+FFFD, character for character, so that the text can be sent and shown.
+    Lone surrogates in the user's text are stored as U+FFFD, character for character: such a text can be sent and shown.
     """
 
     text: str
@@ -87,9 +86,9 @@ class Encoding:
     ids: tuple[int, ...]
     type_ids: tuple[int, ...]  # 1 for `pair` and its separator; all 0 where the model has no token types (Bort)
     tokens: tuple[str, ...]  # as the vocabulary spells them
-    offsets: tuple[tuple[int, int], ...]  # characters of `text` (of `pair` where `parts` says 1); (0, 0) for template tokens
+    offsets: tuple[tuple[int, int], ...]  # characters of `text` (of `pair` where `parts` is 1); (0, 0) for the template
     special: tuple[bool, ...]  # added by the template; the mask is not special
-    words: tuple[int | None, ...]  # word of the user's text, the same under every tokenizer; `pair` counts on after `text`
+    words: tuple[int | None, ...]  # word of the user's text, whatever the tokenizer; `pair` counts on after `text`
     mask_positions: tuple[int, ...]  # which pieces are the mask
     truncated: int = 0  # pieces left out to keep to `max_length`
     truncated_at: int | None = None  # character of `text` where it was cut
@@ -118,13 +117,14 @@ class Encoding:
 class Tokenizer:
     """Text to pieces and back for one model. Immutable after construction; any number of threads may share it.
 
-    `definition` is the text of a tokenizer.json (what `tokenizers.Tokenizer.to_str` gives). Its template, its padding and its
-    truncation are not used: the template is the family's, `pair_format` picks Bort's (`<s> A </s> B </s>`) or RoBERTa's.
+    `definition` is the text of a tokenizer.json (what `tokenizers.Tokenizer.to_str` gives). Its template, padding and
+    truncation are not used: the template is the family's, and `pair_format` picks Bort's `<s> A </s> B </s>` ("single")
+    or RoBERTa's `<s> A </s></s> B </s>` ("double"). `special_tokens` are the family's own unless given.
     Raises `TokenizerError` if the definition is unusable or lacks one of the special tokens.
     """
 
     definition: str
-    special_tokens: SpecialTokens | None = None
+    special_tokens: InitVar[SpecialTokens | None] = None
     pair_format: PairFormat = "single"
     kind: Kind = field(init=False)
     vocabulary: Mapping[str, int] = field(init=False)  # every token, added ones included -> id
@@ -146,19 +146,20 @@ class Tokenizer:
 
     # -- construction ------------------------------------------------------------------------------------------------
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, special_tokens: SpecialTokens | None) -> None:
         if self.pair_format not in get_args(PairFormat):
             raise TokenizerError(f"Unknown pair_format {self.pair_format!r}. Known: {', '.join(get_args(PairFormat))}.")
         document = _parse_json(self.definition, "tokenizer definition")
         kind = _kind_of(document)
-        vocabulary = _vocabulary_of(document)
-        names = self.special_tokens or SPECIAL_TOKENS[kind]
-        fixed: dict[str, Any] = {"kind": kind, "special_tokens": names}
+        entries = _entries_of(document)
+        vocabulary = dict(entries)
+        names = special_tokens or SPECIAL_TOKENS[kind]
+        fixed: dict[str, Any] = {"kind": kind}
         for role in ("cls", "sep", "pad", "unk", "mask"):
             token = getattr(names, role)
             if token not in vocabulary:
                 raise TokenizerError(
-                    f"The vocabulary has no {role} token {token!r} (it has {len(vocabulary):,} pieces of a {kind} tokenizer). "
+                    f"The {kind} vocabulary of {len(vocabulary):,} tokens has no {role} token {token!r}. "
                     f"Name the right one as {role}_token in tokenizer_config.json."
                 )
             fixed |= {f"{role}_token": token, f"{role}_id": vocabulary[token]}
@@ -171,11 +172,11 @@ class Tokenizer:
             remap = {backend.token_to_id(token["content"]): vocabulary[token["content"]] for token in extra}
         fixed |= {
             "vocabulary": MappingProxyType(vocabulary),
-            "vocab_size": max(vocabulary.values()) + 1,
+            "vocab_size": max(number for _, number in entries) + 1,
             "special_ids": frozenset(vocabulary[token] for token in special),
             "definition": _canonical(document, names, kind, self.pair_format, vocabulary, extra),
-            "_tokens": {number: token for token, number in vocabulary.items()},
-            "_remap": {ours: theirs for ours, theirs in remap.items() if ours is not None and ours != theirs},
+            "_tokens": {number: token for token, number in entries},
+            "_remap": {theirs: ours for theirs, ours in remap.items() if theirs is not None and theirs != ours},
             "_backend": backend,
         }
         for name, value in fixed.items():
@@ -185,10 +186,10 @@ class Tokenizer:
     def from_folder(
         cls, path: str | os.PathLike[str], kind: Kind | None = None, *, pair_format: PairFormat | None = None
     ) -> Tokenizer:
-        """Read a tokenizer from a model's folder: tokenizer.json first, else vocab.txt, vocab.json + merges.txt or spiece.model.
+        """Read a model's folder: tokenizer.json first, else vocab.txt, vocab.json + merges.txt or spiece.model.
 
-        `kind` is what the caller expects (another kind is an error). tokenizer_config.json and special_tokens_map.json are
-        honoured (token names, do_lower_case, keep_accents, strip_accents, tokenize_chinese_chars, add_prefix_space).
+        `kind` is what the caller expects (another kind is an error). tokenizer_config.json and special_tokens_map.json
+        are honoured: token names, do_lower_case, keep_accents, strip_accents, tokenize_chinese_chars, add_prefix_space.
         """
         folder = Path(path)
         if kind is not None and kind not in get_args(Kind):
@@ -199,7 +200,7 @@ class Tokenizer:
         definition = _read_definition(folder, kind, options)
         found = _kind_of(_parse_json(definition, "tokenizer definition"))
         if kind is not None and found != kind:
-            raise TokenizerError(f"{folder} holds a {found} tokenizer, expected {kind}. Point to a folder of that family.")
+            raise TokenizerError(f"{folder} holds a {found} tokenizer, expected {kind}. Use a folder of that family.")
         pair_format = pair_format or ("double" if config.get("pair_format") == "double" else "single")
         return cls(definition, _special_tokens_from(config, found), pair_format)
 
@@ -217,13 +218,14 @@ class Tokenizer:
         }
         document = json.loads(self.definition)
         in_order = sorted(self.vocabulary, key=self.vocabulary.__getitem__)
-        if self.kind == "wordpiece" and not any("\n" in token or "\r" in token for token in in_order):
+        a_line_each = len(in_order) == self.vocab_size and not any("\n" in token or "\r" in token for token in in_order)
+        if self.kind == "wordpiece" and a_line_each:
             files["vocab.txt"] = "".join(f"{token}\n" for token in in_order).encode()
         elif self.kind == "byte-bpe":
             merges = [pair if isinstance(pair, str) else " ".join(pair) for pair in document["model"].get("merges", [])]
             files["vocab.json"] = _dump({token: self.vocabulary[token] for token in in_order}).encode()
             files["merges.txt"] = "".join(f"{line}\n" for line in ["#version: 0.2", *merges]).encode()
-        elif self.kind == "unigram" and (proto := _sentencepiece(required=False)) is not None:
+        elif self.kind == "unigram" and (proto := sentencepiece_proto(required=False)) is not None:
             files["spiece.model"] = _write_spiece(proto, document, self)
         for name, content in files.items():
             unfinished = folder / f".{name}.{os.getpid()}"
@@ -239,8 +241,8 @@ class Tokenizer:
         template is kept, and `truncated` says how many pieces were left out. Raises `TokenizerError` for a `max_length`
         that cannot hold the template and for a tokenizer that fails on this text.
         """
-        text = _sendable(text)
-        pair = None if pair is None else _sendable(pair)
+        text = without_surrogates(text)
+        pair = None if pair is None else without_surrogates(pair)
         first = self._cut(text)
         second = [] if pair is None else self._cut(pair)
         between = 1 if self.kind != "byte-bpe" or self.pair_format == "single" else 2
@@ -281,7 +283,7 @@ class Tokenizer:
             pair=pair,
             ids=ids,
             type_ids=type_ids,
-            tokens=tuple(self._tokens[number] for number in ids),
+            tokens=tuple(map(self.token_of, ids)),
             offsets=offsets,
             special=special,
             words=words,
@@ -296,7 +298,7 @@ class Tokenizer:
 
         WordPiece does not see spaces, so there both are the same. An unknown word gives `unk_id`.
         """
-        word = _sendable(word).strip(_SPACES)
+        word = without_surrogates(word).strip(_SPACES)
         if self.kind == "byte-bpe" and after_space and word:
             return tuple(number for number, _ in self._cut(" " + word))
         if self.kind == "unigram" and not after_space and word and MASK not in word:
@@ -308,9 +310,11 @@ class Tokenizer:
         return tuple(number for number, _ in self._cut(word))
 
     def ids_of(self, texts: Sequence[str]) -> list[list[int]]:
-        """Plain ids of many texts, fast: no template, no mask (`[MASK]` is ordinary text). For building training data."""
+        """Plain ids of many texts, fast, for training data: no template, no mask (`[MASK]` is ordinary text)."""
         with _rust("encode the texts"):
-            encodings = self._backend.encode_batch_fast([_sendable(text) for text in texts], add_special_tokens=False)
+            encodings = self._backend.encode_batch_fast(
+                [without_surrogates(text) for text in texts], add_special_tokens=False
+            )
         return [[self._remap.get(number, number) for number in encoding.ids] for encoding in encodings]
 
     def pad(self, encodings: Sequence[Encoding]) -> tuple[list[list[int]], list[list[int]], list[list[int]]]:
@@ -324,7 +328,7 @@ class Tokenizer:
     # -- pieces to text ----------------------------------------------------------------------------------------------
 
     def decode(self, ids: Iterable[int], *, skip_special: bool = True) -> str:
-        """Ids -> text. `skip_special` leaves out template tokens, padding, the mask and unknown, as transformers does."""
+        """Ids -> text. `skip_special` leaves out template, padding, mask and unknown tokens, as transformers does."""
         tokens = [self.token_of(number) for number in ids if not (skip_special and number in self.special_ids)]
         with _rust("decode the ids"):
             decoder = self._backend.decoder
@@ -345,7 +349,7 @@ class Tokenizer:
         return text.lstrip(" ") or " "
 
     def starts_word(self, number: int) -> bool:
-        """Whether a piece begins a word inside a sentence ('▁the', 'Ġthe', 'the' but not '##the'); False for special tokens."""
+        """Whether a piece begins a word in a sentence: '▁the', 'Ġthe', 'the', not '##the'; False for special tokens."""
         token = self.token_of(number)
         if number in self.special_ids:
             return False
@@ -359,7 +363,7 @@ class Tokenizer:
             return self.vocabulary[token]
         except KeyError:
             raise TokenizerError(
-                f"{token!r} is not one of the {len(self.vocabulary):,} tokens. Use encode_word for words of several pieces."
+                f"{token!r} is not one of the {len(self.vocabulary):,} tokens. encode_word cuts any word into some."
             ) from None
 
     def token_of(self, number: int) -> str:
@@ -373,12 +377,13 @@ class Tokenizer:
         return f"Tokenizer(kind={self.kind!r}, vocab_size={self.vocab_size})"
 
     def __reduce__(self) -> tuple[type[Tokenizer], tuple[str, SpecialTokens | None, PairFormat]]:
-        return Tokenizer, (self.definition, self.special_tokens, self.pair_format)
+        names = SpecialTokens(self.cls_token, self.sep_token, self.pad_token, self.unk_token, self.mask_token)
+        return Tokenizer, (self.definition, names, self.pair_format)
 
     # -- inside ------------------------------------------------------------------------------------------------------
 
     def _cut(self, text: str) -> list[_Piece]:
-        """Pieces of one text, without template: the runs between masks go to the backend, offsets come back to the whole text.
+        """Pieces of one text, without template: the backend cuts the runs between masks, offsets are of the whole text.
 
         The white space before a mask belongs to the mask (lstrip, as in ALBERT and RoBERTa).
         """
@@ -458,13 +463,15 @@ class _Options:
         steps = _flat(document.get("normalizer"), "normalizers")
         names = {step.get("type") for step in steps}
         bert = next((step for step in steps if step.get("type") == "BertNormalizer"), None)
-        levels = [step for step in _flat(document.get("pre_tokenizer"), "pretokenizers") if step.get("type") == "ByteLevel"]
+        cutters = _flat(document.get("pre_tokenizer"), "pretokenizers")
         return cls(
             do_lower_case=bool(bert.get("lowercase", True)) if bert else "Lowercase" in names,
             keep_accents="StripAccents" not in names,
             strip_accents=bert.get("strip_accents") if bert else None,
             tokenize_chinese_chars=bool(bert.get("handle_chinese_chars", True)) if bert else None,
-            add_prefix_space=any(step.get("add_prefix_space", True) for step in levels),
+            add_prefix_space=any(
+                step.get("add_prefix_space", True) for step in cutters if step.get("type") == "ByteLevel"
+            ),
         )
 
 
@@ -478,7 +485,7 @@ def blank(
     add_prefix_space: bool | None = None,
     charsmap: bytes = b"",
 ) -> tokenizers.Tokenizer:
-    """The family's pipeline around an empty model, ready for a vocabulary: `backend.model = ...` or `backend.train(...)`.
+    """The family's pipeline around an empty model, ready to be trained.
 
     Defaults are the published models': ALBERT and BERT lower-case and strip accents, Bort keeps the text as it is.
     `charsmap` is SentencePiece's precompiled normalisation (ALBERT).
@@ -553,7 +560,7 @@ def _honour(document: dict[str, Any], options: _Options) -> None:
             document["normalizer"] = rebuilt["normalizer"]
 
 
-# -- the parts of a tokenizer.json --------------------------------------------------------------------------------------
+# -- the parts of a tokenizer.json -------------------------------------------------------------------------------------
 
 
 def _kind_of(document: Mapping[str, Any]) -> Kind:
@@ -569,12 +576,12 @@ def _kind_of(document: Mapping[str, Any]) -> Kind:
     if kind == "byte-bpe":
         steps = _flat(document.get("pre_tokenizer"), "pretokenizers")
         if not any(step.get("type") == "ByteLevel" for step in steps):
-            raise TokenizerError("The tokenizer is a BPE that does not work on bytes. Expected a ByteLevel pre-tokenizer.")
+            raise TokenizerError("The tokenizer is a BPE that does not cut bytes. Expected a ByteLevel pre-tokenizer.")
     return kind
 
 
-def _vocabulary_of(document: Mapping[str, Any]) -> dict[str, int]:
-    """Token -> id of the model and of the added tokens; checks types, bounds and uniqueness."""
+def _entries_of(document: Mapping[str, Any]) -> list[tuple[str, int]]:
+    """(token, id) of the model's vocabulary and of the added tokens; checks types and bounds."""
     raw = document["model"].get("vocab")
     try:
         pairs = (
@@ -594,7 +601,7 @@ def _vocabulary_of(document: Mapping[str, Any]) -> dict[str, int]:
             f"The vocabulary has {len(pairs):,} entries with ids up to {max((n for _, n in pairs), default=0):,}. "
             f"Expected 1 to {MAX_PIECES:,} entries with ids below that."
         )
-    return dict(pairs)
+    return pairs
 
 
 def _blind_backend(document: Mapping[str, Any], special: set[str], extra: list[dict[str, Any]]) -> tokenizers.Tokenizer:
@@ -612,7 +619,7 @@ def _blind_backend(document: Mapping[str, Any], special: set[str], extra: list[d
     )
     if isinstance(model.get("unk_token"), str):
         model["unk_token"] = hide(model["unk_token"])
-    nothing = {"added_tokens": [], "post_processor": None, "truncation": None, "padding": None}
+    nothing: dict[str, Any] = {"added_tokens": [], "post_processor": None, "truncation": None, "padding": None}
     with _rust("build the tokenizer"):
         backend = tokenizers.Tokenizer.from_str(_dump({**document, **nothing, "model": model}))
         flags = ("single_word", "lstrip", "rstrip", "normalized")
@@ -628,7 +635,7 @@ def _canonical(
     vocabulary: Mapping[str, int],
     extra: list[dict[str, Any]],
 ) -> str:
-    """tokenizer.json as we write it: the document with our special tokens and our template, so that others read the same."""
+    """tokenizer.json as we write it: with our special tokens and our template, so that others read the same."""
     added = {token["content"]: token for token in document.get("added_tokens") or []}
     for token in (names.pad, names.unk, names.cls, names.sep, names.mask):
         lstrip = token == names.mask and kind != "wordpiece"
@@ -672,7 +679,7 @@ def _charsmap_of(document: Mapping[str, Any]) -> bytes:
 
 
 def _special_tokens_from(config: Mapping[str, Any], kind: Kind) -> SpecialTokens:
-    """Token names of tokenizer_config.json (plain or as an object with "content"), the family's own where it is silent."""
+    """Token names of tokenizer_config.json (plain or an object with "content"); the family's own where it is silent."""
     names: dict[str, str] = {}
     for role in ("cls", "sep", "pad", "unk", "mask"):
         said = config.get(f"{role}_token")
@@ -722,8 +729,8 @@ def _read_bpe(folder: Path, options: _Options) -> str:
 
 
 def _read_spiece(folder: Path, options: _Options) -> str:
-    """SentencePiece's model file, as transformers' AlbertConverter reads it: "1," scores 100 lower so that it is rarely used."""
-    proto = _sentencepiece(required=True)
+    """SentencePiece's file, as transformers' AlbertConverter reads it: a piece such as "1," scores 100 less."""
+    proto = sentencepiece_proto(required=True)
     model = proto.ModelProto()
     try:
         model.ParseFromString(_read_bytes(folder / "spiece.model"))
@@ -768,7 +775,7 @@ def _with_model(backend: tokenizers.Tokenizer, **parts: Any) -> str:
     return _dump(document)
 
 
-def _sentencepiece(*, required: bool) -> Any:
+def sentencepiece_proto(*, required: bool) -> Any:
     """SentencePiece's protobuf module, or None where it is not installed and not required."""
     try:
         from sentencepiece import sentencepiece_model_pb2
@@ -843,7 +850,7 @@ def _rust(action: str) -> Iterator[None]:
 # -- text --------------------------------------------------------------------------------------------------------------
 
 
-def _sendable(text: str) -> str:
+def without_surrogates(text: str) -> str:
     """Lone surrogates -> U+FFFD, one for one: no encoder takes them, and the offsets stay as they are."""
     return _SURROGATE.sub("\ufffd", text)
 
@@ -868,7 +875,7 @@ def _class_of(character: str) -> str:
         return "+"  # marks and joiners stay with what they follow
     if "\u3400" <= character <= "\u9fff" or "\uf900" <= character <= "\ufaff" or character >= "\U00020000":
         return "c"
-    if character in "'’":
+    if character in "'\u2019":
         return "'"
     if category[0] in "PS":
         return "." if character in ".," else "p"
@@ -881,7 +888,7 @@ _WORD = re.compile(r"m{6}|[wd][wd+]*(?:(?:'(?=[wd])|(?<=d)\.(?=d))[wd+]+)*|c\+*|
 
 
 def _word_of_each_character(text: str) -> list[int | None]:
-    """For each character the number of the word it belongs to, None for white space and control characters: (characters,)."""
+    """For each character the number of its word, None for white space and control characters: (characters,)."""
     classes = "m" * len(MASK)
     classes = classes.join("".join(map(_class_of, run)) for run in text.split(MASK))
     words: list[int | None] = [None] * len(text)

@@ -8,7 +8,7 @@ next-sentence task gives way to sentence order. "gelu_new" in the v2 checkpoints
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from torch import nn
@@ -80,10 +80,9 @@ class Albert(Network):
 def _published(size: str, **sizes: int) -> tuple[Checkpoint, Checkpoint]:
     """Versions 1 and 2 of one size: v1 has the erf GELU and, but for xxlarge, dropout."""
     v1_dropout = 0.0 if size == "xxlarge" else 0.1
-    v1 = AlbertConfig(
-        **sizes, hidden_act="gelu", hidden_dropout_prob=v1_dropout, attention_probs_dropout_prob=v1_dropout
-    )  # type: ignore[arg-type]
-    configs = {"v1": v1, "v2": AlbertConfig(**sizes)}  # type: ignore[arg-type]
+    v2 = AlbertConfig(**sizes)  # type: ignore[arg-type]
+    v1 = replace(v2, hidden_act="gelu", hidden_dropout_prob=v1_dropout, attention_probs_dropout_prob=v1_dropout)
+    configs = {"v1": v1, "v2": v2}
     one, two = (
         Checkpoint(
             key=f"albert-{size}-{version}", title=f"ALBERT {size} {version}", source=f"albert/albert-{size}-{version}",

@@ -36,4 +36,4 @@ class Embeddings(nn.Module):
         types = self.types.weight[0] if type_ids is None else self.types(type_ids)
         positions = self.positions.weight[: words.shape[1]]
         summed = self.dropout(self.norm(words + types + positions))
-        return summed if self.project is None else self.project(summed)
+        return summed if self.project is None else self.project(summed)  # type: ignore[no-any-return]

@@ -204,31 +204,51 @@ def read_wordnet(folder: Path = WORDNET) -> WordNet:
 
 # ------------------------------------------------------------------------------------------------ English grammar
 
+
+def word_set(text: str) -> frozenset[str]:
+    """The words of a text."""
+    return frozenset(text.split())
+
+
 # Lexicographer files (lexnames(5)) whose nouns are things one can count.
 COUNT_FILES = frozenset({3, 5, 6, 8, 14, 15, 17, 18, 20, 23, 25, 28})
 ANIMAL, ARTIFACT, BODY, COGNITION, LANGUAGE, FOOD, PLACE, OBJECT = 5, 6, 8, 9, 10, 13, 15, 17
 PERSON, PLANT, SUBSTANCE, TIME = 18, 20, 27, 28
 MASS_ENDINGS = ("ness", "ism", "ology", "ics", "graphy", "hood", "wear", "ware")
 NOT_PLURAL = frozenset({"species", "headquarters", "crossroads", "gallows", "aspirates", "christmas", "measles"})
-FUNCTION_WORDS = frozenset(
-    ["of", "in", "with", "by", "from", "to", "and", "or", "for", "on", "without", "into", "as", "at", "is", "are", "was", "that", "which", "who", "but", "than", "during", "between", "through", "over", "under", "after", "before", "about", "against", "if", "when", "while", "where", "because", "it", "its", "has", "have", "had"]
+FUNCTION_WORDS = word_set(
+    """
+    of in with by from to and or for on without into as at is are was that which who but than during between
+    through over under after before about against if when while where because it its has have had
+    """
 )
-BARE_AFTER = frozenset(["of", "with", "from", "without", "and", "or"])
-RELATIVES = frozenset(["that", "which", "who", "whom", "whose", "where", "when", "while", "because", "if", "as", "than", "what", "how"])
-FINITE = frozenset(["is", "are", "was", "were", "has", "have", "had", "can", "may", "must", "will", "would", "could", "should", "does", "did", "do", "cannot"])
-PRONOUNS = frozenset(["he", "she", "it", "they", "we", "you", "i", "there", "this", "these", "those"])
-QUESTIONS = frozenset(["who", "what", "where", "why", "how"])
-DETERMINERS = frozenset(["a", "an", "the", "any", "one", "either", "each", "all", "some", "two", "three", "four", "both", "his", "her", "its", "their", "several"])
-PARTICIPLES = frozenset(
-    ["known", "made", "found", "built", "worn", "born", "written", "given", "grown", "seen", "held", "set", "cut", "sung", "spoken", "drawn", "shown", "put", "taken", "kept", "sold", "bred", "left", "led", "run", "eaten", "thought", "said", "won", "fought", "sent", "done"]
+BARE_AFTER = word_set("of with from without and or")
+RELATIVES = word_set("that which who whom whose where when while because if as than what how")
+FINITE = word_set("is are was were has have had can may must will would could should does did do cannot")
+PRONOUNS = word_set("he she it they we you i there this these those")
+QUESTIONS = word_set("who what where why how")
+DETERMINERS = word_set("a an the any one either each all some two three four both his her its their several")
+PARTICIPLES = word_set(
+    """
+    known made found built worn born written given grown seen held set cut sung spoken drawn shown put taken
+    kept sold bred left led run eaten thought said won fought sent done
+    """
 )
-ADVERBS = frozenset(
-    ["also", "usually", "often", "sometimes", "formerly", "now", "especially", "typically", "widely", "commonly", "originally", "once", "mostly", "chiefly", "generally", "frequently", "mainly", "not", "best", "still", "first", "primarily", "probably", "largely", "closely", "native", "similar", "noted", "famous", "important", "useful", "common", "related", "capable", "able"]
+ADVERBS = word_set(
+    """
+    also usually often sometimes formerly now especially typically widely commonly originally once mostly
+    chiefly generally frequently mainly not best still first primarily probably largely closely native similar
+    noted famous important useful common related capable able
+    """
 )
-PREPOSITIONS = frozenset(["in", "on", "at", "near", "from", "between", "along", "off", "across", "by", "of", "with", "for"])
+PREPOSITIONS = word_set("in on at near from between along off across by of with for")
 THE_STARTS = re.compile(r"(Battle|Gulf|Bay|Strait|Straits|Sea|Isle|Cape|Republic|University|Kingdom|Treaty|War) of ")
-THE_ENDS = frozenset(
-    ["River", "Sea", "Ocean", "Mountains", "Islands", "Alps", "Desert", "Canal", "War", "Revolution", "Empire", "Republic", "Gulf", "Peninsula", "Channel", "Range", "States", "Netherlands", "Philippines", "Straits", "Basin", "Plateau", "Valley", "Isles", "Indies", "Party", "Federation", "Constellation", "Strait", "Nebula", "Galaxy", "Way"]
+THE_ENDS = word_set(
+    """
+    River Sea Ocean Mountains Islands Alps Desert Canal War Revolution Empire Republic Gulf Peninsula Channel
+    Range States Netherlands Philippines Straits Basin Plateau Valley Isles Indies Party Federation
+    Constellation Strait Nebula Galaxy Way
+    """
 )
 AN_SOUND = re.compile(r"[aeiou]|hour|hono|heir|8|11(?!\d)|18(?!\d)", re.IGNORECASE)
 A_SOUND = re.compile(
@@ -358,7 +378,7 @@ class English:
         """The noun with the article it needs as a subject: a beagle, water, trousers, Paris, the Nile, the sun."""
         if synset.instance:
             the = not lemma[0].isupper() or (synset.lexfile != PERSON and self.takes_the(lemma))
-            return f"the {lemma}" if the and not lemma[0].isdigit() else lemma
+            return f"the {lemma}" if the and not re.match(r"\d|the ", lemma) else lemma
         if self.is_plural(lemma) or self.is_mass(lemma, synset.lexfile, synset.gloss):
             return lemma
         return f"{article(lemma)} {lemma}"
@@ -384,7 +404,8 @@ class English:
         """The lemma a synset goes by: its most used, or the least ambiguous one where that has commoner senses."""
         lemmas = [lemma for lemma in synset.lemmas if not self.is_latin(synset, lemma)] or list(synset.lemmas)
         if synset.lexfile == PLACE and synset.instance:
-            return lemmas[0] if self.named[lemmas[0]] else max(lemmas, key=lambda lemma: self.named[lemma])
+            clear = [lemma for lemma in lemmas[1:] if len(self.wordnet.senses["n", lemma.lower()]) == 1]
+            return lemmas[0] if self.named[lemmas[0]] else max([lemmas[0], *clear], key=lambda lemma: self.named[lemma])
         best = max(lemmas, key=lambda lemma: self.wordnet.uses[synset.key, lemma.lower()])
         uses = self.wordnet.uses[synset.key, best.lower()]
         if self.wordnet.rank(synset, best) < (4 if uses else 2) or uses >= 5:
@@ -392,8 +413,11 @@ class English:
         return min(lemmas, key=lambda lemma: len(self.wordnet.senses[synset.pos, lemma.lower()]))
 
 
-TAXON_RANKS = frozenset(
-    ["genus", "family", "order", "class", "phylum", "subfamily", "superfamily", "suborder", "subclass", "subphylum", "division", "tribe", "kingdom", "subkingdom", "superorder", "superclass", "infraorder", "superphylum", "subdivision", "form", "subgenus", "section", "subtribe"]
+TAXON_RANKS = word_set(
+    """
+    genus family order class phylum subfamily superfamily suborder subclass subphylum division tribe kingdom
+    subkingdom superorder superclass infraorder superphylum subdivision form subgenus section subtribe
+    """
 )
 
 
@@ -424,7 +448,7 @@ def split_gloss(gloss: str) -> Gloss:
         if part.startswith('"'):
             examples += [quote.strip() for quote in re.findall(r'"([^"]+)"?', part.partition('"- ')[0])]
         elif '"' in part:
-            before, _, after = part.partition('"')
+            before = part.partition('"')[0]
             definitions.append(part if before and part.count('"') % 2 == 0 else before)
         elif part:
             definitions.append(part)
@@ -519,7 +543,11 @@ class Speaker:
         for at, word in enumerate(words):
             if word in RELATIVES and at:
                 return False
-            if word in FINITE or word in PRONOUNS or (word.endswith(("'s", "n't", "'re", "'m", "'ve", "'ll")) and at < 1):
+            if (
+                word in FINITE
+                or word in PRONOUNS
+                or (word.endswith(("'s", "n't", "'re", "'m", "'ve", "'ll")) and at < 1)
+            ):
                 return True
             if at and word in PAST:
                 return True
@@ -590,7 +618,8 @@ class Speaker:
         )
         said += [f"{subject} {was} {self.phrase(kind)}" for kind in self.known(synset.targets("@i"))]
         if others := self.synonyms(synset):
-            phrases = [self.english.noun_phrase(synset, other) for other in others]
+            bare = {other for other in others if plural and other.endswith("s")}
+            phrases = [other if other in bare else self.english.noun_phrase(synset, other) for other in others]
             said.append(f"{subject} {was} also called {listing(phrases, 'or')}")
         said += self.definitions(synset, gloss, subject, was)
         said += self.capital(synset, gloss)
@@ -679,7 +708,7 @@ class Speaker:
         if inside := self.commonest([part for part in parts if part.instance], 6):
             them = listing([self.phrase(part) for part in inside])
             said.append(f"{them} {'are' if len(inside) > 1 else 'is'} in {subject}" if synset.instance else "")
-        if own := self.commonest([part for part in parts if not part.instance], 6):
+        if own := self.commonest([part for part in parts if not part.instance and self.phrase(part) != subject], 6):
             said.append(f"{subject} {have} {listing([self.phrase(part) for part in own])}")
         if stuff := self.commonest(self.known(synset.targets("%s")), 6):
             said.append(
@@ -690,7 +719,8 @@ class Speaker:
 
     def capital(self, synset: Synset, gloss: Gloss) -> list[str]:
         """`Paris is the capital of France.` and the same the other way round, where the gloss says it of now."""
-        if not synset.instance or synset.lexfile != PLACE:
+        towns = [lemma for kind in synset.targets("@i") for lemma in self.wordnet.synsets[kind].lemmas]
+        if synset.lexfile != PLACE or not any(re.search(r"capital|city|port|town", town) for town in towns):
             return []
         for text in gloss.definitions:
             found = CAPITAL.search(text)
@@ -731,6 +761,8 @@ class Speaker:
             word = text.split()[0].strip(",").lower()
             if self.english.is_a(word, "v") or word in ("be", "not"):
                 said.append(f"{self.domain(synset, gloss) if number == 0 else ''}to {name} is to {text}")
+            elif word.endswith("ly") and len(text.split()) > 1 and self.english.is_a(text.split()[1], "v"):
+                said.append(f"to {name} is to {text}")
             elif number and said and n_words(said[-1]) + n_words(text) < MAX_WORDS:
                 said[-1] = f"{said[-1]}; {text}"
             elif re.match(r"(?:used|said) (?:of|with|in|to|as|for)\b", text):
@@ -754,6 +786,8 @@ class Speaker:
                 said.append(f"{lead}the word {name} is {text}")
             elif re.match(r"(?:can|cannot|is|does|has) ", text) and synset.pos == "a":
                 said.append(f"{lead}something that is {name} {text}")
+            elif said and re.match(r"(?:especially|usually|often|particularly|chiefly|as) ", text):
+                said[-1] = f"{said[-1]}, {text}"
             else:
                 said.append(f"{lead}{name} means {text}")
         if others := self.synonyms(synset):
@@ -766,14 +800,19 @@ class Speaker:
         return said
 
 
-PAST = frozenset(
-    ["went", "came", "took", "gave", "got", "became", "began", "said", "made", "found", "knew", "saw", "ran", "sat", "stood", "told", "thought", "kept", "held", "brought", "fell", "grew", "wrote", "threw", "drew", "drove", "ate", "flew", "spoke", "broke", "chose", "rose", "wore", "hung", "lay", "led", "met", "paid", "sent", "spent", "won", "sang", "sank", "was", "were", "had", "did", "lost", "left", "felt", "heard", "built", "bought", "caught", "taught", "fought"]
+PAST = word_set(
+    """
+    went came took gave got became began said made found knew saw ran sat stood told thought kept held brought
+    fell grew wrote threw drew drove ate flew spoke broke chose rose wore hung lay led met paid sent spent won
+    sang sank was were had did lost left felt heard built bought caught taught fought
+    """
 )
 CAPITAL = re.compile(
     r"\bcapital(?: city)?(?: and (?:the )?[a-z ]+?)? of (?:the (?:state|province) of |modern |the )?([A-Z].*)"
 )
 PAST_CAPITAL = re.compile(
-    r"\b(?:former|formerly|medieval|once|ancient [a-z]+ that|was|were|served|until|recognized|old)\b"
+    r"\b(?:former|formerly|medieval|once|ancient [a-z]+ that|ancient (?!city|port)|was|were|served|"
+    r"until|recognized|old)\b"
 )
 
 
@@ -882,8 +921,11 @@ STOPWORDS = (
     | FINITE
     | PRONOUNS
     | DETERMINERS
-    | frozenset(
-        ["him", "them", "me", "us", "my", "your", "our", "yours", "mine", "hers", "theirs", "himself", "themselves", "be", "been", "being", "not", "no", "so", "out", "up", "down", "off", "away", "forever", "again", "also", "then", "now", "let", "unto", "upon", "among", "own", "such", "shall", "am", "were", "do", "did", "done"]
+    | word_set(
+        """
+    him them me us my your our yours mine hers theirs himself themselves be been being not no so out up down off
+    away forever again also then now let unto upon among own such shall am were do did done
+    """
     )
 )
 
@@ -930,8 +972,9 @@ def capital_blanks(documents: list[Document], words: Counter[str]) -> Iterator[B
         for found in filter(None, map(CAPITAL_FORM.fullmatch, document.sentences)):
             city, country = found[1], found[2]
             countries[city].append(country)
-            called = [text for text in document.sentences if text.startswith(f"{city} is also called ")]
-            cities[country] += [city, *re.findall(r"[A-Z][a-z]+(?=,| or|\.)", " ".join(called))]
+            called = [text[:-1] for text in document.sentences if text.startswith(f"{city} is also called ")]
+            others = re.split(r", | or ", " ".join(called).partition(" called ")[2])
+            cities[country] += [city, *(other for other in others if other.isalpha())]
             if f"{city} is a national capital." in document.sentences:
                 source.setdefault(country, document.id)
     ranked = sorted(source, key=lambda country: (-words[country.lower()], country))
@@ -988,7 +1031,8 @@ README = """# A small English corpus
 |---|---|---|---|---|
 {rows}
 
-- **WordNet 3.0** (a document is a synset): its relations said in fixed sentence templates, its definitions, its examples.
+- **WordNet 3.0** (a document is a synset): its relations said in fixed sentence templates, its definitions, its
+  examples.
   `count` is how often the texts tagged for WordNet use the synset. Licence in `LICENSE-wordnet.txt`.
 - **World English Bible** (a document is a chapter): public domain. Headings, notes and cross references are left out,
   quotation marks are straight and closed within the verse, a verse ends in a full stop, and one of more than

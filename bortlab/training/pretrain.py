@@ -174,12 +174,20 @@ def autocast(device: torch.device) -> AbstractContextManager[None]:
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=able)
 
 
-def summed_loss(network: Network, ids: Tensor, labels: Tensor) -> Tensor:
-    """Cross-entropy summed over the hidden pieces; the head runs on those positions only."""
-    hidden = network.encode(network.embed(ids)).hidden
-    chosen = labels != IGNORED
-    logits = network.predict(hidden[chosen]).float()
-    return F.cross_entropy(logits, labels[chosen], reduction="sum")
+def hidden_pieces(network: Network, batches: Sequence[Batch]) -> tuple[Tensor, Tensor]:
+    """Logits (predicted, vocab) and labels (predicted) of all hidden pieces of some batches.
+
+    The word table is read once for all batches and the head runs once, on the hidden positions only; only the encoder
+    runs batch by batch, since each has its own length.
+    """
+    device = network.embeddings.words.weight.device
+    words = network.embed(torch.cat([batch.ids.flatten() for batch in batches]).to(device))
+    states = []
+    for batch, its_words in zip(batches, words.split([batch.ids.numel() for batch in batches]), strict=True):
+        chosen = (batch.labels != IGNORED).to(device)
+        states.append(network.encode(its_words.unflatten(0, batch.ids.shape), keep_layers=True).hidden[chosen])
+    labels = torch.cat([batch.labels[batch.labels != IGNORED] for batch in batches]).to(device)
+    return network.predict(torch.cat(states)), labels
 
 
 def atomic_save(state: object, path: Path) -> None:
@@ -289,18 +297,16 @@ class Run:
             hide(batch, rate=rate, mask=self.tokenizer.mask_id, seed=(self.recipe.seed, self.step, index))
             for index, batch in enumerate(chosen)
         ]
-        predicted = sum(int((batch.labels != IGNORED).sum()) for batch in hidden)
-        total = 0.0
-        for batch in hidden:
-            with autocast(self.device):
-                loss = summed_loss(self.network, batch.ids.to(self.device), batch.labels.to(self.device)) / predicted
-            loss.backward()  # type: ignore[no-untyped-call]
-            total += loss.item()
-        if not math.isfinite(total):
-            raise FloatingPointError(f"The loss became {total} at step {self.step}: lower --rate.")
+        with autocast(self.device):
+            logits, labels = hidden_pieces(self.network, hidden)
+            loss = F.cross_entropy(logits.float(), labels)
+        loss.backward()  # type: ignore[no-untyped-call]
+        value = loss.item()
+        if not math.isfinite(value):
+            raise FloatingPointError(f"The loss became {value} at step {self.step}: lower --rate.")
         nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip)
         self.optimizers.step(self.recipe.rate_at(self.seen))
-        return total
+        return value
 
 
 @torch.no_grad()
@@ -321,10 +327,9 @@ def measure(
         loss, hits, count = 0.0, 0, 0
         for index, pieces in enumerate(batches):
             batch = hide(pieces, rate=MEASURED_RATE, mask=tokenizer.mask_id, seed=(0, index))
-            chosen = (batch.labels != IGNORED).to(device)
-            labels = batch.labels.to(device)[chosen]
             with autocast(device):
-                logits = network.predict(network.encode(network.embed(batch.ids.to(device))).hidden[chosen]).float()
+                logits, labels = hidden_pieces(network, [batch])
+                logits = logits.float()
             loss += F.cross_entropy(logits, labels, reduction="sum").item()
             hits += int((logits.argmax(-1) == labels).sum())
             count += len(labels)

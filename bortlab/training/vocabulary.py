@@ -1,8 +1,8 @@
 """Learn a vocabulary from text: the tokenizer of a bundled mini, of any of the three kinds.
 
-The same texts must give the same tokenizer, and two trainers of `tokenizers` 0.23 do not keep that promise (their hash maps
-are seeded anew in each process). So Unigram is trained by SentencePiece, as ALBERT's own was, and WordPiece gets its alphabet
-spelled out beforehand, which fixes the order in which ties are broken.
+The same texts must give the same tokenizer, and two trainers of `tokenizers` 0.23 do not keep that promise: their
+hash maps are seeded anew in each process. So Unigram is trained by SentencePiece, as ALBERT's own was, and WordPiece
+gets its alphabet spelled out beforehand, which fixes the order in which ties are broken.
 """
 
 from __future__ import annotations
@@ -17,7 +17,16 @@ from typing import Any
 import tokenizers
 from tokenizers import pre_tokenizers, trainers
 
-from bortlab.tokenization import SPECIAL_TOKENS, Kind, SpecialTokens, Tokenizer, TokenizerError, blank
+from bortlab.tokenization import (
+    SPECIAL_TOKENS,
+    Kind,
+    SpecialTokens,
+    Tokenizer,
+    TokenizerError,
+    blank,
+    sentencepiece_proto,
+    without_surrogates,
+)
 
 MAX_ALPHABET = 1000  # characters a vocabulary keeps; rarer ones become unknown
 MIN_FREQUENCY = 2  # how often a pair of pieces must be seen to be merged
@@ -29,8 +38,8 @@ CHUNK_BYTES = 65_536
 def train_tokenizer(kind: Kind, texts: Iterable[str], *, vocab_size: int = 8192) -> Tokenizer:
     """Train a tokenizer on `texts`; the same texts give the same tokenizer.
 
-    Special tokens stand where the family's published vocabulary has them: ALBERT `<pad> <unk> [CLS] [SEP] [MASK]`
-    first, BERT and ConvBERT `[PAD] [UNK] [CLS] [SEP] [MASK]` first, Bort `<s> <pad> </s> <unk>` first and `<mask>` last.
+    Special tokens stand as in the family's published vocabulary: ALBERT `<pad> <unk> [CLS] [SEP] [MASK]` first, BERT
+    and ConvBERT `[PAD] [UNK] [CLS] [SEP] [MASK]` first, Bort `<s> <pad> </s> <unk>` first and `<mask>` last.
     ALBERT, ConvBERT and BERT lower-case; Bort keeps case. A small corpus may give fewer pieces than `vocab_size`.
     Raises `TokenizerError` for an unknown kind, a `vocab_size` too small for special tokens and alphabet, or no text.
     """
@@ -39,8 +48,7 @@ def train_tokenizer(kind: Kind, texts: Iterable[str], *, vocab_size: int = 8192)
     smallest = {"unigram": 32, "wordpiece": 32, "byte-bpe": 256 + 5}[kind]
     if vocab_size < smallest:
         raise TokenizerError(f"vocab_size is {vocab_size}; a {kind} vocabulary needs at least {smallest}.")
-    # Surrogates are no text; the tokenizer reads them as U+FFFD too.
-    texts = (text.encode("utf-16", "surrogatepass").decode("utf-16", "replace") for text in texts)
+    texts = map(without_surrogates, texts)
     if kind == "unigram":
         model = _train_unigram(backend, names, texts, vocab_size)
     elif kind == "wordpiece":
@@ -58,7 +66,6 @@ def _train_unigram(
     """The model part of a tokenizer.json, by SentencePiece on text that our own normaliser has seen."""
     try:
         import sentencepiece
-        from sentencepiece import sentencepiece_model_pb2
     except ImportError as error:
         raise TokenizerError("Training a Unigram vocabulary needs: pip install sentencepiece protobuf") from error
     normalized = _normalized(backend, texts)
@@ -88,7 +95,7 @@ def _train_unigram(
         )
     except (RuntimeError, OSError) as error:
         raise TokenizerError(f"No Unigram vocabulary of {vocab_size} pieces from these texts: {error}") from error
-    trained = sentencepiece_model_pb2.ModelProto()
+    trained = sentencepiece_proto(required=True).ModelProto()
     trained.ParseFromString(content.getvalue())
     return {"vocab": [[piece.piece, piece.score] for piece in trained.pieces], "unk_id": 1}
 
@@ -96,7 +103,7 @@ def _train_unigram(
 def _train_wordpiece(
     backend: tokenizers.Tokenizer, names: SpecialTokens, texts: Iterable[str], vocab_size: int
 ) -> dict[str, Any]:
-    """The model part of a tokenizer.json; the alphabet, alone and as continuation, comes right after the special tokens."""
+    """The model part of a tokenizer.json; the alphabet, plain and as continuation, comes after the special tokens."""
     normalized = _normalized(backend, texts)
     alphabet = _alphabet(normalized, min(MAX_ALPHABET, vocab_size // 4))
     special = [names.pad, names.unk, names.cls, names.sep, names.mask]

@@ -1,0 +1,560 @@
+"""Every model that can be loaded, and a shared, byte-bounded cache of those that are.
+
+`load` finds weights by key, `load_from` in a folder, `checkpoints` lists the keys. All three may be called from any
+number of threads: equal requests load once, a model is published only when it is whole and has run once, and the memory
+of all cached models stays under a bound. What is evicted lives on for those who hold it: Python's references see to it.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import os
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypedDict, Unpack
+from weakref import WeakValueDictionary
+
+import torch
+
+from bortlab.checkpoint import HEADS, CheckpointError, load_network, meta_network, read_config
+from bortlab.model import EXAMPLE, HEADS_KEY, PROVENANCES, Model, assemble, n_bytes
+from bortlab.models import FAMILIES, Checkpoint, Config, Family
+from bortlab.serving import BusyError, memory_allowed, memory_available
+from bortlab.tokenization import Kind, Tokenizer
+
+if TYPE_CHECKING:
+    import pandas
+
+CHECKPOINTS = Path(__file__).parent.parent / "assets" / "checkpoints"
+"""Where the bundled checkpoints lie, one folder a key."""
+BUDGET_VARIABLE = "BORTLAB_MODEL_BUDGET_MB"
+POLL_S = 0.1
+"""Longest step of a wait: between two steps Python can deliver what interrupts the waiting thread."""
+_MODEL_FILES = (".json", ".safetensors", ".bin", ".txt", ".model")
+
+Weights = Literal["published", "random"]
+Device = str | torch.device | None
+Dtype = str | torch.dtype | None
+
+
+class UnknownModelError(ValueError):
+    """A key that no checkpoint has."""
+
+
+class NeedsNetworkError(RuntimeError):
+    """Weights that are not on this machine."""
+
+
+class TooLargeError(RuntimeError):
+    """A model that does not fit into memory; nothing was allocated."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What makes one loaded model differ from another: two equal requests are one model.
+
+    folder: where weights and tokenizer lie, or the tokenizer alone for random weights. stamp: names, sizes and times of
+    its files, so that a changed folder is another request. family: None where config.json is to tell.
+    """
+
+    key: str
+    folder: Path
+    stamp: tuple[tuple[str, int, int], ...]
+    family: str | None
+    task: str
+    weights: Weights
+    seed: int | None
+    device: str
+    dtype: torch.dtype
+    revision: str
+    source: str
+
+
+class Options(TypedDict, total=False):
+    """The keyword arguments of `load`."""
+
+    task: str
+    weights: Weights
+    seed: int
+    device: Device
+    dtype: Dtype
+    revision: str | None
+
+
+# -- the catalogue -----------------------------------------------------------------------------------------------------
+
+
+def checkpoints() -> pandas.DataFrame:
+    """A table of everything that `load` knows, in the order of the families.
+
+    parameters: of the masked-LM network, counted. size_mb: their memory in float32. masked_lm: what the published
+    masked-LM head is. offline: whether the published weights are on this machine; weights="random" needs none.
+    """
+    import pandas
+
+    return pandas.DataFrame(
+        {
+            "key": checkpoint.key,
+            "title": checkpoint.title,
+            "family": family.name,
+            "source": checkpoint.source,
+            "parameters": (count := _count(family.name, _architecture(family, checkpoint))),
+            "size_mb": round(count * 4 / 1e6, 1),
+            "licence": checkpoint.licence,
+            "masked_lm": checkpoint.masked_lm,
+            "offline": checkpoint.source == "bundled" and (CHECKPOINTS / checkpoint.key / "config.json").is_file(),
+        }
+        for family in FAMILIES.values()
+        for checkpoint in family.checkpoints
+    )
+
+
+def find(key: str) -> tuple[Family, Checkpoint]:
+    """The family and the checkpoint of a key, or of a Hugging Face repository; UnknownModelError with suggestions."""
+    if not isinstance(key, str):
+        raise UnknownModelError(f"A model's key is a text such as 'bort', got {key!r}. For a folder, use load_from.")
+    known: dict[str, tuple[Family, Checkpoint]] = {}
+    for family in FAMILIES.values():
+        for checkpoint in family.checkpoints:
+            known[checkpoint.key] = family, checkpoint
+            if checkpoint.source != "bundled":
+                known[checkpoint.source] = family, checkpoint
+    if key in known:
+        return known[key]
+    close = difflib.get_close_matches(key, known, n=3, cutoff=0.6)
+    hint = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
+    folder = " For a folder, use load_from." if Path(key).is_dir() else ""
+    keys = ", ".join(checkpoint.key for family in FAMILIES.values() for checkpoint in family.checkpoints)
+    raise UnknownModelError(f"Unknown model {key!r}.{hint}{folder} Known: {keys}.")
+
+
+def _architecture(family: Family, checkpoint: Checkpoint) -> Config:
+    """The configuration of a checkpoint; of a bundled one from its folder, or as it is meant to be without one."""
+    if checkpoint.config is not None:
+        return checkpoint.config
+    folder = CHECKPOINTS / checkpoint.key
+    return read_config(folder, family.name)[1] if (folder / "config.json").is_file() else family.mini
+
+
+@functools.lru_cache(maxsize=256)
+def _count(family: str, config: Config) -> int:
+    """Parameters of the masked-LM network, without building it in memory."""
+    return sum(parameter.numel() for parameter in meta_network(FAMILIES[family], config).parameters())
+
+
+# -- requests ----------------------------------------------------------------------------------------------------------
+
+
+def _request(
+    key: str,
+    *,
+    task: str = "masked-lm",
+    weights: Weights = "published",
+    seed: int = 0,
+    device: Device = None,
+    dtype: Dtype = None,
+    revision: str | None = None,
+) -> Request:
+    """The request for a key; every argument is checked here, before anything is read."""
+    family, checkpoint = find(key)
+    bundled, random = checkpoint.source == "bundled", weights == "random"
+    if weights not in ("published", "random"):
+        raise ValueError(f'weights: expected "published" or "random", got {weights!r}.')
+    if random and (not isinstance(seed, int) or not 0 <= seed < 2**63):
+        raise ValueError(f"seed: expected a whole number from 0 to 2**63 - 1, got {seed!r}.")
+    if revision is not None and (bundled or random):
+        raise ValueError(f"{checkpoint.key} has no revisions to choose from here: leave revision out.")
+    if not (bundled or random):
+        raise NeedsNetworkError(
+            f"{checkpoint.key} is known ({checkpoint.source} on Hugging Face), but downloading is not built in yet. "
+            f'With weights="random" its architecture works offline, or load_from a folder that holds its files.'
+        )
+    # Random weights have no vocabulary of their own: the family's bundled one cuts the text in its stead.
+    vocabulary = checkpoint if bundled else next(c for c in family.checkpoints if c.source == "bundled")
+    folder = CHECKPOINTS / vocabulary.key
+    if not folder.is_dir():
+        raise FileNotFoundError(f"The bundled {vocabulary.key} is missing: no folder {folder}. Reinstall bortlab.")
+    return Request(
+        key=checkpoint.key,
+        folder=folder,
+        stamp=_stamp(folder),
+        family=family.name,
+        task=_task(task, family),
+        weights=weights,
+        seed=seed if random else None,
+        device=_device(device),
+        dtype=_dtype(dtype),
+        revision="" if random else checkpoint.revision,
+        source="random weights" if random else "bundled" if bundled else "hub",
+    )
+
+
+def _request_from(
+    folder: str | os.PathLike[str],
+    *,
+    family: str | None = None,
+    task: str = "masked-lm",
+    device: Device = None,
+    dtype: Dtype = None,
+) -> Request:
+    """The request for a folder."""
+    if family is not None and family not in FAMILIES:
+        raise ValueError(f"Unknown family {family!r}. Known: {', '.join(FAMILIES)}.")
+    path = Path(folder).expanduser().resolve()
+    if not path.is_dir():
+        raise FileNotFoundError(f"{path} is not a folder. Expected one with config.json, weights and tokenizer files.")
+    return Request(
+        key=str(path),
+        folder=path,
+        stamp=_stamp(path),
+        family=family,
+        task=_task(task, read_config(path, family)[0]),
+        weights="published",
+        seed=None,
+        device=_device(device),
+        dtype=_dtype(dtype),
+        revision="",
+        source="folder",
+    )
+
+
+def _stamp(folder: Path) -> tuple[tuple[str, int, int], ...]:
+    """Name, size and time of change of each file that a model may be read from."""
+    files = ((path.name, path.stat()) for path in folder.iterdir() if path.suffix in _MODEL_FILES and path.is_file())
+    return tuple(sorted((name, about.st_size, about.st_mtime_ns) for name, about in files))
+
+
+def _task(task: str, family: Family) -> str:
+    if task not in family.tasks:
+        raise ValueError(f"{family.title} has no task {task!r}. Known: {', '.join(family.tasks)}.")
+    return task
+
+
+def _device(device: Device) -> str:
+    try:
+        found = torch.device("cpu" if device is None else device)
+    except RuntimeError:
+        raise ValueError(f"Unknown device {device!r}. Known: cpu, cuda, cuda:1, mps.") from None
+    if found.type == "cuda" and (found.index or 0) < torch.cuda.device_count():
+        return f"cuda:{found.index or 0}"
+    if found.type == "cpu" or (found.type == "mps" and torch.backends.mps.is_available()):
+        return found.type
+    raise ValueError(f'This machine has no device "{found}" that can run a model. Use device="cpu".')
+
+
+def _dtype(dtype: Dtype) -> torch.dtype:
+    known = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.bfloat16, "float16": torch.float16}
+    found = known.get(str(dtype or "float32").removeprefix("torch."))
+    if found is None:
+        raise ValueError(f"Unknown dtype {dtype!r}. Known: {', '.join(known)}.")
+    return found
+
+
+# -- from request to model ---------------------------------------------------------------------------------------------
+
+
+def measure(request: Request) -> int:
+    """Bytes of the weights that a request asks for, counted without building them."""
+    family, config = _design(request)
+    return n_bytes(meta_network(family, config, request.task).to(request.dtype))
+
+
+def build(request: Request) -> Model:
+    """Read or make the weights, freeze them, and run the model once, so that what is published is whole and works."""
+    family, config = _design(request)
+    _fits(request)
+    tokenizer = Tokenizer.from_folder(request.folder, _kind(family))
+    with torch.inference_mode(False), torch.no_grad():  # whatever mode the caller is in
+        if request.seed is not None:
+            network = meta_network(family, config, request.task).to(request.dtype).to_empty(device="cpu")
+            network.initialise(torch.Generator().manual_seed(request.seed))
+            heads = {name: "random" for name, (part, _) in HEADS.items() if getattr(network, part) is not None}
+        else:
+            loaded = load_network(request.folder, family, config, task=request.task, dtype=request.dtype)
+            network, heads = loaded.network, loaded.heads | _told(config.extra.get(HEADS_KEY), loaded.heads)
+        network.to(request.device)
+    if _stamp(request.folder) != request.stamp:
+        raise CheckpointError(f"{request.folder} changed while it was being read. Load it again.")
+    model = assemble(
+        request.key, family, network, tokenizer, heads=heads, source=request.source, revision=request.revision
+    )
+    model.trace(EXAMPLE)
+    if network.masked_lm is not None:
+        model.logits(model.encode(EXAMPLE))
+    return model
+
+
+def _design(request: Request) -> tuple[Family, Config]:
+    """The family and the configuration of a request."""
+    if request.source == "folder" or request.family is None:
+        return read_config(request.folder, request.family)
+    family, checkpoint = find(request.key)
+    return family, _architecture(family, checkpoint)
+
+
+def _kind(family: Family) -> Kind:
+    return family.tokenizer  # type: ignore[return-value]
+
+
+def _told(heads: object, present: Mapping[str, str]) -> dict[str, str]:
+    """What a folder that bortlab saved says about its heads, where the file has them and the words are known."""
+    told = heads if isinstance(heads, dict) else {}
+    return {name: told[name] for name, found in present.items() if found == "trained" and told.get(name) in PROVENANCES}
+
+
+def _fits(request: Request) -> None:
+    """Refuse what the machine has no memory for, before anything is allocated."""
+    needed, free = measure(request), memory_available()
+    if free is not None and needed > free:
+        raise TooLargeError(
+            f"{request.key} needs {_mb(needed)} of memory, and {_mb(free)} are free. "
+            f'Take a smaller model, dtype="bfloat16", or close something.'
+        )
+
+
+def _mb(size: int) -> str:
+    return f"{size / 1e6:,.0f} MB"
+
+
+# -- the cache ---------------------------------------------------------------------------------------------------------
+
+
+class Resident(NamedTuple):
+    """A model in the cache: its key, its bytes, and when it was last asked for (seconds since 1970)."""
+
+    key: str
+    n_bytes: int
+    last_used: float
+
+
+@dataclass(slots=True)
+class _Entry:
+    model: Model
+    size: int
+    pins: int
+    last_used: float = field(default_factory=time.time)
+
+
+@dataclass(slots=True, eq=False)
+class _Flight:
+    """A load under way. Neither model nor error after landing: it was interrupted, and the next one may try."""
+
+    landed: threading.Event = field(default_factory=threading.Event)
+    model: Model | None = None
+    error: Exception | None = None
+    traceback: TracebackType | None = None
+
+
+class Registry:
+    """Loaded models by request: one load for equal requests, and no more bytes than the budget.
+
+    The least recently asked-for goes first; what is leased never goes; what was evicted while somebody held it comes
+    back without a second load. A failed load leaves nothing behind, and the next request tries again. Threads that wait, for
+    another's load or for room, do so in steps of POLL_S of plain Python, so that an interrupt gets through; Streamlit
+    delivers its stop at the page's next `st.` call.
+
+    Args:
+        budget: bytes; None: BORTLAB_MODEL_BUDGET_MB, or a quarter of the memory this process may have.
+        patience: seconds to wait for room while everything is leased, or being loaded.
+    """
+
+    def __init__(
+        self,
+        budget: int | None = None,
+        *,
+        patience: float = 60.0,
+        build: Callable[[Request], Model] = build,
+        measure: Callable[[Request], int] = measure,
+    ) -> None:
+        self._budget, self._patience, self._build, self._measure = budget, patience, build, measure
+        self._lock = threading.Lock()
+        self._entries: OrderedDict[Request, _Entry] = OrderedDict()  # least recently used first
+        self._flights: dict[Request, _Flight] = {}
+        self._reserved = 0  # bytes of the loads under way
+        self._alive: WeakValueDictionary[Request, Model] = WeakValueDictionary()  # in the cache or held
+
+    @property
+    def budget(self) -> int:
+        """Bytes that the cached models may take together."""
+        if self._budget is not None:
+            return self._budget
+        told = os.environ.get(BUDGET_VARIABLE)
+        if told is None:
+            return memory_allowed() // 4
+        try:
+            megabytes = float(told)
+            if not 0 < megabytes < 1e9:
+                raise ValueError
+        except ValueError:
+            raise ValueError(f"{BUDGET_VARIABLE}: expected a number of megabytes such as 2000, got {told!r}.") from None
+        return int(megabytes * 1e6)
+
+    def get(self, request: Request) -> Model:
+        """The model of a request, from the cache or loaded now."""
+        return self._acquire(request, pins=0)
+
+    @contextmanager
+    def lease(self, request: Request) -> Iterator[Model]:
+        """As `get`, and the model stays in the cache until the block ends."""
+        model = self._acquire(request, pins=1)
+        try:
+            yield model
+        finally:
+            with self._lock:
+                self._entries[request].pins -= 1
+
+    def loaded(self) -> list[Resident]:
+        """What is in the cache, least recently used first."""
+        with self._lock:
+            return [Resident(request.key, entry.size, entry.last_used) for request, entry in self._entries.items()]
+
+    def unload(self, key: str) -> int:
+        """Drop every cached model of a key (of a folder, by its path) that is not leased; how many that were."""
+        names = (key, str(Path(key).expanduser().resolve()))
+        with self._lock:
+            drop = [request for request, entry in self._entries.items() if request.key in names and not entry.pins]
+            for request in drop:
+                del self._entries[request]
+                self._alive.pop(request, None)
+        return len(drop)
+
+    def _acquire(self, request: Request, *, pins: int) -> Model:
+        while True:
+            with self._lock:
+                entry = self._entries.get(request)
+                if entry is not None:
+                    self._entries.move_to_end(request)
+                    entry.last_used = time.time()
+                    entry.pins += pins
+                    return entry.model
+                flight = self._flights.get(request)
+                leads = flight is None
+                if flight is None:
+                    flight = self._flights[request] = _Flight()
+            if leads:
+                return self._load(request, flight, pins)
+            while not flight.landed.wait(POLL_S):
+                pass
+            if flight.error is not None:
+                raise flight.error.with_traceback(flight.traceback)
+            if flight.model is not None and not pins:
+                return flight.model  # even if it was evicted in the meantime
+
+    def _load(self, request: Request, flight: _Flight, pins: int) -> Model:
+        reserved = 0
+        try:
+            size = self._measure(request)
+            self._reserve(request.key, size)
+            reserved = size
+            model = self._alive.get(request) or self._build(request)
+            with self._lock:
+                self._entries[request] = _Entry(model, max(size, model.n_bytes), pins)
+                self._alive[request] = flight.model = model
+                self._reserved -= reserved
+                reserved = 0
+            return model
+        except Exception as error:
+            flight.error, flight.traceback = error, error.__traceback__
+            raise
+        finally:
+            with self._lock:
+                self._reserved -= reserved
+                del self._flights[request]
+            flight.landed.set()
+
+    def _reserve(self, key: str, size: int) -> None:
+        """Take `size` bytes of the budget, evicting what must go; wait while leases and other loads leave no room."""
+        deadline = time.monotonic() + self._patience
+        while True:
+            budget = self.budget
+            if size > budget:
+                raise TooLargeError(
+                    f"{key} needs {_mb(size)}, and loaded models may take {_mb(budget)} in all. "
+                    f'Take a smaller model, dtype="bfloat16", or set {BUDGET_VARIABLE}={size // 10**6 + 1}.'
+                )
+            with self._lock:
+                free = budget - self._reserved - sum(entry.size for entry in self._entries.values())
+                idle = {request: entry.size for request, entry in self._entries.items() if not entry.pins}
+                if size <= free + sum(idle.values()):
+                    for request, freed in idle.items():
+                        if size <= free:
+                            break
+                        del self._entries[request]
+                        free += freed
+                    self._reserved += size
+                    return
+            if time.monotonic() >= deadline:
+                raise BusyError(
+                    f"{key} needs {_mb(size)}, and all models in memory are in use. Try again in a minute, or raise "
+                    f"{BUDGET_VARIABLE} (now {budget // 10**6})."
+                )
+            time.sleep(POLL_S)
+
+
+REGISTRY = Registry()
+"""The process's own registry, behind the functions below."""
+
+
+def load(
+    key: str,
+    *,
+    task: str = "masked-lm",
+    weights: Weights = "published",
+    seed: int = 0,
+    device: Device = None,
+    dtype: Dtype = None,
+    revision: str | None = None,
+) -> Model:
+    """Load a model by its key (see `checkpoints`) or its Hugging Face repository; the same call gives the same object.
+
+    Args:
+        task: "masked-lm", "pre-training" (with the sentence-order head, where a family has one) or "encoder".
+        weights: "random" builds the real architecture with random weights by `seed`: sizes and speed need no download.
+            Its text is cut by the family's bundled vocabulary, a stand-in, and all its heads are "random".
+        device: "cpu" unless told. dtype: torch.float32 unless told.
+        revision: of a Hugging Face repository; the pinned one unless told.
+
+    Raises UnknownModelError, NeedsNetworkError (the weights are not on this machine), TooLargeError (no memory for it),
+    BusyError (all models in memory are leased), ValueError for other arguments, CheckpointError for damaged files.
+    """
+    request = _request(key, task=task, weights=weights, seed=seed, device=device, dtype=dtype, revision=revision)
+    return REGISTRY.get(request)
+
+
+def load_from(
+    folder: str | os.PathLike[str],
+    *,
+    family: str | None = None,
+    task: str = "masked-lm",
+    device: Device = None,
+    dtype: Dtype = None,
+) -> Model:
+    """Load a folder in Hugging Face layout: config.json, weights, tokenizer files. A changed folder is read anew.
+
+    family: where config.json cannot tell; a published Bort calls itself "bert". The rest is as in `load`.
+    """
+    return REGISTRY.get(_request_from(folder, family=family, task=task, device=device, dtype=dtype))
+
+
+@contextmanager
+def lease(key: str, **options: Unpack[Options]) -> Iterator[Model]:
+    """As `load`, and the model stays in the cache until the block ends."""
+    with REGISTRY.lease(_request(key, **options)) as model:
+        yield model
+
+
+def loaded() -> list[Resident]:
+    """What is in memory, least recently used first."""
+    return REGISTRY.loaded()
+
+
+def unload(key: str) -> int:
+    """Drop the models of a key, or of a folder's path, from memory, unless leased; how many that were."""
+    return REGISTRY.unload(key)

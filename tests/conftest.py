@@ -1,0 +1,70 @@
+"""What all tests share: one thread, no network, tiny networks of any family with random numbers everywhere."""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+
+from collections.abc import Callable  # noqa: E402
+from dataclasses import fields  # noqa: E402
+from typing import Any  # noqa: E402
+
+import hypothesis  # noqa: E402
+import pytest  # noqa: E402
+import torch  # noqa: E402
+
+from bortlab.models import Config, Family, Network  # noqa: E402
+
+torch.set_num_threads(1)  # tiny tensors: a second thread only costs
+hypothesis.settings.register_profile("bortlab", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("bortlab")
+
+TINY = {
+    "vocab_size": 40,
+    "hidden_size": 16,
+    "embedding_size": 8,
+    "num_hidden_layers": 3,
+    "num_hidden_groups": 2,
+    "inner_group_num": 2,
+    "num_attention_heads": 4,
+    "head_ratio": 2,
+    "intermediate_size": 24,
+    "num_groups": 2,
+    "conv_kernel_size": 5,
+    "max_position_embeddings": 12,
+    "hidden_dropout_prob": 0.1,
+    "attention_probs_dropout_prob": 0.1,
+}
+"""Sizes of a tiny network; each family takes the ones it has, and every knob that shares or groups stands at 2."""
+
+
+@pytest.fixture(scope="session")
+def tiny_config() -> Callable[..., Config]:
+    """tiny_config(family, **changes): a tiny configuration of any family."""
+
+    def make(family: Family, **changes: Any) -> Config:
+        own = {entry.name for entry in fields(family.config)}
+        return family.config(**{key: value for key, value in (TINY | changes).items() if key in own})
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def build() -> Callable[..., Network]:
+    """build(family, config, task, dtype): a network with random numbers everywhere, biases and norms too; in eval mode."""
+
+    def make(
+        family: Family, config: Config, task: str = "masked-lm", dtype: torch.dtype = torch.float32, seed: int = 0
+    ) -> Network:
+        network = family.network(config, task).to(dtype).eval()
+        generator = torch.Generator().manual_seed(seed)
+        with torch.no_grad():
+            for name, parameter in network.named_parameters():
+                centre = 1.0 if "norm" in name and name.endswith("weight") else 0.0
+                parameter.normal_(centre, 0.2, generator=generator)
+        return network
+
+    return make
