@@ -396,8 +396,7 @@ def _read(weights: _Weights, name: str, dtype: torch.dtype) -> Tensor:
     if not tensor.dtype.is_floating_point or tensor.dtype.itemsize < 2:
         raise CheckpointError(f"Tensor {name} holds {tensor.dtype}, expected float16, bfloat16, float32 or float64.")
     tensor = tensor.to(dtype)
-    lowest, highest = torch.aminmax(tensor)  # unlike isfinite, needs no copy of the tensor
-    if not (lowest.isfinite() and highest.isfinite()):
+    if not torch.stack(torch.aminmax(tensor)).isfinite().all():  # unlike isfinite of all of it, needs no copy
         raise CheckpointError(f"Tensor {name} holds numbers that are not finite as {dtype}: the file is damaged.")
     return tensor
 

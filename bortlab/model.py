@@ -130,8 +130,7 @@ class Model:
         Raises NoMaskError for a text without mask, NoHeadError for a model loaded without masked-LM head.
         """
         self._require_masked_lm()
-        if not isinstance(top_k, int) or not 1 <= top_k <= self.config.vocab_size:
-            raise ValueError(f"top_k: expected a whole number from 1 to {self.config.vocab_size}, got {top_k!r}.")
+        check_whole("top_k", top_k, 1, self.config.vocab_size)
         encoding = self.encode(text, pair)
         if not encoding.mask_positions:
             raise NoMaskError(_no_mask(encoding, self.config.max_position_embeddings))
@@ -272,6 +271,12 @@ def assemble(
         fingerprint=_fingerprint(family, network, tokenizer, heads),
         n_bytes=n_bytes(network),
     )
+
+
+def check_whole(name: str, value: object, low: int, high: int) -> None:
+    """ValueError unless an argument is a whole number from low to high."""
+    if not isinstance(value, int) or not low <= value <= high:
+        raise ValueError(f"{name}: expected a whole number from {low} to {high}, got {value!r}.")
 
 
 def n_bytes(network: Network) -> int:

@@ -24,7 +24,7 @@ from weakref import WeakValueDictionary
 import torch
 
 from bortlab.checkpoint import HEADS, CheckpointError, load_network, meta_network, read_config
-from bortlab.model import EXAMPLE, HEADS_KEY, PROVENANCES, Model, assemble, n_bytes
+from bortlab.model import EXAMPLE, HEADS_KEY, PROVENANCES, Model, assemble, check_whole, n_bytes
 from bortlab.models import FAMILIES, Checkpoint, Config, Family
 from bortlab.serving import BusyError, memory_allowed, memory_available
 from bortlab.tokenization import Kind, Tokenizer
@@ -99,7 +99,7 @@ def checkpoints() -> pandas.DataFrame:
     """
     import pandas
 
-    return pandas.DataFrame(
+    rows = [
         {
             "key": checkpoint.key,
             "title": checkpoint.title,
@@ -113,7 +113,8 @@ def checkpoints() -> pandas.DataFrame:
         }
         for family in FAMILIES.values()
         for checkpoint in family.checkpoints
-    )
+    ]
+    return pandas.DataFrame(rows)
 
 
 def find(key: str) -> tuple[Family, Checkpoint]:
@@ -130,7 +131,9 @@ def find(key: str) -> tuple[Family, Checkpoint]:
         return known[key]
     close = difflib.get_close_matches(key, known, n=3, cutoff=0.6)
     hint = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
-    folder = " For a folder, use load_from." if Path(key).is_dir() else ""
+    folder = (
+        " For a folder, use load_from." if "/" in key or "\\" in key else ""
+    )  # keys come from links: no look at the disk
     keys = ", ".join(checkpoint.key for family in FAMILIES.values() for checkpoint in family.checkpoints)
     raise UnknownModelError(f"Unknown model {key!r}.{hint}{folder} Known: {keys}.")
 
@@ -167,8 +170,8 @@ def _request(
     bundled, random = checkpoint.source == "bundled", weights == "random"
     if weights not in ("published", "random"):
         raise ValueError(f'weights: expected "published" or "random", got {weights!r}.')
-    if random and (not isinstance(seed, int) or not 0 <= seed < 2**63):
-        raise ValueError(f"seed: expected a whole number from 0 to 2**63 - 1, got {seed!r}.")
+    if random:
+        check_whole("seed", seed, 0, 2**63 - 1)
     if revision is not None and (bundled or random):
         raise ValueError(f"{checkpoint.key} has no revisions to choose from here: leave revision out.")
     if not (bundled or random):
@@ -356,9 +359,10 @@ class Registry:
     """Loaded models by request: one load for equal requests, and no more bytes than the budget.
 
     The least recently asked-for goes first; what is leased never goes; what was evicted while somebody held it comes
-    back without a second load. A failed load leaves nothing behind, and the next request tries again. Threads that wait, for
-    another's load or for room, do so in steps of POLL_S of plain Python, so that an interrupt gets through; Streamlit
-    delivers its stop at the page's next `st.` call.
+    back without a second load. A failed load leaves nothing behind, and the next request tries again.
+
+    Threads wait, for another's load or for room, in steps of POLL_S of plain Python, so that an interrupt gets through;
+    Streamlit delivers its stop at the page's next `st.` call.
 
     Args:
         budget: bytes; None: BORTLAB_MODEL_BUDGET_MB, or a quarter of the memory this process may have.

@@ -78,6 +78,8 @@ _TOKENIZER_CLASSES: Mapping[Kind, str] = MappingProxyType(
 class Encoding:
     """A text (or a pair) cut into pieces, with the model's template tokens around them. Tuples have one entry a piece.
 
+    A character that the model's normaliser drops (a combining accent, a control character) belongs to no piece, or to
+    the piece around it; several pieces of one character (bytes, "½") share its span.
     Lone surrogates in the user's text are stored as U+FFFD, character for character: such a text can be sent and shown.
     """
 
@@ -110,7 +112,7 @@ class Encoding:
     def source(self, piece: int) -> str:
         """The user's own characters behind a piece; empty for template tokens."""
         start, end = self.offsets[piece]
-        return ((self.pair or "") if self.parts[piece] == 1 else self.text)[start:end]
+        return (self.text if self.pair is None or self.parts[piece] != 1 else self.pair)[start:end]
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -584,7 +586,7 @@ def _entries_of(document: Mapping[str, Any]) -> list[tuple[str, int]]:
     """(token, id) of the model's vocabulary and of the added tokens; checks types and bounds."""
     raw = document["model"].get("vocab")
     try:
-        pairs = (
+        pairs: list[tuple[Any, Any]] = (
             [(str(piece), i) for i, (piece, _) in enumerate(raw)]
             if isinstance(raw, list)
             else [(str(token), number) for token, number in raw.items()]

@@ -25,7 +25,7 @@ class LayerTrace:
     hidden: (batch, seq, hidden), after the layer's last norm; the input of the next layer.
     attention: (batch, heads, query, key), after the softmax and before dropout, rows sum to 1; None on the fused path,
         which never forms the probabilities and whose records the encoder never keeps.
-    kernels: (batch, heads, seq, width), after the softmax, rows sum to 1; None where a layer has no dynamic convolution.
+    kernels: (batch, heads, seq, width), after the softmax, rows sum to 1; None for layers without dynamic convolution.
     """
 
     hidden: Tensor

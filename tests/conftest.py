@@ -8,15 +8,15 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
 os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 
-from collections.abc import Callable  # noqa: E402
-from dataclasses import fields  # noqa: E402
-from typing import Any  # noqa: E402
+from collections.abc import Callable
+from dataclasses import fields
+from typing import Any
 
-import hypothesis  # noqa: E402
-import pytest  # noqa: E402
-import torch  # noqa: E402
+import hypothesis
+import pytest
+import torch
 
-from bortlab.models import Config, Family, Network  # noqa: E402
+from bortlab.models import Config, Family, Network
 
 torch.set_num_threads(1)  # tiny tensors: a second thread only costs
 hypothesis.settings.register_profile("bortlab", deadline=None, derandomize=True)
@@ -54,7 +54,7 @@ def tiny_config() -> Callable[..., Config]:
 
 @pytest.fixture(scope="session")
 def build() -> Callable[..., Network]:
-    """build(family, config, task, dtype): a network with random numbers everywhere, biases and norms too; in eval mode."""
+    """build(family, config, task, dtype): a network in eval mode with random numbers everywhere, norms too."""
 
     def make(
         family: Family, config: Config, task: str = "masked-lm", dtype: torch.dtype = torch.float32, seed: int = 0

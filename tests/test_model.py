@@ -16,7 +16,10 @@ from bortlab.models import FAMILIES, Network
 from bortlab.tokenization import Tokenizer
 from bortlab.training.vocabulary import train_tokenizer
 
-TEXTS = ["Paris is the capital of France, and Rome is the capital of Italy.", "The cat sat on the mat; a dog barked."] * 10
+TEXTS = [
+    "Paris is the capital of France, and Rome is the capital of Italy.",
+    "The cat sat on the mat; a dog barked.",
+] * 10
 TEXT = "Paris is the [MASK] of France."
 TWO = "The [MASK] sat on the [MASK]."
 

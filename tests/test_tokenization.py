@@ -83,7 +83,7 @@ def tokenizer(request: pytest.FixtureRequest, trained: dict[Kind, Tokenizer]) ->
     return trained[kind]
 
 
-# -- the same as transformers --------------------------------------------------------------------------------------------
+# -- the same as transformers ------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="session")
@@ -170,20 +170,21 @@ texts = st.lists(
 
 def check(encoding: Encoding) -> None:
     """What must hold for any encoding."""
+    parts, offsets = encoding.parts, encoding.offsets
     columns = (encoding.type_ids, encoding.tokens, encoding.offsets, encoding.special, encoding.words, encoding.parts)
     assert all(len(column) == len(encoding) for column in columns)
     for i, (start, end) in enumerate(encoding.offsets):
-        part = encoding.parts[i]
+        part = parts[i]
         text = encoding.text if part != 1 else encoding.pair
         assert text is not None and 0 <= start <= end <= len(text)
         assert (part is None) == encoding.special[i]
         if encoding.special[i]:
             assert (start, end) == (0, 0) and encoding.words[i] is None
     for part, text in ((0, encoding.text), (1, encoding.pair or "")):
-        rows = [encoding.offsets[i] for i in range(len(encoding)) if encoding.parts[i] == part]
+        rows = [offsets[i] for i in range(len(encoding)) if parts[i] == part]
         assert [start for start, _ in rows] == sorted(start for start, _ in rows)
-        assert all(before[1] <= after[0] or before == after for before, after in pairwise(rows))
-        masks = [encoding.offsets[i] for i in encoding.mask_positions if encoding.parts[i] == part]
+        assert all(before[1] - 1 <= after[0] for before, after in pairwise(rows))  # they may share one character
+        masks = [offsets[i] for i in encoding.mask_positions if parts[i] == part]
         if not encoding.truncated:
             assert len(masks) == text.count(MASK)
         assert all(text[start:end] == MASK for start, end in masks)
@@ -197,11 +198,15 @@ def test_offsets_of_any_text(tokenizer: Tokenizer, text: str, pair: str | None) 
     encoding = tokenizer.encode(text, pair)
     check(encoding)
     assert encoding.text == text and encoding.pair == pair and not encoding.truncated
-    covered = {c for i, (a, b) in enumerate(encoding.offsets) if encoding.parts[i] == 0 for c in range(a, b)}
+    spans = zip(encoding.offsets, encoding.parts, strict=True)
+    covered = {c for (start, end), part in spans if part == 0 for c in range(start, end)}
     # Normalisers drop marks, controls and what is no character; all else must belong to a piece.
     dropped = {"Mn", "Mc", "Me", "Cc", "Cf", "Cn", "Co", "Zs", "Zl", "Zp"}
     for i, character in enumerate(text):
-        if unicodedata.category(character) not in dropped and character != "\ufffd":
+        if text[i - 1 : i + 1] in ("``", "''") or text[i : i + 2] in ("``", "''"):
+            continue  # ALBERT reads the two as one quotation mark, which keeps one of them
+        a_space_to_albert = " " in unicodedata.normalize("NFKD", character)  # such as the free-standing cedilla
+        if not (unicodedata.category(character) in dropped or character == "\ufffd" or a_space_to_albert):
             assert i in covered, (character, text)
 
 
@@ -221,12 +226,11 @@ def test_truncation_of_any_text(trained: dict[Kind, Tokenizer], text: str, pair:
 @settings(max_examples=60, deadline=None)
 @given(text=texts)
 def test_words_do_not_depend_on_the_tokenizer(trained: dict[Kind, Tokenizer], text: str) -> None:
-    word_of: dict[int, int | None] = {}
+    index = tokenization._word_of_each_character(text)
     for tokenizer in trained.values():
         encoding = tokenizer.encode(text)
-        for (start, end), word, special in zip(encoding.offsets, encoding.words, encoding.special, strict=True):
-            if not special and end > start and not text[start].isspace():
-                assert word_of.setdefault(start, word) == word
+        for (start, _), word, special in zip(encoding.offsets, encoding.words, encoding.special, strict=True):
+            assert special or start == len(text) or index[start] in (word, None)
 
 
 def test_words_are_what_a_reader_calls_words(trained: dict[Kind, Tokenizer]) -> None:
@@ -312,7 +316,7 @@ def test_long_words_and_texts(tokenizer: Tokenizer) -> None:
     check(tokenizer.encode(" " * 100_000 + "[MASK]" * 50 + "\u0301" * 1000))
 
 
-# -- pieces, words, ids --------------------------------------------------------------------------------------------------
+# -- pieces, words, ids ------------------------------------------------------------------------------------------------
 
 
 def test_encode_word(trained: dict[Kind, Tokenizer]) -> None:
@@ -325,6 +329,7 @@ def test_encode_word(trained: dict[Kind, Tokenizer]) -> None:
         assert tokenizer.encode_word("") == () == tokenizer.encode_word("", after_space=False)
     unigram, wordpiece, bpe = (trained[kind] for kind in KINDS)
     assert unigram.starts_word(unigram.encode_word("the")[0])
+    assert not unigram.starts_word(unigram.encode_word("the", after_space=False)[0])
     assert unigram.encode_word(".", after_space=False) == (unigram.id_of("."),)
     assert unigram.encode_word("The fox", after_space=False)[-2:] != unigram.encode_word("Thefox")[-2:]
     assert bpe.token_of(bpe.encode_word("the")[0]) == "Ġthe"
@@ -334,7 +339,7 @@ def test_encode_word(trained: dict[Kind, Tokenizer]) -> None:
 
 def test_piece_text_and_word_starts(trained: dict[Kind, Tokenizer]) -> None:
     unigram, wordpiece, bpe = (trained[kind] for kind in KINDS)
-    assert unigram.piece_text(unigram.id_of("▁the")) == "the"
+    assert unigram.piece_text(unigram.id_of("▁th")) == "th"
     assert unigram.piece_text(unigram.id_of("▁")) == " " == bpe.piece_text(bpe.id_of("Ġ"))
     assert bpe.piece_text(bpe.id_of("Ġthe")) == "the" and bpe.starts_word(bpe.id_of("Ġthe"))
     assert bpe.piece_text(bpe.id_of("Ã")) == "\\xc3"
@@ -372,7 +377,7 @@ def test_ids_of_is_encode_without_template(tokenizer: Tokenizer) -> None:
     assert tokenizer.ids_of(AWKWARD) == plain
 
 
-# -- immutable, shared -----------------------------------------------------------------------------------------------------
+# -- immutable, shared -------------------------------------------------------------------------------------------------
 
 
 def test_immutable_hashable_picklable(tokenizer: Tokenizer) -> None:
@@ -394,7 +399,7 @@ def test_threads_share_one_tokenizer(tokenizer: Tokenizer) -> None:
     assert together == alone
 
 
-# -- files -----------------------------------------------------------------------------------------------------------------
+# -- files -------------------------------------------------------------------------------------------------------------
 
 
 def test_save_and_read_back(saved: dict[Kind, Path], tokenizer: Tokenizer) -> None:
@@ -440,9 +445,8 @@ def test_roberta_pair_format_survives_saving(trained: dict[Kind, Tokenizer], tmp
 
 
 def test_config_is_honoured(saved: dict[Kind, Path], tmp_path: Path) -> None:
-    (tmp_path / "vocab.txt").write_text(
-        "[PAD]\n[UNK]\n[CLS]\n[SEP]\n<blank>\nThe\nthe\ncaf\u00e9\ncafe\n", encoding="utf-8"
-    )
+    vocab = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "<blank>", "The", "the", "café", "cafe"]
+    (tmp_path / "vocab.txt").write_text("\n".join(vocab), encoding="utf-8")
     config = {"mask_token": {"content": "<blank>"}, "do_lower_case": False}
     (tmp_path / "tokenizer_config.json").write_text(json.dumps(config))
     cased = Tokenizer.from_folder(tmp_path)

@@ -41,7 +41,8 @@ class AlbertConfig(Config):
         super()._check()
         if self.num_hidden_groups > self.num_hidden_layers:
             raise ConfigError(
-                f"num_hidden_groups ({self.num_hidden_groups}) must not exceed num_hidden_layers ({self.num_hidden_layers})."
+                f"num_hidden_groups ({self.num_hidden_groups}) must not exceed "
+                f"num_hidden_layers ({self.num_hidden_layers})."
             )
 
     @property

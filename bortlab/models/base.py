@@ -37,7 +37,7 @@ LIMITS: Mapping[str, tuple[float, float]] = {
     "layer_norm_eps": (0, 1),
     "pad_token_id": (0, 299_999),
 }
-"""Smallest and largest value of a field. Real checkpoints lie well inside; an absurd file is refused before it is built."""
+"""Smallest and largest value of a field. Real ones lie well inside; an absurd file is refused before it is built."""
 
 
 class ConfigError(ValueError):
@@ -115,7 +115,9 @@ class Config:
         given = {key: value for key, value in data.items() if key in own and value is not None}
         required = [name for name, entry in own.items() if entry.default is MISSING and name not in given]
         if required:
-            raise ConfigError(f"A {cls.model_type} configuration needs {', '.join(required)}; config.json has no such key.")
+            raise ConfigError(
+                f"A {cls.model_type} configuration needs {', '.join(required)}; config.json has no such key."
+            )
         return cls(**given, extra={key: value for key, value in data.items() if key not in own and key != "model_type"})
 
     def to_dict(self) -> dict[str, Any]:
@@ -138,8 +140,10 @@ class Network(nn.Module):
     head_activation: ClassVar[str | None] = None
     """Activation of the masked-LM head; None: the blocks' own."""
 
-    def __init__(self, config: Config, task: str = "masked-lm", *, project: int | None = None, pools: bool = True) -> None:
-        """project: hidden width that embeddings are projected to, None for no projection; pools: has the family a pooler?"""
+    def __init__(
+        self, config: Config, task: str = "masked-lm", *, project: int | None = None, pools: bool = True
+    ) -> None:
+        """project: width that embeddings are projected to, None for no projection; pools: has the family a pooler?"""
         super().__init__()
         self.config, self.task = config, task
         self.embeddings = Embeddings(

@@ -93,7 +93,9 @@ def mixed_block(config: ConvBertConfig) -> Block:
     )
 
 
-_NO_HEAD = "The published file has no masked-LM head: its body was trained to tell replaced words, not to name hidden ones."
+_NO_HEAD = (
+    "The published file has no masked-LM head: its body was trained to tell replaced words, not to name hidden ones."
+)
 
 FAMILY = Family(
     name="convbert",

@@ -6,4 +6,13 @@ from bortlab.nn.embeddings import Embeddings
 from bortlab.nn.feedforward import ACTIVATIONS, FeedForward
 from bortlab.nn.heads import MaskedLMHead, Pooler
 
-__all__ = ["ACTIVATIONS", "Block", "Embeddings", "FeedForward", "MaskedLMHead", "MixedAttention", "Pooler", "SelfAttention"]
+__all__ = [
+    "ACTIVATIONS",
+    "Block",
+    "Embeddings",
+    "FeedForward",
+    "MaskedLMHead",
+    "MixedAttention",
+    "Pooler",
+    "SelfAttention",
+]

@@ -104,7 +104,8 @@ class MixedAttention(nn.Module):
         attended = attend(q, k, v, mask, dropout=dropout, explicit=explicit)
 
         kernels = self.kernel(query * self.span(hidden)).unflatten(-1, heads).softmax(-1)  # (batch, seq, heads, width)
-        convolved = dynamic_convolution(self.convolved(hidden).unflatten(-1, heads), kernels)  # (batch, seq, heads, size)
+        convolved_values = self.convolved(hidden).unflatten(-1, heads)  # (batch, seq, heads, size)
+        convolved = dynamic_convolution(convolved_values, kernels)
 
         # Attention heads first, convolution heads second: the order of the published weights.
         both = torch.cat([attended.values.transpose(1, 2), convolved], dim=2)  # (batch, seq, 2 heads, size)

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 WINDOW_LIMIT = 64
-"""Up to this many positions (batch x seq) one product over a strided window is faster than a sum over taps (`make bench`)."""
+"""Up to this many positions (batch x seq) one product over a strided window beats a sum over taps (`make bench`)."""
 
 
 class SeparableConv(nn.Module):
@@ -39,7 +39,7 @@ def dynamic_convolution(values: Tensor, kernels: Tensor) -> Tensor:
     Returns (batch, seq, heads, size): out[i] = sum over taps j of kernels[i, j] * values[i + j - (width - 1) / 2],
     with zeros beyond both ends.
     """
-    batch, seq, heads, _ = values.shape
+    batch, seq = values.shape[:2]
     width = kernels.shape[-1]
     padded = F.pad(values, (0, 0, 0, 0, width // 2, width // 2))  # (batch, seq + width - 1, heads, size)
     if batch * seq <= WINDOW_LIMIT:

@@ -96,7 +96,7 @@ def epoch_batches(
 def in_batches(
     sequences: Sequence[Pieces], *, batch_pieces: int, cls: int, sep: int, rng: np.random.Generator
 ) -> list[Pieces]:
-    """Group sequences of equal length into batches (batch, seq) with the template pieces around each, in random order."""
+    """Group sequences of equal length into batches (batch, seq), template pieces around each, in random order."""
     lengths = np.array([len(sequence) for sequence in sequences])
     shuffled = rng.permutation(len(sequences))
     by_length = shuffled[np.argsort(lengths[shuffled], kind="stable")]

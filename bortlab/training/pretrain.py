@@ -7,13 +7,12 @@ from its last checkpoint to the same weights that an uninterrupted run reaches. 
 The recipe: AdamW or Muon, linear warm-up, a constant rate, a linear decay over the last part (so that a later, larger
 budget can go on from the end of the constant part), gradient clipping, a share of hidden pieces that falls during the
 decay to the one that is measured. Positions start as sinusoids and the attention as Trockman and Kolter 2023 (arXiv
-2305.09828) propose: with BERT's own start a small model sits for a long time where it knows only how frequent words are.
+2305.09828) propose: with BERT's own start a small model sits long where it knows only how frequent words are.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import os
 import time
@@ -26,6 +25,7 @@ from typing import Any, cast
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from tqdm import tqdm
 
@@ -34,6 +34,7 @@ from bortlab.nn import MixedAttention, SelfAttention
 from bortlab.tokenization import Tokenizer
 from bortlab.training.batches import (
     IGNORED,
+    Batch,
     EncodedDocument,
     Pieces,
     encode_documents,
@@ -46,6 +47,10 @@ from bortlab.training.corpus import read
 from bortlab.training.vocabulary import train_tokenizer
 
 RUNS = Path(os.environ.get("BORTLAB_RUNS", Path.home() / ".cache" / "bortlab" / "runs"))
+OPTIONS = (
+    "family", "pieces", "step_pieces", "length", "optimizer", "rate", "weight_decay", "mask_rate", "decay", "seed",
+)  # fmt: skip
+"""The fields of a recipe that the command line sets."""
 MEASURED_RATE = 0.15
 """Share of pieces hidden when a model is measured, whatever it was trained with."""
 
@@ -63,7 +68,7 @@ class Recipe:
     step_pieces: int = 4_096
     length: int = 64
     optimizer: str = "muon"
-    rate: float = 2e-3
+    rate: float = 6e-3
     weight_decay: float = 0.05
     warmup: float = 0.02
     decay: float = 0.3
@@ -90,12 +95,41 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """Held-out quality: mean loss and share of hidden pieces guessed first, in all and by source."""
+    """Held-out quality, piece by piece.
 
-    loss: float
-    accuracy: float
-    by_source: dict[str, float]
-    predicted: int
+    labels, right, losses: (predicted,): the hidden pieces, whether each was guessed first, and its loss.
+    sources: (predicted,): the source of the document that each stands in.
+    """
+
+    labels: NDArray[np.int64]
+    right: NDArray[np.bool_]
+    losses: NDArray[np.float32]
+    sources: NDArray[np.str_]
+
+    @property
+    def loss(self) -> float:
+        """Mean loss of a hidden piece."""
+        return float(self.losses.mean())
+
+    @property
+    def accuracy(self) -> float:
+        """Share of hidden pieces guessed first."""
+        return float(self.right.mean())
+
+    @property
+    def by_source(self) -> dict[str, float]:
+        """Accuracy for each source."""
+        return {str(source): float(self.right[self.sources == source].mean()) for source in np.unique(self.sources)}
+
+    def by_frequency(self, counts: NDArray[np.int64]) -> dict[str, float]:
+        """Accuracy for each thousand of pieces, most frequent first. counts: (vocab,), of the training documents."""
+        rank = np.empty(len(counts), dtype=np.int64)
+        rank[np.argsort(-counts, kind="stable")] = np.arange(len(counts))
+        bands = rank[self.labels] // 1000
+        return {
+            f"{1000 * band + 1:,} to {1000 * (band + 1):,}": float(self.right[bands == band].mean())
+            for band in np.unique(bands)
+        }
 
 
 @torch.no_grad()
@@ -183,7 +217,7 @@ def hidden_pieces(network: Network, batches: Sequence[Batch]) -> tuple[Tensor, T
     device = network.embeddings.words.weight.device
     words = network.embed(torch.cat([batch.ids.flatten() for batch in batches]).to(device))
     states = []
-    for batch, its_words in zip(batches, words.split([batch.ids.numel() for batch in batches]), strict=True):
+    for batch, its_words in zip(batches, torch.split(words, [batch.ids.numel() for batch in batches]), strict=True):
         chosen = (batch.labels != IGNORED).to(device)
         states.append(network.encode(its_words.unflatten(0, batch.ids.shape), keep_layers=True).hidden[chosen])
     labels = torch.cat([batch.labels[batch.labels != IGNORED] for batch in batches]).to(device)
@@ -228,7 +262,7 @@ class Run:
     def save(self, name: str = "state.pt") -> None:
         """Write everything that `resume` needs, atomically."""
         counters = {key: getattr(self, key) for key in ("step", "seen", "epoch", "taken", "seconds", "curve")}
-        state = {"recipe": asdict(self.recipe), "counters": counters}
+        state: dict[str, Any] = {"recipe": asdict(self.recipe), "counters": counters}
         state |= {"network": self.network.state_dict(), "optimizers": self.optimizers.state_dict()}
         atomic_save(state, self.folder / name)
 
@@ -319,29 +353,22 @@ def measure(
     """
     was_training, device = network.training, next(network.parameters()).device
     network.eval()
-    losses, right, counts = {}, {}, {}
+    found: list[tuple[Tensor, Tensor, Tensor]] = []
+    sources: list[str] = []
     for source, some in documents.items():
         sequences = [sequence for document in some for sequence in fill(document.sentences, length - 2)]
         rng = np.random.default_rng(0)
         batches = in_batches(sequences, batch_pieces=4096, cls=tokenizer.cls_id, sep=tokenizer.sep_id, rng=rng)
-        loss, hits, count = 0.0, 0, 0
         for index, pieces in enumerate(batches):
             batch = hide(pieces, rate=MEASURED_RATE, mask=tokenizer.mask_id, seed=(0, index))
             with autocast(device):
                 logits, labels = hidden_pieces(network, [batch])
-                logits = logits.float()
-            loss += F.cross_entropy(logits, labels, reduction="sum").item()
-            hits += int((logits.argmax(-1) == labels).sum())
-            count += len(labels)
-        losses[source], right[source], counts[source] = loss, hits, count
+            losses = F.cross_entropy(logits.float(), labels, reduction="none")
+            found.append((labels.cpu(), (logits.argmax(-1) == labels).cpu(), losses.cpu()))
+            sources.extend([source] * len(labels))
     network.train(was_training)
-    total = sum(counts.values())
-    return Measurement(
-        loss=sum(losses.values()) / total,
-        accuracy=sum(right.values()) / total,
-        by_source={source: right[source] / counts[source] for source in counts},
-        predicted=total,
-    )
+    labels, right, losses = (torch.cat(parts) for parts in zip(*found, strict=True))
+    return Measurement(labels.numpy(), right.numpy(), losses.numpy(), np.array(sources))
 
 
 def prepare_tokenizer(family: Family, folder: Path) -> Tokenizer:
@@ -369,23 +396,30 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m bortlab.training.pretrain", description=__doc__)
     parser.add_argument("--family", required=True, choices=list(FAMILIES))
     parser.add_argument("--folder", type=Path, help=f"the run's folder (default: {RUNS}/FAMILY-mini)")
-    for name in ("pieces", "step_pieces", "length", "optimizer", "rate", "weight_decay", "mask_rate", "decay", "seed"):
+    for name in OPTIONS[1:]:
         value = getattr(defaults, name)
         parser.add_argument(f"--{name.replace('_', '-')}", type=type(value), default=value)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--threads", type=int, help="CPU threads (default: torch's)")
     parser.add_argument("--minutes", type=float, default=math.inf, help="stop, resumably, after this time")
     parser.add_argument("--every", type=int, default=500_000, help="pieces between measurements")
+    parser.add_argument("--export", action="store_true", help="write the mini to assets/checkpoints when the run stops")
     options = vars(parser.parse_args(arguments))
     folder = options.pop("folder") or RUNS / f"{options['family']}-mini"
-    device, threads, minutes, every = (options.pop(name) for name in ("device", "threads", "minutes", "every"))
+    device, threads, minutes, every, wanted = (
+        options.pop(name) for name in ("device", "threads", "minutes", "every", "export")
+    )
     if threads:
         torch.set_num_threads(threads)
     folder.mkdir(parents=True, exist_ok=True)
-    train(Recipe(**options), folder, device=device, minutes=minutes, every=every)
+    run = train(Recipe(**options), folder, device=device, minutes=minutes, every=every)
+    if wanted:
+        from bortlab.training.export import export  # it needs this module
+
+        print(export(run))
 
 
-def train(recipe: Recipe, folder: Path, *, device: str, minutes: float, every: int) -> Run:
+def train(recipe: Recipe, folder: Path, *, device: str, minutes: float = math.inf, every: int = 500_000) -> Run:
     """Run to the budget or for some minutes, measuring and saving every so many pieces, with a progress bar."""
     tokenizer = prepare_tokenizer(FAMILIES[recipe.family], folder)
     run = Run(recipe, folder, encode_documents(read("train"), tokenizer), tokenizer, device)
@@ -398,23 +432,17 @@ def train(recipe: Recipe, folder: Path, *, device: str, minutes: float, every: i
             smooth = loss if math.isnan(smooth) else 0.98 * smooth + 0.02 * loss
             bar.update(run.seen - bar.n)
             stop = time.monotonic() > until
-            if run.seen // every > bar_mark(run, every) or run.seen >= recipe.pieces or stop:
+            measured = int(run.curve[-1]["pieces"]) if run.curve else 0
+            if run.seen // every > measured // every or run.seen >= recipe.pieces or stop:
                 found = measure(run.network, unseen, tokenizer, length=recipe.length)
-                point = {"pieces": run.seen, "seconds": round(run.seconds, 1), "train_loss": round(smooth, 4)}
-                point |= {"loss": round(found.loss, 4), "accuracy": round(found.accuracy, 4)}
-                run.curve.append(point | {k: round(v, 4) for k, v in found.by_source.items()})
+                point = {"pieces": run.seen, "seconds": run.seconds, "train_loss": smooth, "loss": found.loss}
+                point |= {"accuracy": found.accuracy, **found.by_source}
+                run.curve.append({name: round(value, 4) for name, value in point.items()})
                 run.save()
                 bar.set_postfix(loss=found.loss, accuracy=found.accuracy)
-                with (folder / "curve.jsonl").open("a") as file:
-                    file.write(json.dumps(run.curve[-1]) + "\n")
             if stop:
                 break
     return run
-
-
-def bar_mark(run: Run, every: int) -> int:
-    """How many measurements' worth of pieces the run had at its last measurement."""
-    return int(run.curve[-1]["pieces"]) // every if run.curve else 0
 
 
 if __name__ == "__main__":

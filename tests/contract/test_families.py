@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Callable
+from dataclasses import fields
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -64,7 +66,7 @@ def test_the_entry_is_complete(family: Family) -> None:
 
 @each_family
 def test_every_number_of_the_config_has_limits(family: Family) -> None:
-    kinds = {name: field.type for name, field in family.config.__dataclass_fields__.items() if name != "extra"}
+    kinds = {field.name: field.type for field in fields(family.config) if field.name != "extra"}
     assert set(kinds.values()) <= {"int", "float", "str"}  # texts: `from __future__ import annotations` is needed
     assert {name for name, kind in kinds.items() if kind != "str"} <= set(LIMITS)
 
@@ -162,7 +164,7 @@ def test_every_layer_has_gradients_of_its_own(family: Family, tiny_config: TinyC
     for records in ([layer.hidden for layer in output.layers], attention):
         gradients = torch.autograd.grad(score, records, retain_graph=True)
         assert all(gradient.isfinite().all() and gradient.abs().max() > 0 for gradient in gradients)
-        assert all(not torch.allclose(one, two) for one, two in zip(gradients, gradients[1:], strict=False))
+        assert all(not torch.allclose(one, two) for one, two in pairwise(gradients))
     assert torch.autograd.grad(score, words)[0].abs().max() > 0
 
 

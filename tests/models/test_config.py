@@ -43,7 +43,7 @@ class TestEachFamily:
             family.mini.hidden_size = 1  # type: ignore[misc]
 
     def test_unknown_activation_names_the_known_ones(self, family: Family) -> None:
-        with pytest.raises(ConfigError, match="Unknown hidden_act 'gelo'.*gelu_new"):
+        with pytest.raises(ConfigError, match=r"Unknown hidden_act 'gelo'.*gelu_new"):
             replace(family.mini, hidden_act="gelo")
 
 
@@ -61,8 +61,16 @@ def test_each_number_is_checked(family: Family, entry: Any) -> None:
     [
         (AlbertConfig, {"hidden_size": 10, "num_attention_heads": 3}, r"hidden_size \(10\).*num_attention_heads \(3\)"),
         (AlbertConfig, {"num_hidden_groups": 13}, r"num_hidden_groups \(13\) must not exceed num_hidden_layers \(12\)"),
-        (BortConfig, {"num_attention_heads": 7}, r"hidden_size \(1024\) must be a multiple of num_attention_heads \(7\)"),
-        (ConvBertConfig, {"hidden_size": 6, "num_attention_heads": 4}, r"hidden_size \(6\).*2 heads that remain.*4.*ratio 2"),
+        (
+            BortConfig,
+            {"num_attention_heads": 7},
+            r"hidden_size \(1024\) must be a multiple of num_attention_heads \(7\)",
+        ),
+        (
+            ConvBertConfig,
+            {"hidden_size": 6, "num_attention_heads": 4},
+            r"hidden_size \(6\).*2 heads that remain.*4.*ratio 2",
+        ),
         (ConvBertConfig, {"conv_kernel_size": 8}, "conv_kernel_size: expected an odd number of taps, got 8"),
         (ConvBertConfig, {"num_groups": 5}, r"hidden_size \(768\) must be a multiple of num_groups \(5\)"),
         (ConvBertConfig, {"intermediate_size": 3073, "num_groups": 2}, r"intermediate_size \(3073\).*num_groups \(2\)"),

@@ -1,4 +1,4 @@
-"""Our networks against transformers, the oracle: every hidden state, attention and logit, on random tiny architectures."""
+"""Our networks against transformers: every hidden state, attention and logit, on random tiny architectures."""
 
 from __future__ import annotations
 

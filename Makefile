@@ -1,0 +1,40 @@
+# Fresh machine: `make app` starts the lab, `make test` runs every test. Both set everything up first.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PORT ?= 8501
+
+.PHONY: app test lint bench clean
+
+app: $(VENV)/.app
+	OMP_WAIT_POLICY=PASSIVE MALLOC_ARENA_MAX=2 $(BIN)/streamlit run app.py --server.port $(PORT)
+
+test: $(VENV)/.tests
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(VENV)/.tests
+	$(BIN)/python -m tests.bench $(ARGS)
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "bortlab needs Python 3.11 or newer, got " + sys.version.split()[0])'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+
+# torch first and alone, so that no other package's range picks a build with gigabytes of CUDA.
+$(VENV)/.app: requirements.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet $$(sed -n 's/^\(torch==[^ ]*\).*/\1/p' requirements.txt)
+	$(BIN)/python -m pip install --quiet -r requirements.txt
+	touch $@
+
+$(VENV)/.tests: $(VENV)/.app tests/requirements.txt
+	$(BIN)/python -m pip install --quiet -r tests/requirements.txt
+	$(BIN)/python -m tests.chromium --install
+	touch $@

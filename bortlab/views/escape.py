@@ -1,0 +1,68 @@
+"""The one place where foreign text becomes part of HTML, of a plotly label, of Markdown or of a CSV cell.
+
+Text is foreign if a visitor, a link, a vocabulary or a checkpoint wrote it. Everything else is written by us.
+"""
+
+from __future__ import annotations
+
+import html as _html
+import re
+import unicodedata
+
+NAMES = {
+    " ": "␣", "\n": "↵", "\r": "↵", "\t": "⇥", "\u00a0": "⟨NBSP⟩", "\u00ad": "⟨SHY⟩", "\u200b": "⟨ZWSP⟩",
+    "\u200c": "⟨ZWNJ⟩", "\u200d": "⟨ZWJ⟩", "\u200e": "⟨LRM⟩", "\u200f": "⟨RLM⟩", "\u202a": "⟨LRE⟩",
+    "\u202b": "⟨RLE⟩", "\u202c": "⟨PDF⟩", "\u202d": "⟨LRO⟩", "\u202e": "⟨RLO⟩", "\u2060": "⟨WJ⟩",
+    "\u2066": "⟨LRI⟩", "\u2067": "⟨RLI⟩", "\u2068": "⟨FSI⟩", "\u2069": "⟨PDI⟩", "\ufeff": "⟨BOM⟩",
+}  # fmt: skip
+"""Names of characters that cannot be seen or that turn the text around."""
+
+_PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
+
+
+def visible(text: str, *, spaces: bool = False) -> str:
+    """The text with names for what cannot be seen; spaces=True names spaces too, where they matter (pieces).
+
+    A text of nothing but spaces always shows them.
+    """
+    spaces = spaces or not text.strip()
+    return "".join(_visible(character, spaces) for character in text)
+
+
+def _visible(character: str, spaces: bool) -> str:
+    if character == " " and not spaces:
+        return character
+    if character in NAMES:
+        return NAMES[character]
+    category = unicodedata.category(character)
+    if category in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"):
+        return f"⟨U+{ord(character):04X}⟩"
+    return character
+
+
+def html(text: str, *, spaces: bool = False) -> str:
+    """For HTML, in elements and in quoted attributes; isolated, so that right-to-left text turns nothing around it."""
+    return f"<bdi>{attribute(visible(text, spaces=spaces))}</bdi>"
+
+
+def attribute(text: str) -> str:
+    """For a quoted attribute, or wherever only the bare escaped text may stand."""
+    return _html.escape(text, quote=True)
+
+
+def plotly(text: str, *, spaces: bool = False) -> str:
+    """For any plotly text, which reads a subset of HTML: `<s>` stays visible, `<a href>` makes no link."""
+    return _html.escape(visible(text, spaces=spaces), quote=False)
+
+
+def markdown(text: str) -> str:
+    """For Markdown, which Streamlit reads in labels too: no link, image, colour, icon or formula comes out of it.
+
+    Marks become character references, which Markdown does not interpret; `:name:` then makes no emoji either.
+    """
+    return _PUNCTUATION.sub(lambda match: f"&#{ord(match.group())};", visible(text))
+
+
+def csv_cell(text: str) -> str:
+    """For a CSV cell: a spreadsheet must not take a token such as `=1+1` for a formula."""
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text

@@ -1,0 +1,74 @@
+"""Predictions as bars: what a model puts in a blank, and how likely named words are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import plotly.graph_objects as go
+
+from bortlab.analysis.predict import WordScore
+from bortlab.model import Blank
+from bortlab.views.escape import plotly
+from bortlab.views.theme import Look, translucent
+
+ROW_HEIGHT = 30
+CONFIG = {"displaylogo": False, "modeBarButtonsToRemove": ["zoom", "pan", "select", "lasso", "zoomIn", "zoomOut", "autoScale", "resetScale"]}
+"""The mode bar keeps the picture's download and nothing else."""
+
+
+def percent(probability: float) -> str:
+    """A probability for reading: 61 %, 3.2 %, 0.04 %, < 0.01 %."""
+    share = 100 * probability
+    if share >= 9.95:
+        return f"{share:.0f} %"
+    if share >= 0.995:
+        return f"{share:.1f} %"
+    return f"{share:.2f} %" if share >= 0.01 else "< 0.01 %"
+
+
+def candidate_bars(blank: Blank, *, family: str, largest: float, look: Look) -> go.Figure:
+    """The candidates of one blank as bars with the word on each, best on top. largest: end of the shared scale."""
+    words = [plotly(candidate.text.strip() or candidate.text) for candidate in blank.candidates]
+    return _bars(words, [candidate.probability for candidate in blank.candidates], look.family(family), largest, look)
+
+
+def word_bars(scores: Sequence[WordScore], *, family: str, largest: float, look: Look) -> go.Figure:
+    """Named words as bars, in the order in which they were named."""
+    words = [plotly(score.word) for score in scores]
+    return _bars(words, [score.probability for score in scores], look.family(family), largest, look)
+
+
+def _bars(words: Sequence[str], values: Sequence[float], colour: str, largest: float, look: Look) -> go.Figure:
+    rows = list(range(len(words)))
+    end = max(largest, 1e-9)
+    hover = [f"{word}: {100 * value:.4g} %" for word, value in zip(words, values, strict=True)]
+    figure = go.Figure(
+        [
+            go.Bar(
+                x=values, y=rows, orientation="h", width=0.82, hovertext=hover, hoverinfo="text",
+                marker={"color": translucent(colour, 0.30), "line": {"width": 0}, "cornerradius": 4},
+            ),
+            go.Scatter(
+                x=[0] * len(rows), y=rows, mode="text", text=[f" {word}" for word in words], textposition="middle right",
+                textfont={"size": 15, "color": look.ink}, hoverinfo="skip", cliponaxis=False,
+            ),
+            go.Scatter(
+                x=[end * 1.02] * len(rows), y=rows, mode="text", text=[percent(value) for value in values],
+                textposition="middle right", textfont={"size": 13, "color": look.faint}, hoverinfo="skip",
+                cliponaxis=False,
+            ),
+        ]
+    )  # fmt: skip
+    figure.update_layout(
+        height=ROW_HEIGHT * len(rows) + 8, margin={"l": 0, "r": 62, "t": 4, "b": 4}, showlegend=False,
+        paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)", dragmode=False,
+        xaxis={"visible": False, "range": [0, end * 1.02], "fixedrange": True},
+        yaxis={"visible": False, "range": [len(rows) - 0.5, -0.5], "fixedrange": True},
+    )  # fmt: skip
+    return figure
+
+
+def alternative(title: str, words: Mapping[str, float]) -> str:
+    """What a figure of bars says, for people who cannot see it."""
+    said = ", ".join(f"{word} {percent(value)}" for word, value in words.items())
+    return f"{title}: {said}."
