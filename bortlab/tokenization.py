@@ -889,13 +889,18 @@ def _class_of(character: str) -> str:
 _WORD = re.compile(r"m{6}|[wd][wd+]*(?:(?:'(?=[wd])|(?<=d)\.(?=d))[wd+]+)*|c\+*|[p.'][p.'+]*|\++")
 
 
-def _word_of_each_character(text: str) -> list[int | None]:
-    """For each character the number of its word, None for white space and control characters: (characters,)."""
+def word_spans(text: str) -> tuple[tuple[int, int], ...]:
+    """Characters start to end of each word, mark or mask of a text: what `Encoding.words` counts, for every model."""
     classes = "m" * len(MASK)
     classes = classes.join("".join(map(_class_of, run)) for run in text.split(MASK))
+    return tuple(found.span() for found in _WORD.finditer(classes))
+
+
+def _word_of_each_character(text: str) -> list[int | None]:
+    """For each character the number of its word, None for white space and control characters: (characters,)."""
     words: list[int | None] = [None] * len(text)
-    for number, found in enumerate(_WORD.finditer(classes)):
-        words[found.start() : found.end()] = [number] * (found.end() - found.start())
+    for number, (start, end) in enumerate(word_spans(text)):
+        words[start:end] = [number] * (end - start)
     return words
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from bortlab.model import FilledMask, Model, NoMaskError
-from bortlab.tokenization import MASK
+from bortlab.tokenization import MASK, word_spans
 
 if TYPE_CHECKING:
     import pandas
@@ -23,8 +23,6 @@ MAX_WORDS = 12
 """How many named words are scored at once."""
 MAX_PIECES = 24
 """A named word of more pieces is refused: it would cost as many passes."""
-
-_WORD = re.compile(rf"{re.escape(MASK)}|\w+(?:['’\-]\w+)*|[^\w\s]", re.UNICODE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +46,7 @@ class Word:
 
 def words_of(text: str) -> tuple[Word, ...]:
     """The words, marks and masks of a text, in order; the same for every model."""
-    return tuple(Word(match.group(), match.start(), match.end()) for match in _WORD.finditer(text))
+    return tuple(Word(text[start:end], start, end) for start, end in word_spans(text))
 
 
 def blank_out(text: str, word: Word) -> str:
@@ -103,7 +101,7 @@ def _score(model: Model, text: str, places: Sequence[int], blank: int, word: str
     widened = text[:start] + MASK * len(ids) + text[start + len(MASK) :]
     encoding = model.encode(widened)
     positions = encoding.mask_positions[blank : blank + len(ids)]
-    if len(positions) < len(ids) or any(mask < start for mask in places[:blank] if mask > encoding.offsets[-2][1]):
+    if len(positions) < len(ids):
         raise NoMaskError("The blank lies beyond what the model reads. Shorten the text before it.")
     rows = torch.tensor([encoding.ids]).repeat(len(ids), 1)  # (pieces, seq): row j has the first j pieces filled in
     for row in range(1, len(ids)):
@@ -145,7 +143,7 @@ class Agreement:
 
 
 def agreement(filled: Mapping[str, FilledMask], blank: int = 0) -> Agreement:
-    """Compare models on one blank. Candidates are compared as words in lower case, since vocabularies differ in both."""
+    """Compare models on one blank. Candidates are compared as words in lower case, since vocabularies differ."""
     said = {
         key: {plain(c.text): c.probability for c in reversed(answer.blanks[blank].candidates)}
         for key, answer in filled.items()
@@ -176,4 +174,18 @@ def frame(filled: Mapping[str, FilledMask]) -> pandas.DataFrame:
             for rank, candidate in enumerate(blank.candidates, 1)
         ],
         columns=["blank", "model", "rank", "candidate", "piece", "id", "probability"],
+    )
+
+
+def scores_frame(scored: Mapping[str, Sequence[WordScore]]) -> pandas.DataFrame:
+    """One row a word and model: word, model, probability, log probability, rank, pieces, known."""
+    import pandas
+
+    return pandas.DataFrame(
+        [
+            (s.word, key, s.probability, s.log_probability, s.rank, " ".join(s.pieces), s.known)
+            for key, scores in scored.items()
+            for s in scores
+        ],
+        columns=["word", "model", "probability", "log probability", "rank", "pieces", "known"],
     )

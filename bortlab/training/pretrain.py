@@ -60,7 +60,8 @@ class Recipe:
     """Everything that decides what a run computes.
 
     pieces: budget, in pieces seen. step_pieces: pieces in one optimiser step. length: longest sequence.
-    warmup, decay: shares of the budget. mask_rate: share of hidden pieces before the decay.
+    warmup: in pieces, so that a larger budget begins as a smaller one. decay: share of the budget. mask_rate: share of
+    hidden pieces before the decay.
     """
 
     family: str
@@ -70,7 +71,7 @@ class Recipe:
     optimizer: str = "muon"
     rate: float = 6e-3
     weight_decay: float = 0.05
-    warmup: float = 0.02
+    warmup: int = 300_000
     decay: float = 0.3
     mask_rate: float = 0.3
     clip: float = 1.0
@@ -83,7 +84,7 @@ class Recipe:
 
     def rate_at(self, seen: int) -> float:
         """Learning rate after `seen` pieces."""
-        warm = min(1.0, (seen + self.step_pieces) / max(1.0, self.warmup * self.pieces))
+        warm = min(1.0, (seen + self.step_pieces) / max(1, self.warmup))
         left = (self.pieces - seen) / (self.pieces * self.decay) if self.decay else 1.0
         return self.rate * min(warm, 1.0, max(left, 0.0))
 

@@ -12,7 +12,10 @@ from bortlab.views.escape import plotly
 from bortlab.views.theme import Look, translucent
 
 ROW_HEIGHT = 30
-CONFIG = {"displaylogo": False, "modeBarButtonsToRemove": ["zoom", "pan", "select", "lasso", "zoomIn", "zoomOut", "autoScale", "resetScale"]}
+CONFIG = {
+    "displaylogo": False,
+    "modeBarButtonsToRemove": ["zoom", "pan", "select", "lasso", "zoomIn", "zoomOut", "autoScale", "resetScale"],
+}
 """The mode bar keeps the picture's download and nothing else."""
 
 
@@ -27,7 +30,7 @@ def percent(probability: float) -> str:
 
 
 def candidate_bars(blank: Blank, *, family: str, largest: float, look: Look) -> go.Figure:
-    """The candidates of one blank as bars with the word on each, best on top. largest: end of the shared scale."""
+    """The candidates of one blank as bars, the word on each, best on top. largest: end of the shared scale."""
     words = [plotly(candidate.text.strip() or candidate.text) for candidate in blank.candidates]
     return _bars(words, [candidate.probability for candidate in blank.candidates], look.family(family), largest, look)
 
@@ -48,15 +51,8 @@ def _bars(words: Sequence[str], values: Sequence[float], colour: str, largest: f
                 x=values, y=rows, orientation="h", width=0.82, hovertext=hover, hoverinfo="text",
                 marker={"color": translucent(colour, 0.30), "line": {"width": 0}, "cornerradius": 4},
             ),
-            go.Scatter(
-                x=[0] * len(rows), y=rows, mode="text", text=[f" {word}" for word in words], textposition="middle right",
-                textfont={"size": 15, "color": look.ink}, hoverinfo="skip", cliponaxis=False,
-            ),
-            go.Scatter(
-                x=[end * 1.02] * len(rows), y=rows, mode="text", text=[percent(value) for value in values],
-                textposition="middle right", textfont={"size": 13, "color": look.faint}, hoverinfo="skip",
-                cliponaxis=False,
-            ),
+            _labels([0] * len(rows), rows, [f" {word}" for word in words], size=15, colour=look.ink),
+            _labels([end * 1.02] * len(rows), rows, [percent(v) for v in values], size=13, colour=look.faint),
         ]
     )  # fmt: skip
     figure.update_layout(
@@ -66,6 +62,14 @@ def _bars(words: Sequence[str], values: Sequence[float], colour: str, largest: f
         yaxis={"visible": False, "range": [len(rows) - 0.5, -0.5], "fixedrange": True},
     )  # fmt: skip
     return figure
+
+
+def _labels(x: Sequence[float], y: Sequence[float], text: Sequence[str], *, size: int, colour: str) -> go.Scatter:
+    """Text that begins at each point."""
+    return go.Scatter(
+        x=x, y=y, mode="text", text=text, textposition="middle right", textfont={"size": size, "color": colour},
+        hoverinfo="skip", cliponaxis=False,
+    )  # fmt: skip
 
 
 def alternative(title: str, words: Mapping[str, float]) -> str:

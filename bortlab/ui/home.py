@@ -1,0 +1,66 @@
+"""The parts of the Home page."""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode
+
+import streamlit as st
+
+from bortlab import registry
+from bortlab.models import FAMILIES
+from bortlab.ui import shared
+from bortlab.ui.examples import EXAMPLES
+from bortlab.ui.startup import bundled
+from bortlab.views.cards import model_heading
+from bortlab.views.escape import markdown
+from bortlab.views.ideas import draw
+
+
+def ideas() -> None:
+    """A picture and a sentence for each family but the reference."""
+    look = shared.look()
+    drawn = [(family, draw(name, look)) for name, family in FAMILIES.items() if name != "bert"]
+    for (family, drawing), column in zip(drawn, st.columns(len(drawn), gap="large"), strict=True):
+        with column:
+            st.html(model_heading(family.title, family.name, head=None, facts=[], look=look))
+            if drawing is not None:
+                st.image(drawing.svg, width="stretch", alt=drawing.alt)
+            st.markdown(f"{family.idea} [Paper]({family.paper})")
+
+
+def what_to_try() -> None:
+    """Sentences that lead to the Predict page."""
+    st.subheader("Try one", anchor=False)
+    st.markdown("Each opens the Predict page with all models side by side.")
+    with st.container(horizontal=True):
+        for number, example in enumerate(EXAMPLES):
+            if st.button(markdown(example), key=f"try-{number}"):
+                st.switch_page("pages/predict.py", query_params={"text": example})
+
+
+def models() -> None:
+    """What is on this machine, with its size."""
+    table = registry.checkpoints()
+    here = table[table["key"].isin(bundled())]
+    st.subheader("On this machine", anchor=False)
+    st.markdown(
+        "Four minis, trained from scratch on the same text (WordNet and the World English Bible) for the same number "
+        "of pieces, so that comparing them is a fair experiment."
+    )
+    st.dataframe(
+        here[["title", "parameters", "size_mb", "licence"]],
+        hide_index=True,
+        width="content",
+        column_config={
+            "title": "Model",
+            "parameters": st.column_config.NumberColumn("Parameters", format="localized"),
+            "size_mb": st.column_config.NumberColumn("Memory (float32)", format="%.1f MB"),
+            "licence": "Licence",
+        },
+        alt="The bundled models and their sizes",
+    )
+
+
+def link_to(text: str) -> str:
+    """The address of the Predict page with this text."""
+    return f"predict?{urlencode({'text': text})}"

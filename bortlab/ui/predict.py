@@ -1,0 +1,264 @@
+"""The parts of the Predict page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import streamlit as st
+
+from bortlab import registry
+from bortlab.analysis import predict as analysis
+from bortlab.model import FilledMask, Model
+from bortlab.tokenization import MASK
+from bortlab.ui import shared
+from bortlab.ui.examples import EXAMPLES
+from bortlab.ui.shared import Timed
+from bortlab.views import predict as view
+from bortlab.views.cards import model_heading
+from bortlab.views.escape import markdown, visible
+
+BUTTONS = 60
+"""Words that can be hidden by a click."""
+COLUMNS = 4
+
+EXPLANATION = """
+A **masked language model** reads the whole sentence at once and gives every piece of its vocabulary a probability for
+each blank: `softmax(head(encoder(text)))` at the position of the mask (BERT, Devlin et al. 2018, section 3.1).
+
+* `[MASK]` is the blank for every model here, whatever its own vocabulary calls it (Bort says `<mask>`).
+* A guess is one **piece** of the vocabulary, mostly a word. Bort keeps upper and lower case apart, the others do not.
+* Several blanks are guessed independently of one another.
+* *How likely is …?* also scores words of several pieces: the blank becomes as many masks, filled from the left, and the
+  probabilities multiply (Kauf and Ivanova 2023). Words of different length compare only roughly.
+* The bundled minis learned from WordNet and the World English Bible alone. They know what these say, and little else.
+"""
+
+Answers = Mapping[str, tuple[Model, Timed[FilledMask]]]
+
+
+def has_blank(text: str) -> bool:
+    """Is there something to guess? If not, say what to do."""
+    if not text.strip():
+        st.info("The box is empty. Write a sentence, or take one of the examples.")
+    elif MASK not in text:
+        st.info(f"Nothing is hidden yet: click a word above, or write {markdown(MASK)} where a word is to be guessed.")
+    return MASK in text
+
+
+def examples() -> None:
+    """Sentences to try, by a click."""
+
+    def take() -> None:
+        chosen = st.session_state["example"]
+        if chosen is not None:
+            shared.set_text(chosen)
+            st.session_state["example"] = None
+
+    st.pills("Try", EXAMPLES, format_func=markdown, key="example", on_change=take)
+
+
+def word_buttons(text: str) -> None:
+    """The text's words; a click hides one, a click on a blank brings the hidden word back."""
+    words = [word for word in analysis.words_of(text) if not word.is_mark][:BUTTONS]
+    if not words:
+        return
+    hidden: dict[str, str] = st.session_state.setdefault("hidden", {})
+
+    def toggle() -> None:
+        number = st.session_state["word"]
+        st.session_state["word"] = None
+        if number is None:
+            return
+        word = words[number]
+        if word.is_mask:
+            before = hidden.get(_blank_key(text, word))
+            if before is not None:
+                shared.set_text(text[: word.start] + before + text[word.end :])
+        else:
+            after = analysis.blank_out(text, word)
+            while len(hidden) > 200:
+                hidden.pop(next(iter(hidden)))
+            hidden[_blank_key(after, analysis.Word(MASK, word.start, word.start + len(MASK)))] = word.text
+            shared.set_text(after)
+
+    st.pills(
+        "Click a word to hide it",
+        range(len(words)),
+        format_func=lambda number: "▁▁▁▁" if words[number].is_mask else markdown(visible(words[number].text)),
+        key="word",
+        on_change=toggle,
+        help="A click on a blank brings back the word that you hid.",
+    )
+
+
+def _blank_key(text: str, word: analysis.Word) -> str:
+    """Names a blank by the text before it."""
+    return text[: word.start]
+
+
+def fill(keys: Sequence[str], text: str, top_k: int) -> Answers:
+    """What each model puts in the blanks; a model that cannot answer says why in its place."""
+    answers = {}
+    for key in keys:
+        with shared.sentences():
+            model = registry.load(key)
+            answers[key] = (
+                model,
+                shared.ask(model, ("fill_mask", text, top_k), lambda model: model.fill_mask(text, top_k=top_k)),
+            )
+    if not keys:
+        st.info("Choose at least one model in the sidebar.")
+    return answers
+
+
+def show(answers: Answers) -> None:
+    """Every model's guesses side by side, with one scale for all bars."""
+    if not answers:
+        return
+    look = shared.look()
+    filled = {key: timed.value for key, (_, timed) in answers.items()}
+    largest = max(blank.candidates[0].probability for answer in filled.values() for blank in answer.blanks)
+    _truncation(filled)
+    keys = list(answers)
+    for start in range(0, len(keys), COLUMNS):
+        row = keys[start : start + COLUMNS]
+        for key, column in zip(row, st.columns(len(row), gap="medium"), strict=True):
+            model, timed = answers[key]
+            with column:
+                facts = [f"{model.n_parameters / 1e6:.1f} M parameters", f"{timed.milliseconds:.1f} ms"]
+                st.html(
+                    model_heading(title(key), model.family.name, head=model.heads["masked-lm"], facts=facts, look=look)
+                )
+                for number, blank in enumerate(timed.value.blanks, 1):
+                    if len(timed.value.blanks) > 1:
+                        st.caption(f"Blank {number}")
+                    said = {candidate.text.strip(): candidate.probability for candidate in blank.candidates}
+                    st.plotly_chart(
+                        view.candidate_bars(blank, family=model.family.name, largest=largest, look=look),
+                        theme=None,
+                        config=view.CONFIG,
+                        key=f"bars-{key}-{number}",
+                        alt=view.alternative(f"{title(key)}, blank {number}", said),
+                    )
+
+
+def _truncation(filled: Mapping[str, FilledMask]) -> None:
+    """Say what a model did not read."""
+    cut = {key: answer.encoding for key, answer in filled.items() if answer.encoding.truncated}
+    if cut:
+        parts = [f"{title(key)} left out the last {encoding.truncated:,} pieces" for key, encoding in cut.items()]
+        st.warning(f"The text is longer than a model reads: {shared.names(parts)}.", icon="✂️")
+
+
+def title(key: str) -> str:
+    """A model's title."""
+    return registry.find(key)[1].title
+
+
+def show_agreement(answers: Answers) -> None:
+    """What can be read from the pictures."""
+    if not answers:
+        return
+    filled = {key: timed.value for key, (_, timed) in answers.items()}
+    lines = []
+    for number in range(len(next(iter(filled.values())).blanks)):
+        if all(number < len(answer.blanks) for answer in filled.values()):
+            prefix = f"Blank {number + 1}: " if len(next(iter(filled.values())).blanks) > 1 else ""
+            lines.append(prefix + _said(analysis.agreement(filled, number)))
+    st.markdown("\n\n".join(lines))
+
+
+def _said(found: analysis.Agreement) -> str:
+    surest, probability = found.first[found.surest]
+    sure = f"Surest is {title(found.surest)}, with {view.percent(probability)} on **{markdown(surest)}**."
+    if len(found.first) == 1:
+        return sure
+    if found.unanimous is not None:
+        return f"All {len(found.first)} models say **{markdown(found.unanimous)}** first. {sure}"
+    votes: dict[str, list[str]] = {}
+    for key, (word, _) in found.first.items():
+        votes.setdefault(word, []).append(title(key))
+    said = shared.names([f"**{markdown(word)}** ({shared.names(keys)})" for word, keys in votes.items()])
+    common = (
+        f" Among the first guesses of all: {', '.join(f'**{markdown(word)}**' for word in found.common[:5])}."
+        if found.common
+        else " No guess is shared by all."
+    )
+    return f"First guesses differ: {said}. {sure}{common}"
+
+
+def how_likely(answers: Answers, text: str) -> None:
+    """Score words that the visitor names."""
+    if not answers:
+        return
+    st.subheader("How likely is …?", anchor=False)
+    places = text.count(MASK)
+    with st.container(horizontal=True):
+        named = st.text_input(
+            "Words, separated by commas",
+            key="ask",
+            bind="query-params",
+            live="400ms",
+            placeholder="France, Germany, the United Kingdom",
+            persist_state="session",
+        )
+        blank = (
+            st.selectbox("Blank", range(places), format_func=lambda n: f"Blank {n + 1}", key="blank", width=120)
+            if places > 1
+            else 0
+        )
+    words = list(dict.fromkeys(word.strip() for word in (named or "").split(",") if word.strip()))
+    if not words:
+        return
+    if len(words) > analysis.MAX_WORDS:
+        st.warning(f"Up to {analysis.MAX_WORDS} words at once; the rest is left out.")
+        words = words[: analysis.MAX_WORDS]
+    scored = {}
+    for key, (model, _) in answers.items():
+        with shared.sentences():
+            question = ("score_words", text, tuple(words), blank)
+            scored[key] = shared.ask(
+                model, question, lambda model: analysis.score_words(model, text, words, blank=blank)
+            ).value
+    if scored:
+        _show_scores(answers, scored)
+
+
+def _show_scores(answers: Answers, scored: Mapping[str, Sequence[analysis.WordScore]]) -> None:
+    look = shared.look()
+    largest = max(score.probability for scores in scored.values() for score in scores)
+    keys = list(scored)
+    for start in range(0, len(keys), COLUMNS):
+        row = keys[start : start + COLUMNS]
+        for key, column in zip(row, st.columns(len(row), gap="medium"), strict=True):
+            family = answers[key][0].family.name
+            with column:
+                st.html(model_heading(title(key), family, head=None, facts=[], look=look))
+                st.plotly_chart(
+                    view.word_bars(scored[key], family=family, largest=largest, look=look),
+                    theme=None,
+                    config=view.CONFIG,
+                    key=f"words-{key}",
+                    alt=view.alternative(title(key), {score.word: score.probability for score in scored[key]}),
+                )
+    st.dataframe(
+        analysis.scores_frame(scored),
+        hide_index=True,
+        width="stretch",
+        alt="How likely the named words are, as numbers",
+    )
+
+
+def take_away(answers: Answers, text: str, top_k: int) -> None:
+    """Table, CSV, link and Python of the guesses."""
+    if not answers:
+        return
+    keys = list(answers)
+    shared.take_away(
+        analysis.frame({key: timed.value for key, (_, timed) in answers.items()}),
+        name="predictions",
+        python=(
+            f"import bortlab\n\nfor key in {keys!r}:\n"
+            f"    print(key)\n    print(bortlab.load(key).fill_mask({text!r}, top_k={top_k}))\n"
+        ),
+    )

@@ -1,0 +1,185 @@
+"""What every page shares: the text, the models, the theme, asking a model, errors as sentences, tables, links."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+from urllib.parse import urlencode
+
+import streamlit as st
+
+from bortlab import registry, serving
+from bortlab.model import Model, NoHeadError, NonFiniteError
+from bortlab.ui.examples import DEFAULT_TEXT
+from bortlab.ui.startup import bundled
+from bortlab.views.escape import csv_cell, markdown
+from bortlab.views.theme import Look
+
+T = TypeVar("T")
+
+LONGEST_TEXT = 20_000
+"""Characters of a text that are looked at; what a model reads is shorter still, and says so."""
+FOOTER = "bortlab runs on this machine alone: nothing you write leaves it."
+"""The last element of every page; its presence shows that a page ran to its end."""
+
+_log = logging.getLogger("bortlab")
+
+
+def look() -> Look:
+    """The colours of the visitor's theme."""
+    return Look("dark" if st.context.theme.type == "dark" else "light")
+
+
+def page_title(question: str, says: str) -> None:
+    """The page's question, and one sentence on what it shows."""
+    st.title(question, anchor=False)
+    st.markdown(says)
+
+
+# -- the visitor's choices ---------------------------------------------------------------------------------------------
+
+
+def choose_models() -> list[str]:
+    """The models to compare, in the sidebar and in the link."""
+    options = bundled()
+    titles = {checkpoint.key: checkpoint.title for _, checkpoint in map(registry.find, options)}
+    for key in dict.fromkeys(st.query_params.get_all("models")):
+        if key not in options:
+            _explain_missing(key)
+    return st.sidebar.multiselect(
+        "Models",
+        options,
+        default=options,
+        format_func=titles.__getitem__,
+        key="models",
+        bind="query-params",
+        persist_state="session",
+        help="Small models that were all trained on the same text for the same time, and come with the lab.",
+    )
+
+
+def _explain_missing(key: str) -> None:
+    """Why a link's model is not among the options."""
+    with sentences():
+        registry.load(key[:200])
+
+
+def text_box() -> str:
+    """The text, in a box that answers while one types, and in the link."""
+    text = st.text_input(
+        "Your text",
+        value=DEFAULT_TEXT,
+        key="text",
+        bind="query-params",
+        persist_state="session",
+        live="300ms",
+        placeholder="Write a sentence; [MASK] stands for a word to guess",
+        help="Write [MASK] where a word is to be guessed. Several blanks are fine.",
+    )
+    text = text or ""
+    if len(text) > LONGEST_TEXT:
+        st.warning(f"The text has {len(text):,} characters; the first {LONGEST_TEXT:,} are used.")
+    return text[:LONGEST_TEXT]
+
+
+def set_text(text: str) -> None:
+    """Put a text into the box; for callbacks only."""
+    st.session_state["text"] = text
+
+
+# -- asking models -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Timed(Generic[T]):
+    """An answer, and the time that computing it took."""
+
+    value: T
+    milliseconds: float
+
+
+def ask(model: Model, key: Hashable, question: Callable[[Model], T]) -> Timed[T]:
+    """Let a worker compute question(model). key: the question and its arguments; equal ones are computed once."""
+
+    def timed() -> Timed[T]:
+        started = time.perf_counter()
+        value = question(model)
+        return Timed(value, 1000 * (time.perf_counter() - started))
+
+    return serving.default_pool().run((model.fingerprint, key), timed, tick=_yield)
+
+
+def _yield() -> None:
+    """Let Streamlit stop or rerun this script: it looks at its requests whenever the session's state is read."""
+    st.session_state.get("text")
+
+
+@contextmanager
+def sentences() -> Iterator[None]:
+    """Turn errors into sentences on the page: what the visitor can mend as it is, anything else logged and named.
+
+    Streamlit's own control flow is made of BaseExceptions and passes through.
+    """
+    try:
+        yield
+    except serving.BusyError as busy:
+        st.warning(markdown(str(busy)), icon="⏳")
+        st.button("Try again", key=f"again-{id(busy)}")
+    except (ValueError, registry.NeedsNetworkError, registry.TooLargeError, NoHeadError, NonFiniteError) as error:
+        st.error(markdown(str(error)))
+    except Exception as error:
+        _log.exception("A page failed")
+        st.error(
+            f"Something went wrong here ({markdown(type(error).__name__)}). Your text is kept; the server's log has "
+            "the details. Change the text or the models, or reload the page."
+        )
+
+
+# -- the end of a page -------------------------------------------------------------------------------------------------
+
+
+def take_away(table: object, *, name: str, python: str) -> None:
+    """The numbers as a table, to download; a link to this very view; the view in Python."""
+    import pandas
+
+    assert isinstance(table, pandas.DataFrame)
+    with st.expander("The numbers as a table", expanded=False):
+        st.dataframe(table, hide_index=True, width="stretch", alt=f"{name}: the numbers of the pictures above")
+    safe = table.map(lambda value: csv_cell(value) if isinstance(value, str) else value)
+    with st.container(horizontal=True):
+        st.download_button(
+            "CSV", safe.to_csv(index=False).encode("utf-8-sig"), f"{name}.csv", "text/csv", on_click="ignore", icon="⬇️"
+        )
+        with st.popover("Link", icon="🔗"):
+            st.caption("This link opens the same text and models.")
+            st.code(link(), language=None, wrap_lines=True)
+        with st.popover("As Python", icon="🐍"):
+            st.caption("The same in a notebook.")
+            st.code(python, language="python")
+
+
+def link() -> str:
+    """The address of this view, with text and models."""
+    base = (st.context.url or "").split("?")[0]
+    state = {"text": st.session_state.get("text", ""), "models": st.session_state.get("models", [])}
+    return f"{base}?{urlencode(state, doseq=True)}"
+
+
+def what_is_this(text: str) -> None:
+    """Definition, formula, caveats and source."""
+    with st.expander("What is this?"):
+        st.markdown(text)
+
+
+def footer() -> None:
+    """The end of every page."""
+    st.caption(FOOTER)
+
+
+def names(items: Sequence[str]) -> str:
+    """a, b and c."""
+    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"

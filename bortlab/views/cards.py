@@ -1,0 +1,45 @@
+"""Small pieces of safe HTML: a model's heading, a badge, a sentence with marked words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bortlab.models import FAMILIES
+from bortlab.views.escape import attribute, html
+from bortlab.views.theme import Look, translucent
+
+HEADS = {
+    "trained": ("✓ trained head", "The masked-LM head was trained with the encoder.", None),
+    "fitted here": ("✓ head fitted here", "The encoder is published; the masked-LM head was fitted in this lab.", None),
+    "random": (
+        "⚠ random head: noise",
+        "The masked-LM head has random weights, so these words mean nothing. The encoder's insides may still be real.",
+        "warn",
+    ),
+}
+"""What a head's provenance is called, why it matters, and whether to warn."""
+
+
+def model_heading(title: str, family: str, *, head: str | None, facts: Sequence[str], look: Look) -> str:
+    """A model's name in its family's colour, a badge for its head, and a line of facts."""
+    colour = look.family(family)
+    badge = "" if head is None else _badge(*HEADS[head], colour=colour, look=look)
+    return (
+        f'<div style="border-top:4px solid {colour};padding:.45rem 0 .1rem;line-height:1.35">'
+        f'<div style="display:flex;flex-wrap:wrap;gap:.4rem;align-items:center">'
+        f'<strong style="font-size:1.08rem">{html(title)}</strong>{badge}</div>'
+        f'<div style="color:{look.faint};font-size:.85rem">{" · ".join(map(html, facts))}</div></div>'
+    )
+
+
+def _badge(text: str, why: str, kind: str | None, *, colour: str, look: Look) -> str:
+    tint = {"light": "#b42318", "dark": "#ff9a8d"}[look.mode] if kind == "warn" else colour
+    return (
+        f'<span title="{attribute(why)}" style="font-size:.78rem;padding:.05rem .45rem;border-radius:999px;'
+        f'color:{look.ink};background:{translucent(tint, 0.18)};border:1px solid {tint}">{html(text)}</span>'
+    )
+
+
+def family_name(name: str) -> str:
+    """The family's title."""
+    return FAMILIES[name].title
