@@ -16,6 +16,7 @@ page = st.navigation(
     [
         st.Page("pages/home.py", title="Home", icon="🏠", default=True),
         st.Page("pages/predict.py", title="Predict", icon="✏️", url_path="predict"),
+        st.Page("pages/tokens.py", title="Tokens", icon="✂️", url_path="tokens"),
     ]
 )
 startup.start()

@@ -1,21 +1,23 @@
 """Every model that can be loaded, and a shared, byte-bounded cache of those that are.
 
-`load` finds weights by key, `load_from` in a folder, `checkpoints` lists the keys. All three may be called from any
-number of threads: equal requests load once, a model is published only when it is whole and has run once, and the memory
-of all cached models stays under a bound. What is evicted lives on for those who hold it: Python's references see to it.
+`load` finds weights by key or by Hugging Face repository, `load_from` in a folder, `checkpoints` lists the keys. All
+three may be called from any number of threads: equal requests load once, a model is published only when it is whole and
+has run once, and the memory of all cached models stays under a bound. What is evicted lives on for those who hold it:
+Python's references see to it.
 """
 
 from __future__ import annotations
 
 import difflib
 import functools
+import hashlib
 import os
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypedDict, Unpack
@@ -23,6 +25,7 @@ from weakref import WeakValueDictionary
 
 import torch
 
+from bortlab import hub
 from bortlab.checkpoint import HEADS, CheckpointError, load_network, meta_network, read_config
 from bortlab.model import EXAMPLE, HEADS_KEY, PROVENANCES, Model, assemble, check_whole, n_bytes
 from bortlab.models import FAMILIES, Checkpoint, Config, Family
@@ -49,7 +52,7 @@ class UnknownModelError(ValueError):
 
 
 class NeedsNetworkError(RuntimeError):
-    """Weights that are not on this machine."""
+    """Weights that are not on this machine. Nothing is downloaded unless somebody asks for it."""
 
 
 class TooLargeError(RuntimeError):
@@ -86,6 +89,8 @@ class Options(TypedDict, total=False):
     device: Device
     dtype: Dtype
     revision: str | None
+    family: str | None
+    download: bool
 
 
 # -- the catalogue -----------------------------------------------------------------------------------------------------
@@ -95,7 +100,8 @@ def checkpoints() -> pandas.DataFrame:
     """A table of everything that `load` knows, in the order of the families.
 
     parameters: of the masked-LM network, counted. size_mb: their memory in float32. masked_lm: what the published
-    masked-LM head is. offline: whether the published weights are on this machine; weights="random" needs none.
+    masked-LM head is. offline: whether the published weights are on this machine, bundled or in the cache that
+    the Hugging Face libraries share; weights="random" needs none.
     """
     import pandas
 
@@ -109,7 +115,7 @@ def checkpoints() -> pandas.DataFrame:
             "size_mb": round(count * 4 / 1e6, 1),
             "licence": checkpoint.licence,
             "masked_lm": checkpoint.masked_lm,
-            "offline": checkpoint.source == "bundled" and (CHECKPOINTS / checkpoint.key / "config.json").is_file(),
+            "offline": _is_here(checkpoint),
         }
         for family in FAMILIES.values()
         for checkpoint in family.checkpoints
@@ -117,25 +123,51 @@ def checkpoints() -> pandas.DataFrame:
     return pandas.DataFrame(rows)
 
 
-def find(key: str) -> tuple[Family, Checkpoint]:
-    """The family and the checkpoint of a key, or of a Hugging Face repository; UnknownModelError with suggestions."""
-    if not isinstance(key, str):
-        raise UnknownModelError(f"A model's key is a text such as 'bort', got {key!r}. For a folder, use load_from.")
+def _is_here(checkpoint: Checkpoint) -> bool:
+    if checkpoint.source == "bundled":
+        return (CHECKPOINTS / checkpoint.key / "config.json").is_file()
+    return hub.cached(checkpoint.source, checkpoint.revision) is not None
+
+
+def _known() -> dict[str, tuple[Family, Checkpoint]]:
+    """Every checkpoint by its key, and by its repository."""
     known: dict[str, tuple[Family, Checkpoint]] = {}
     for family in FAMILIES.values():
         for checkpoint in family.checkpoints:
             known[checkpoint.key] = family, checkpoint
             if checkpoint.source != "bundled":
                 known[checkpoint.source] = family, checkpoint
+    return known
+
+
+def find(key: str) -> tuple[Family, Checkpoint]:
+    """The family and the checkpoint of a key, or of its Hugging Face repository; UnknownModelError with suggestions."""
+    if not isinstance(key, str):
+        raise UnknownModelError(f"A model's key is a text such as 'bort', got {key!r}. For a folder, use load_from.")
+    known = _known()
     if key in known:
         return known[key]
-    close = difflib.get_close_matches(key, known, n=3, cutoff=0.6)
-    hint = f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
     folder = (
         " For a folder, use load_from." if "/" in key or "\\" in key else ""
     )  # keys come from links: no look at the disk
     keys = ", ".join(checkpoint.key for family in FAMILIES.values() for checkpoint in family.checkpoints)
-    raise UnknownModelError(f"Unknown model {key!r}.{hint}{folder} Known: {keys}.")
+    raise UnknownModelError(f"Unknown model {key!r}.{_meant(key)}{folder} Known: {keys}.")
+
+
+def _meant(key: str) -> str:
+    close = difflib.get_close_matches(key, _known(), n=3, cutoff=0.6)
+    return f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
+
+
+def _is_repository(key: object) -> bool:
+    """Whether this names a repository, as owner/name, that is not known here. There need not be one."""
+    if not isinstance(key, str) or "/" not in key or key in _known():
+        return False
+    try:
+        hub.check_names(key)
+    except hub.RepositoryNameError:
+        return False
+    return True
 
 
 def _architecture(family: Family, checkpoint: Checkpoint) -> Config:
@@ -164,23 +196,30 @@ def _request(
     device: Device = None,
     dtype: Dtype = None,
     revision: str | None = None,
+    family: str | None = None,
+    download: bool = False,
 ) -> Request:
     """The request for a key; every argument is checked here, before anything is read."""
-    family, checkpoint = find(key)
-    bundled, random = checkpoint.source == "bundled", weights == "random"
     if weights not in ("published", "random"):
         raise ValueError(f'weights: expected "published" or "random", got {weights!r}.')
+    _check_family(family)
+    random = weights == "random"
+    if not random and _is_repository(key):
+        return _request_hub(key, None, family, task, device, dtype, revision, download)
+    known, checkpoint = find(key)
+    if family not in (None, known.name):
+        raise ValueError(f"{checkpoint.key} is of family {known.name!r}, not {family!r}: leave family out.")
+    bundled = checkpoint.source == "bundled"
     if random:
         check_whole("seed", seed, 0, 2**63 - 1)
     if revision is not None and (bundled or random):
         raise ValueError(f"{checkpoint.key} has no revisions to choose from here: leave revision out.")
     if not (bundled or random):
-        raise NeedsNetworkError(
-            f"{checkpoint.key} is known ({checkpoint.source} on Hugging Face), but downloading is not built in yet. "
-            f'With weights="random" its architecture works offline, or load_from a folder that holds its files.'
+        return _request_hub(
+            checkpoint.source, checkpoint, known.name, _task(task, known), device, dtype, revision, download
         )
     # Random weights have no vocabulary of their own: the family's bundled one cuts the text in its stead.
-    vocabulary = checkpoint if bundled else next(c for c in family.checkpoints if c.source == "bundled")
+    vocabulary = checkpoint if bundled else next(c for c in known.checkpoints if c.source == "bundled")
     folder = CHECKPOINTS / vocabulary.key
     if not folder.is_dir():
         raise FileNotFoundError(f"The bundled {vocabulary.key} is missing: no folder {folder}. Reinstall bortlab.")
@@ -188,15 +227,65 @@ def _request(
         key=checkpoint.key,
         folder=folder,
         stamp=_stamp(folder),
-        family=family.name,
-        task=_task(task, family),
+        family=known.name,
+        task=_task(task, known),
         weights=weights,
         seed=seed if random else None,
         device=_device(device),
         dtype=_dtype(dtype),
         revision="" if random else checkpoint.revision,
-        source="random weights" if random else "bundled" if bundled else "hub",
+        source="random weights" if random else "bundled",
     )
+
+
+def _request_hub(
+    repository: str,
+    checkpoint: Checkpoint | None,
+    family: str | None,
+    task: str,
+    device: Device,
+    dtype: Dtype,
+    revision: str | None,
+    download: bool,
+) -> Request:
+    """The request for a repository, known here (then with its checkpoint) or not; downloads it only if told to."""
+    key = checkpoint.key if checkpoint else repository
+    wanted = revision or (checkpoint.revision if checkpoint else None)
+    on, kind = _device(device), _dtype(dtype)
+    folder = hub.cached(repository, wanted)
+    if folder is None and download:
+        folder = hub.download(hub.plan(repository, revision=wanted))
+    if folder is None:
+        what = repository if key == repository else f"{key} ({repository} on Hugging Face)"
+        at = f" at revision {revision!r}" if revision else ""
+        instead = (
+            'With weights="random" its architecture works offline.'
+            if checkpoint
+            else f"For a folder, use load_from.{_meant(key)}"
+        )
+        asked = f"{key!r}, revision={revision!r}" if revision else repr(key)
+        raise NeedsNetworkError(
+            f"{what} is not on this machine{at}. Download it with bortlab.load({asked}, download=True) or on the "
+            f"Models page. {instead}"
+        )
+    return Request(
+        key=key,
+        folder=folder,
+        stamp=_stamp(folder),
+        family=family,
+        task=_task(task, FAMILIES[family] if checkpoint and family else read_config(folder, family)[0]),
+        weights="published",
+        seed=None,
+        device=on,
+        dtype=kind,
+        revision=folder.name,  # the commit
+        source="hub",
+    )
+
+
+def _check_family(family: str | None) -> None:
+    if family is not None and family not in FAMILIES:
+        raise ValueError(f"Unknown family {family!r}. Known: {', '.join(FAMILIES)}.")
 
 
 def _request_from(
@@ -208,8 +297,7 @@ def _request_from(
     dtype: Dtype = None,
 ) -> Request:
     """The request for a folder."""
-    if family is not None and family not in FAMILIES:
-        raise ValueError(f"Unknown family {family!r}. Known: {', '.join(FAMILIES)}.")
+    _check_family(family)
     path = Path(folder).expanduser().resolve()
     if not path.is_dir():
         raise FileNotFoundError(f"{path} is not a folder. Expected one with config.json, weights and tokenizer files.")
@@ -282,12 +370,17 @@ def build(request: Request) -> Model:
         else:
             loaded = load_network(request.folder, family, config, task=request.task, dtype=request.dtype)
             network, heads = loaded.network, loaded.heads | _told(config.extra.get(HEADS_KEY), loaded.heads)
+            heads |= _untrained(request, heads)
         network.to(request.device)
     if _stamp(request.folder) != request.stamp:
         raise CheckpointError(f"{request.folder} changed while it was being read. Load it again.")
     model = assemble(
         request.key, family, network, tokenizer, heads=heads, source=request.source, revision=request.revision
     )
+    if request.source == "hub":  # what is remembered of one revision is not shown for another
+        model = replace(
+            model, fingerprint=hashlib.sha256(f"{model.fingerprint} {model.revision}".encode()).hexdigest()[:16]
+        )
     model.trace(EXAMPLE)
     if network.masked_lm is not None:
         model.logits(model.encode(EXAMPLE))
@@ -296,7 +389,7 @@ def build(request: Request) -> Model:
 
 def _design(request: Request) -> tuple[Family, Config]:
     """The family and the configuration of a request."""
-    if request.source == "folder" or request.family is None:
+    if request.source in ("folder", "hub") or request.family is None:
         return read_config(request.folder, request.family)
     family, checkpoint = find(request.key)
     return family, _architecture(family, checkpoint)
@@ -310,6 +403,13 @@ def _told(heads: object, present: Mapping[str, str]) -> dict[str, str]:
     """What a folder that bortlab saved says about its heads, where the file has them and the words are known."""
     told = heads if isinstance(heads, dict) else {}
     return {name: told[name] for name, found in present.items() if found == "trained" and told.get(name) in PROVENANCES}
+
+
+def _untrained(request: Request, present: Mapping[str, str]) -> dict[str, str]:
+    """The heads that a published repository is known to hold and never trained; a folder of one's own is believed."""
+    _, checkpoint = _known().get(request.key, (None, None)) if request.source == "hub" else (None, None)
+    random = checkpoint is not None and checkpoint.masked_lm == "random" and "masked-lm" in present
+    return {"masked-lm": "random"} if random else {}
 
 
 def _fits(request: Request) -> None:
@@ -515,20 +615,38 @@ def load(
     device: Device = None,
     dtype: Dtype = None,
     revision: str | None = None,
+    family: str | None = None,
+    download: bool = False,
 ) -> Model:
-    """Load a model by its key (see `checkpoints`) or its Hugging Face repository; the same call gives the same object.
+    """Load a model by its key (see `checkpoints`) or by any Hugging Face repository of a supported family.
+
+    The same call gives the same object.
 
     Args:
         task: "masked-lm", "pre-training" (with the sentence-order head, where a family has one) or "encoder".
         weights: "random" builds the real architecture with random weights by `seed`: sizes and speed need no download.
             Its text is cut by the family's bundled vocabulary, a stand-in, and all its heads are "random".
         device: "cpu" unless told. dtype: torch.float32 unless told.
-        revision: of a Hugging Face repository; the pinned one unless told.
+        revision: of a Hugging Face repository, a commit, branch or tag; the pinned one, or "main", unless told.
+            `model.revision` is the commit.
+        family: of a repository whose config.json cannot tell; a Bort calls itself "bert".
+        download: get a repository that is not on this machine; once there, it is used without a network.
 
-    Raises UnknownModelError, NeedsNetworkError (the weights are not on this machine), TooLargeError (no memory for it),
-    BusyError (all models in memory are leased), ValueError for other arguments, CheckpointError for damaged files.
+    Raises UnknownModelError, NeedsNetworkError (the weights are not on this machine), bortlab.hub.HubError (they could
+    not be downloaded), TooLargeError (no memory for it), BusyError (all models in memory are leased), ValueError for
+    other arguments, CheckpointError for damaged files.
     """
-    request = _request(key, task=task, weights=weights, seed=seed, device=device, dtype=dtype, revision=revision)
+    request = _request(
+        key,
+        task=task,
+        weights=weights,
+        seed=seed,
+        device=device,
+        dtype=dtype,
+        revision=revision,
+        family=family,
+        download=download,
+    )
     return REGISTRY.get(request)
 
 

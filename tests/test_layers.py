@@ -12,10 +12,11 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = "bortlab"
 
 LAYERS = (
+    ("tokenization",),
     ("nn",),
     ("models",),
     ("checkpoint",),
-    ("model", "registry", "serving"),
+    ("model", "registry", "hub", "serving"),
     ("__init__",),  # the notebook API
     ("analysis", "training", "search", "jobs"),
     ("views",),
@@ -24,7 +25,7 @@ LAYERS = (
 )
 """From the bottom up: a module imports its own layer and those below. A new one must be given its place here."""
 
-LEAVES = ("trace", "tokenization")
+LEAVES = ("trace", "tokenizer_files")
 """They import nothing of ours; everybody else may import them."""
 
 RANKS = {name: number for number, names in enumerate((LEAVES, *LAYERS)) for name in names}

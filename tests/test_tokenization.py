@@ -18,7 +18,7 @@ import tokenizers
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from bortlab import tokenization
+from bortlab import tokenization, tokenizer_files
 from bortlab.tokenization import MASK, Encoding, Kind, Tokenizer, TokenizerError
 from bortlab.training.vocabulary import train_tokenizer
 
@@ -499,7 +499,7 @@ def test_a_panic_is_a_tokenizer_error(saved: dict[Kind, Path], tmp_path: Path) -
 
 @pytest.mark.parametrize("control_flow", [KeyboardInterrupt, SystemExit, type("RerunException", (BaseException,), {})])
 def test_control_flow_passes_through(control_flow: type[BaseException]) -> None:
-    with pytest.raises(control_flow), tokenization._rust("cut the text"):
+    with pytest.raises(control_flow), tokenizer_files.rust("cut the text"):
         raise control_flow
 
 
@@ -521,7 +521,7 @@ BAD_FILES: dict[str, Callable[[dict[str, Path] | Any], bytes]] = {
     "bad step": lambda s: evil(s, pre_tokenizer={"type": "Nonsense"}).encode(),
     "surrogate": lambda s: evil(s, model={"type": "WordPiece", "vocab": {"\ud800": 0}}).encode(),
     "nan": lambda s: b'{"model": {"type": "Unigram", "unk_id": 0, "vocab": [["<unk>", NaN]]}}',
-    "too large": lambda s: b" " * (tokenization.MAX_FILE_BYTES + 1),
+    "too large": lambda s: b" " * (tokenizer_files.MAX_FILE_BYTES + 1),
 }
 
 

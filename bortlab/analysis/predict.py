@@ -159,7 +159,7 @@ def agreement(filled: Mapping[str, FilledMask], blank: int = 0) -> Agreement:
 
 def plain(text: str) -> str:
     """A candidate as a word: without the space that some vocabularies keep before it, in lower case."""
-    return text.strip().lower()
+    return text.strip().lower() or text
 
 
 def frame(filled: Mapping[str, FilledMask]) -> pandas.DataFrame:
@@ -168,10 +168,10 @@ def frame(filled: Mapping[str, FilledMask]) -> pandas.DataFrame:
 
     return pandas.DataFrame(
         [
-            (number, key, rank, candidate.text.strip(), candidate.token, candidate.id, candidate.probability)
+            (number, key, rank, c.text.strip() or c.text, c.token, c.id, c.probability)
             for key, answer in filled.items()
             for number, blank in enumerate(answer.blanks, 1)
-            for rank, candidate in enumerate(blank.candidates, 1)
+            for rank, c in enumerate(blank.candidates, 1)
         ],
         columns=["blank", "model", "rank", "candidate", "piece", "id", "probability"],
     )

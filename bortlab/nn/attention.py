@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bortlab.nn.convolution import SeparableConv, dynamic_convolution
+from bortlab.nn.linear import Linear
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +53,10 @@ class SelfAttention(nn.Module):
     def __init__(self, *, hidden: int, heads: int, dropout: float) -> None:
         super().__init__()
         self.heads, self.dropout = heads, dropout
-        self.query = nn.Linear(hidden, hidden)
-        self.key = nn.Linear(hidden, hidden)
-        self.value = nn.Linear(hidden, hidden)
-        self.output = nn.Linear(hidden, hidden)
+        self.query = Linear(hidden, hidden)
+        self.key = Linear(hidden, hidden)
+        self.value = Linear(hidden, hidden)
+        self.output = Linear(hidden, hidden)
 
     def forward(self, hidden: Tensor, mask: Tensor | None, *, explicit: bool = False) -> Mixed:
         """hidden (batch, seq, hidden) -> Mixed."""
@@ -84,13 +85,13 @@ class MixedAttention(nn.Module):
         super().__init__()
         self.heads, self.width, self.dropout = heads, width, dropout
         half = hidden // 2
-        self.query = nn.Linear(hidden, half)
-        self.key = nn.Linear(hidden, half)
-        self.value = nn.Linear(hidden, half)
+        self.query = Linear(hidden, half)
+        self.key = Linear(hidden, half)
+        self.value = Linear(hidden, half)
         self.span = SeparableConv(hidden, half, width)
-        self.kernel = nn.Linear(half, heads * width)
-        self.convolved = nn.Linear(hidden, half)  # the values of the convolution; a projection of its own
-        self.output = nn.Linear(hidden, hidden)
+        self.kernel = Linear(half, heads * width)
+        self.convolved = Linear(hidden, half)  # the values of the convolution; a projection of its own
+        self.output = Linear(hidden, hidden)
 
     def forward(self, hidden: Tensor, mask: Tensor | None, *, explicit: bool = False) -> Mixed:
         """hidden (batch, seq, hidden) -> Mixed."""

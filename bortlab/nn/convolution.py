@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from bortlab.nn.linear import linear_map
+
 WINDOW_LIMIT = 64
 """Up to this many positions (batch x seq) one product over a strided window beats a sum over taps (`make bench`)."""
 
@@ -29,7 +31,7 @@ class SeparableConv(nn.Module):
         """(batch, seq, hidden) -> (batch, seq, outputs)."""
         spans = self.depthwise(hidden.transpose(1, 2)).transpose(1, 2)  # (batch, seq, hidden)
         # A 1 x 1 convolution is a matrix product over features: said so, it needs no transposed copy of the output.
-        return F.linear(spans, self.pointwise.weight[:, :, 0], self.bias[:, 0])
+        return linear_map(spans, self.pointwise.weight[:, :, 0], self.bias[:, 0])
 
 
 def dynamic_convolution(values: Tensor, kernels: Tensor) -> Tensor:
@@ -39,12 +41,21 @@ def dynamic_convolution(values: Tensor, kernels: Tensor) -> Tensor:
     Returns (batch, seq, heads, size): out[i] = sum over taps j of kernels[i, j] * values[i + j - (width - 1) / 2],
     with zeros beyond both ends.
     """
-    batch, seq = values.shape[:2]
     width = kernels.shape[-1]
     padded = F.pad(values, (0, 0, 0, 0, width // 2, width // 2))  # (batch, seq + width - 1, heads, size)
-    if batch * seq <= WINDOW_LIMIT:
-        windows = padded.unfold(1, width, 1)  # (batch, seq, heads, size, width), a view
-        return (windows @ kernels.unsqueeze(-1)).squeeze(-1)
+    short = values.shape[0] * values.shape[1] <= WINDOW_LIMIT
+    return by_window(padded, kernels) if short else by_taps(padded, kernels)
+
+
+def by_window(padded: Tensor, kernels: Tensor) -> Tensor:
+    """One product a position, over a strided view of its neighbours: the least calls."""
+    windows = padded.unfold(1, kernels.shape[-1], 1)  # (batch, seq, heads, size, width), a view
+    return (windows @ kernels.unsqueeze(-1)).squeeze(-1)
+
+
+def by_taps(padded: Tensor, kernels: Tensor) -> Tensor:
+    """The whole text once for each tap, shifted by it: the least memory."""
+    seq, width = kernels.shape[1], kernels.shape[-1]
     total = kernels[..., :1] * padded[:, :seq]
     for tap in range(1, width):
         total = torch.addcmul(total, kernels[..., tap : tap + 1], padded[:, tap : tap + seq])

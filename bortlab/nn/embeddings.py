@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from bortlab.nn.linear import Linear
+
 
 class Embeddings(nn.Module):
     """Turns words (batch, seq, embed) into what enters the first layer (batch, seq, hidden).
@@ -25,7 +27,7 @@ class Embeddings(nn.Module):
         self.types = nn.Embedding(types, embed)
         self.norm = nn.LayerNorm(embed, eps=eps)
         self.dropout = nn.Dropout(dropout)
-        self.project = None if hidden is None else nn.Linear(embed, hidden)
+        self.project = None if hidden is None else Linear(embed, hidden)
 
     def look_up(self, ids: Tensor) -> Tensor:
         """ids (batch, seq) -> words (batch, seq, embed)."""

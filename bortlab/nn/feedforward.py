@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from bortlab.nn.linear import Linear
+
 
 def gelu_tanh(x: Tensor) -> Tensor:
     """The tanh form of GELU ("gelu_new" in checkpoints), as one fused operation."""
@@ -55,7 +57,7 @@ class GroupedLinear(nn.Module):
 
 def linear(inputs: int, outputs: int, groups: int = 1) -> nn.Module:
     """A linear map, in groups where there is more than one."""
-    return nn.Linear(inputs, outputs) if groups == 1 else GroupedLinear(inputs, outputs, groups)
+    return Linear(inputs, outputs) if groups == 1 else GroupedLinear(inputs, outputs, groups)
 
 
 class FeedForward(nn.Module):

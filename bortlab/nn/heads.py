@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bortlab.nn.feedforward import ACTIVATIONS
+from bortlab.nn.linear import Linear, linear_map
 
 
 class MaskedLMHead(nn.Module):
@@ -17,14 +17,14 @@ class MaskedLMHead(nn.Module):
 
     def __init__(self, *, hidden: int, embed: int, vocab: int, activation: str, eps: float) -> None:
         super().__init__()
-        self.dense = nn.Linear(hidden, embed)
+        self.dense = Linear(hidden, embed)
         self.norm = nn.LayerNorm(embed, eps=eps)
         self.bias = nn.Parameter(torch.zeros(vocab))
         self.activation = ACTIVATIONS[activation]
 
     def forward(self, hidden: Tensor, words: Tensor) -> Tensor:
         """hidden (..., hidden), words (vocab, embed): the word table -> logits (..., vocab)."""
-        return F.linear(self.norm(self.activation(self.dense(hidden))), words, self.bias)
+        return linear_map(self.norm(self.activation(self.dense(hidden))), words, self.bias)
 
 
 class Pooler(nn.Module):
@@ -32,7 +32,7 @@ class Pooler(nn.Module):
 
     def __init__(self, hidden: int) -> None:
         super().__init__()
-        self.dense = nn.Linear(hidden, hidden)
+        self.dense = Linear(hidden, hidden)
 
     def forward(self, hidden: Tensor) -> Tensor:
         """(batch, seq, hidden) -> (batch, hidden)."""

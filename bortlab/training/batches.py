@@ -18,6 +18,8 @@ from bortlab.tokenization import Tokenizer
 from bortlab.training.corpus import Document
 
 Pieces = NDArray[np.int32]
+PACKED = 0.7
+"""Share of documents that an epoch reads whole, rather than sentence by sentence."""
 IGNORED = -100
 """The label of a position that is not predicted (cross_entropy's ignore_index)."""
 
@@ -58,12 +60,12 @@ def encode_documents(documents: Sequence[Document], tokenizer: Tokenizer) -> lis
 def fill(sentences: Sequence[Pieces], length: int) -> list[Pieces]:
     """Pack consecutive sentences into as few sequences of at most `length` pieces as keep their order.
 
-    A sentence that is longer than a whole sequence is cut into sequences of its own.
+    A sentence that is longer than a whole sequence is cut; what is left of it may share a sequence with the next one.
     """
     packed: list[list[Pieces]] = []
     room = 0
     for sentence in sentences:
-        for start in range(0, max(len(sentence), 1), length):
+        for start in range(0, len(sentence), length):
             part = sentence[start : start + length]
             if len(part) > room:
                 packed.append([])
@@ -78,15 +80,15 @@ def epoch_batches(
 ) -> list[Pieces]:
     """The batches of one epoch, each (batch, seq) with about `batch_pieces` pieces, in a random but fixed order.
 
-    Half of the documents (by a coin, each epoch anew) are packed in order into sequences of up to `length` pieces, so
-    that a model learns to use context; of the other half every sentence stands alone, as in a user's text box. A batch
-    holds sequences of one length, so that no position is padding.
+    Most documents (by a coin, each epoch anew) are packed in order into sequences of up to `length` pieces, so that a
+    model learns to use context; of the others every sentence stands alone, as in a user's text box. A batch holds
+    sequences of one length, so that no position is padding.
     """
     rng = np.random.default_rng((seed, epoch))
     read = [document for document in documents for _ in range(document.copies)]
     room = length - 2
     sequences: list[Pieces] = []
-    for document, together in zip(read, rng.random(len(read)) < 0.5, strict=True):
+    for document, together in zip(read, rng.random(len(read)) < PACKED, strict=True):
         runs = [document.sentences] if together else [(sentence,) for sentence in document.sentences]
         for run in runs:
             sequences.extend(fill(run, room))

@@ -6,14 +6,13 @@ import json
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from bortlab import checkpoint
 from bortlab.model import HEADS_KEY, Model
 from bortlab.registry import CHECKPOINTS, load_from
 from bortlab.training.corpus import ASSETS, read
-from bortlab.training.pretrain import OPTIONS, Run, heldout, measure
+from bortlab.training.pretrain import OPTIONS, Run, heldout, measure, piece_counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +50,7 @@ def export(run: Run, folder: Path | None = None) -> Path:
     model = load_from(folder, family=family.name)
     found = measure(model.network, heldout(model.tokenizer), model.tokenizer, length=run.recipe.length)
     blanks = score_blanks(model)
-    pieces = np.concatenate([sentence for document in run.documents for sentence in document.sentences])
-    bands = found.by_frequency(np.bincount(pieces, minlength=model.config.vocab_size))
+    bands = found.by_frequency(piece_counts(run.documents, model.config.vocab_size))
     recipe = asdict(run.recipe)
     options = " ".join(f"--{name.replace('_', '-')} {value}" for name, value in recipe.items() if name in OPTIONS)
     command = f"python -m bortlab.training.pretrain {options} --export"

@@ -51,6 +51,7 @@ OPTIONS = (
     "family", "pieces", "step_pieces", "length", "optimizer", "rate", "weight_decay", "mask_rate", "decay", "seed",
 )  # fmt: skip
 """The fields of a recipe that the command line sets."""
+OPTIMIZERS = ("muon", "adamw")
 MEASURED_RATE = 0.15
 """Share of pieces hidden when a model is measured, whatever it was trained with."""
 
@@ -66,16 +67,23 @@ class Recipe:
 
     family: str
     pieces: int = 20_000_000
-    step_pieces: int = 4_096
+    step_pieces: int = 2_048
     length: int = 64
     optimizer: str = "muon"
-    rate: float = 6e-3
+    rate: float = 4e-3
     weight_decay: float = 0.05
     warmup: int = 300_000
     decay: float = 0.3
     mask_rate: float = 0.3
     clip: float = 1.0
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.optimizer not in OPTIMIZERS:
+            raise ValueError(f"Unknown optimizer {self.optimizer!r}. Known: {', '.join(OPTIMIZERS)}.")
+        for name, low, high in (("length", 3, 4096), ("step_pieces", 1, 10**9), ("decay", 0, 1), ("mask_rate", 0, 1)):
+            if not low <= getattr(self, name) <= high:
+                raise ValueError(f"{name}: expected {low} to {high}, got {getattr(self, name)}.")
 
     @property
     def decay_from(self) -> int:
@@ -137,8 +145,8 @@ class Measurement:
 def starting_point(network: Network, generator: torch.Generator) -> Network:
     """BERT's random start, sinusoidal positions, and mimetic attention (Trockman and Kolter 2023, section 4).
 
-    Query and key start near 0.7 I, value near 0.5 I and the output near -0.5 I, as trained attention looks like. Where
-    maps are narrower than the layer (mixed attention) only those that are square are touched.
+    Query and key start near 0.7 I, value near 0.5 I and the output near -0.5 I, as trained attention looks like. Mixed
+    attention, whose maps are narrower than the layer, keeps random ones; there a span starts as the word itself.
     """
     network.initialise(generator)
     positions = network.embeddings.positions.weight
@@ -152,8 +160,22 @@ def starting_point(network: Network, generator: torch.Generator) -> Network:
             for linear, share in ((module.query, 0.7), (module.key, 0.7), (module.value, 0.5), (module.output, -0.5)):
                 linear.weight += share * hidden
         elif isinstance(module, MixedAttention):
-            module.span.depthwise.weight[:, 0, module.width // 2] += 1.0  # a span starts as the word itself
+            module.span.depthwise.weight[:, 0, module.width // 2] += 1.0
     return network
+
+
+@torch.no_grad()
+def know_frequencies(network: Network, documents: Sequence[EncodedDocument]) -> None:
+    """Start the head's bias at each piece's log frequency, which a run would else spend its first steps to learn."""
+    assert network.masked_lm is not None
+    counts = piece_counts(documents, network.config.vocab_size) + 1
+    network.masked_lm.bias.copy_(torch.from_numpy(np.log(counts / counts.sum())))
+
+
+def piece_counts(documents: Sequence[EncodedDocument], vocab_size: int) -> NDArray[np.int64]:
+    """How often each piece stands in the documents: (vocab,)."""
+    pieces = np.concatenate([sentence for document in documents for sentence in document.sentences])
+    return np.bincount(pieces, minlength=vocab_size)
 
 
 class Optimizers:
@@ -163,17 +185,16 @@ class Optimizers:
         matrices: list[nn.Parameter] = []
         decayed: list[nn.Parameter] = []
         plain: list[nn.Parameter] = []
+        tables = {f"embeddings.{table}.weight" for table in ("words", "positions", "types")}
         for name, parameter in network.named_parameters():
             if not parameter.requires_grad:
                 continue
-            if (
-                recipe.optimizer == "muon"
-                and parameter.ndim == 2
-                and not name.startswith(("embeddings.", "masked_lm."))
-            ):
+            if parameter.ndim == 1 or name.endswith("bias") or name in tables:
+                plain.append(parameter)  # in tables, rows of rare words would shrink faster than they are taught
+            elif recipe.optimizer == "muon" and parameter.ndim == 2 and not name.startswith("masked_lm."):
                 matrices.append(parameter)
             else:
-                (decayed if parameter.ndim > 1 else plain).append(parameter)
+                decayed.append(parameter)
         groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": plain, "weight_decay": 0.0}]
         self.all: list[torch.optim.Optimizer] = [
             torch.optim.AdamW(groups, lr=recipe.rate, betas=(0.9, 0.98), eps=1e-6, fused=True)
@@ -205,7 +226,9 @@ class Optimizers:
 
 def autocast(device: torch.device) -> AbstractContextManager[None]:
     """bfloat16 where the device computes with it, float32 elsewhere."""
-    able = device.type == "cuda" or (device.type == "cpu" and torch.cpu._is_avx512_bf16_supported())
+    able = (device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)) or (
+        device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
+    )
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=able)
 
 
@@ -220,7 +243,7 @@ def hidden_pieces(network: Network, batches: Sequence[Batch]) -> tuple[Tensor, T
     states = []
     for batch, its_words in zip(batches, torch.split(words, [batch.ids.numel() for batch in batches]), strict=True):
         chosen = (batch.labels != IGNORED).to(device)
-        states.append(network.encode(its_words.unflatten(0, batch.ids.shape), keep_layers=True).hidden[chosen])
+        states.append(network.encode(its_words.view(*batch.ids.shape, -1), keep_layers=True).hidden[chosen])
     labels = torch.cat([batch.labels[batch.labels != IGNORED] for batch in batches]).to(device)
     return network.predict(torch.cat(states)), labels
 
@@ -252,6 +275,7 @@ class Run:
         config = replace(self.family.mini, vocab_size=tokenizer.vocab_size, pad_token_id=tokenizer.pad_id)
         self.network = self.family.network(config)
         starting_point(self.network, torch.Generator().manual_seed(recipe.seed))
+        know_frequencies(self.network, documents)
         self.network.to(self.device).train()
         self.optimizers = Optimizers(self.network, recipe)
         self.step = self.seen = self.epoch = self.taken = 0
@@ -270,8 +294,9 @@ class Run:
     def resume(self) -> bool:
         """Take up the run where it stopped; False if there is nothing to take up.
 
-        A larger budget goes on from the end of the constant part, if the run had begun to decay.
+        Another budget goes on from the end of the constant part, if the run had begun to decay.
         """
+        old = None
         for name in ("state.pt", "constant.pt"):
             path = self.folder / name
             if not path.exists():
@@ -280,13 +305,22 @@ class Run:
             old = Recipe(**state["recipe"])
             if replace(old, pieces=self.recipe.pieces, decay=self.recipe.decay) != self.recipe:
                 raise ValueError(f"{path} is of another recipe: {old}. Give the same options, or another --folder.")
-            if old.decay_from < state["counters"]["seen"] and old.decay_from != self.recipe.decay_from:
+            constant = name == "constant.pt" or state["counters"]["seen"] <= old.decay_from
+            if not constant and old != self.recipe:
                 continue  # decayed for another budget
             self.network.load_state_dict(state["network"])
             self.optimizers.load_state_dict(state["optimizers"])
             for key, value in state["counters"].items():
                 setattr(self, key, value)
+            if constant and name == "state.pt" and self.seen >= self.recipe.decay_from:
+                self.save("constant.pt")  # a smaller budget, whose decay begins here
             return True
+        if old is not None:
+            raise ValueError(
+                f"The run in {self.folder} has decayed for {old.pieces:,} pieces (decay {old.decay:g}), and no "
+                "constant.pt is there to take another budget from. Give the same --pieces and --decay, or another "
+                "--folder."
+            )
         return False
 
     # -- training ------------------------------------------------------------------------------------------------------
@@ -314,7 +348,7 @@ class Run:
         while self.seen < self.recipe.pieces:
             started = time.perf_counter()
             chosen: list[Pieces] = []
-            while sum(batch.size for batch in chosen) < self.recipe.step_pieces:
+            while sum(batch.size for batch in chosen) < 0.9 * self.recipe.step_pieces:  # on average the whole
                 chosen.append(next(batches))
             loss = self.take_step(chosen)
             crosses = self.seen < self.recipe.decay_from <= self.seen + sum(batch.size for batch in chosen)
@@ -339,7 +373,9 @@ class Run:
         value = loss.item()
         if not math.isfinite(value):
             raise FloatingPointError(f"The loss became {value} at step {self.step}: lower --rate.")
-        nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip)
+        norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip).item()
+        if not math.isfinite(norm):
+            raise FloatingPointError(f"The gradient became {norm} at step {self.step}: lower --rate.")
         self.optimizers.step(self.recipe.rate_at(self.seen))
         return value
 
@@ -427,17 +463,18 @@ def train(recipe: Recipe, folder: Path, *, device: str, minutes: float = math.in
     run.resume()
     unseen = heldout(tokenizer)
     until = time.monotonic() + minutes * 60
-    smooth = math.nan
+    losses: list[float] = []  # since the last point of the curve
     with tqdm(total=recipe.pieces, initial=run.seen, unit="piece", unit_scale=True, desc=recipe.family) as bar:
         for loss in run.train():
-            smooth = loss if math.isnan(smooth) else 0.98 * smooth + 0.02 * loss
+            losses.append(loss)
             bar.update(run.seen - bar.n)
             stop = time.monotonic() > until
             measured = int(run.curve[-1]["pieces"]) if run.curve else 0
             if run.seen // every > measured // every or run.seen >= recipe.pieces or stop:
                 found = measure(run.network, unseen, tokenizer, length=recipe.length)
-                point = {"pieces": run.seen, "seconds": run.seconds, "train_loss": smooth, "loss": found.loss}
-                point |= {"accuracy": found.accuracy, **found.by_source}
+                point = {"pieces": run.seen, "seconds": run.seconds, "train_loss": sum(losses) / len(losses)}
+                point |= {"loss": found.loss, "accuracy": found.accuracy, **found.by_source}
+                losses.clear()
                 run.curve.append({name: round(value, 4) for name, value in point.items()})
                 run.save()
                 bar.set_postfix(loss=found.loss, accuracy=found.accuracy)

@@ -15,11 +15,13 @@ from bortlab.ui.examples import EXAMPLES
 from bortlab.ui.shared import Timed
 from bortlab.views import predict as view
 from bortlab.views.cards import model_heading
-from bortlab.views.escape import markdown, visible
+from bortlab.views.escape import markdown
 
 BUTTONS = 60
 """Words that can be hidden by a click."""
 COLUMNS = 4
+BLANKS = 8
+"""Blanks that are drawn; the table has all."""
 
 EXPLANATION = """
 A **masked language model** reads the whole sentence at once and gives every piece of its vocabulary a probability for
@@ -53,6 +55,7 @@ def examples() -> None:
         if chosen is not None:
             shared.set_text(chosen)
             st.session_state["example"] = None
+            st.session_state["hidden"] = []
 
     st.pills("Try", EXAMPLES, format_func=markdown, key="example", on_change=take)
 
@@ -60,40 +63,42 @@ def examples() -> None:
 def word_buttons(text: str) -> None:
     """The text's words; a click hides one, a click on a blank brings the hidden word back."""
     words = [word for word in analysis.words_of(text) if not word.is_mark][:BUTTONS]
+    hidden: list[str] = st.session_state.get("hidden", [])  # the word behind each blank; "" behind one that was typed
+    if len(hidden) != text.count(MASK):
+        hidden = [""] * text.count(MASK)
+    st.session_state["hidden"] = hidden
     if not words:
         return
-    hidden: dict[str, str] = st.session_state.setdefault("hidden", {})
 
     def toggle() -> None:
         number = st.session_state["word"]
         st.session_state["word"] = None
-        if number is None:
+        if number is None or not shared.is_current(text):
             return
         word = words[number]
-        if word.is_mask:
-            before = hidden.get(_blank_key(text, word))
-            if before is not None:
-                shared.set_text(text[: word.start] + before + text[word.end :])
+        place = text[: word.start].count(MASK)
+        if not word.is_mask:
+            hidden.insert(place, word.text)
+            shared.set_text(analysis.blank_out(text, word))
+        elif hidden[place]:
+            shared.set_text(text[: word.start] + hidden.pop(place) + text[word.end :])
         else:
-            after = analysis.blank_out(text, word)
-            while len(hidden) > 200:
-                hidden.pop(next(iter(hidden)))
-            hidden[_blank_key(after, analysis.Word(MASK, word.start, word.start + len(MASK)))] = word.text
-            shared.set_text(after)
+            st.toast(f"No word is known behind this blank. Write one over {markdown(MASK)} in the text.")
 
+    labels = _distinct(["▁▁▁▁" if word.is_mask else markdown(word.text) for word in words])
     st.pills(
         "Click a word to hide it",
         range(len(words)),
-        format_func=lambda number: "▁▁▁▁" if words[number].is_mask else markdown(visible(words[number].text)),
+        format_func=labels.__getitem__,
         key="word",
         on_change=toggle,
         help="A click on a blank brings back the word that you hid.",
     )
 
 
-def _blank_key(text: str, word: analysis.Word) -> str:
-    """Names a blank by the text before it."""
-    return text[: word.start]
+def _distinct(labels: Sequence[str]) -> list[str]:
+    """The labels, told apart by invisible word joiners: Streamlit takes a click on one of equal pills for the last."""
+    return [label + "&#8288;" * labels[:number].count(label) for number, label in enumerate(labels)]
 
 
 def fill(keys: Sequence[str], text: str, top_k: int) -> Answers:
@@ -117,8 +122,10 @@ def show(answers: Answers) -> None:
         return
     look = shared.look()
     filled = {key: timed.value for key, (_, timed) in answers.items()}
-    largest = max(blank.candidates[0].probability for answer in filled.values() for blank in answer.blanks)
+    largest = max(blank.candidates[0].probability for answer in filled.values() for blank in answer.blanks[:BLANKS])
     _truncation(filled)
+    if any(len(answer.blanks) > BLANKS for answer in filled.values()):
+        st.info(f"The first {BLANKS} blanks are drawn; the table below has all.")
     keys = list(answers)
     for start in range(0, len(keys), COLUMNS):
         row = keys[start : start + COLUMNS]
@@ -129,10 +136,10 @@ def show(answers: Answers) -> None:
                 st.html(
                     model_heading(title(key), model.family.name, head=model.heads["masked-lm"], facts=facts, look=look)
                 )
-                for number, blank in enumerate(timed.value.blanks, 1):
+                for number, blank in enumerate(timed.value.blanks[:BLANKS], 1):
                     if len(timed.value.blanks) > 1:
                         st.caption(f"Blank {number}")
-                    said = {candidate.text.strip(): candidate.probability for candidate in blank.candidates}
+                    said = [(candidate.text, candidate.probability) for candidate in blank.candidates]
                     st.plotly_chart(
                         view.candidate_bars(blank, family=model.family.name, largest=largest, look=look),
                         theme=None,
@@ -161,7 +168,7 @@ def show_agreement(answers: Answers) -> None:
         return
     filled = {key: timed.value for key, (_, timed) in answers.items()}
     lines = []
-    for number in range(len(next(iter(filled.values())).blanks)):
+    for number in range(min(BLANKS, len(next(iter(filled.values())).blanks))):
         if all(number < len(answer.blanks) for answer in filled.values()):
             prefix = f"Blank {number + 1}: " if len(next(iter(filled.values())).blanks) > 1 else ""
             lines.append(prefix + _said(analysis.agreement(filled, number)))
@@ -239,12 +246,19 @@ def _show_scores(answers: Answers, scored: Mapping[str, Sequence[analysis.WordSc
                     theme=None,
                     config=view.CONFIG,
                     key=f"words-{key}",
-                    alt=view.alternative(title(key), {score.word: score.probability for score in scored[key]}),
+                    alt=view.alternative(title(key), [(score.word, score.probability) for score in scored[key]]),
                 )
+                unknown = [f"**{markdown(score.word)}**" for score in scored[key] if not score.known]
+                if unknown:
+                    st.caption(f"Not in this vocabulary, so the number says nothing: {shared.names(unknown)}.")
     st.dataframe(
         analysis.scores_frame(scored),
         hide_index=True,
         width="stretch",
+        column_config={
+            "probability": st.column_config.NumberColumn(format="%.4g"),
+            "log probability": st.column_config.NumberColumn(format="%.2f"),
+        },
         alt="How likely the named words are, as numbers",
     )
 

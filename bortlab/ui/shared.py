@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import time
 from collections.abc import Callable, Hashable, Iterator, Sequence
@@ -14,6 +15,7 @@ import streamlit as st
 
 from bortlab import registry, serving
 from bortlab.model import Model, NoHeadError, NonFiniteError
+from bortlab.ui import startup
 from bortlab.ui.examples import DEFAULT_TEXT
 from bortlab.ui.startup import bundled
 from bortlab.views.escape import csv_cell, markdown
@@ -27,6 +29,7 @@ FOOTER = "bortlab runs on this machine alone: nothing you write leaves it."
 """The last element of every page; its presence shows that a page ran to its end."""
 
 _log = logging.getLogger("bortlab")
+_numbers = itertools.count()  # tell apart the buttons of several busy models on one page
 
 
 def look() -> Look:
@@ -36,6 +39,7 @@ def look() -> Look:
 
 def page_title(question: str, says: str) -> None:
     """The page's question, and one sentence on what it shows."""
+    startup.inside_the_frame()
     st.title(question, anchor=False)
     st.markdown(says)
 
@@ -46,15 +50,12 @@ def page_title(question: str, says: str) -> None:
 def choose_models() -> list[str]:
     """The models to compare, in the sidebar and in the link."""
     options = bundled()
-    titles = {checkpoint.key: checkpoint.title for _, checkpoint in map(registry.find, options)}
-    for key in dict.fromkeys(st.query_params.get_all("models")):
-        if key not in options:
-            _explain_missing(key)
+    for key in [key for key in dict.fromkeys(st.query_params.get_all("models")) if key and key not in options][:5]:
+        _explain_missing(key)
     return st.sidebar.multiselect(
         "Models",
         options,
         default=options,
-        format_func=titles.__getitem__,
         key="models",
         bind="query-params",
         persist_state="session",
@@ -63,9 +64,10 @@ def choose_models() -> list[str]:
 
 
 def _explain_missing(key: str) -> None:
-    """Why a link's model is not among the options."""
+    """Why a link's model is not among the options. A link never makes the lab load anything."""
     with sentences():
-        registry.load(key[:200])
+        _, checkpoint = registry.find(key[:200])
+        st.info(f"{markdown(checkpoint.title)} is not on this machine; the link opens without it.")
 
 
 def text_box() -> str:
@@ -89,6 +91,11 @@ def text_box() -> str:
 def set_text(text: str) -> None:
     """Put a text into the box; for callbacks only."""
     st.session_state["text"] = text
+
+
+def is_current(text: str) -> bool:
+    """Is this still what the box holds? In a callback it may be older than what was typed since."""
+    return (st.session_state.get("text") or "")[:LONGEST_TEXT] == text
 
 
 # -- asking models -----------------------------------------------------------------------------------------------------
@@ -128,7 +135,7 @@ def sentences() -> Iterator[None]:
         yield
     except serving.BusyError as busy:
         st.warning(markdown(str(busy)), icon="⏳")
-        st.button("Try again", key=f"again-{id(busy)}")
+        st.button("Try again", key=f"again-{next(_numbers)}")
     except (ValueError, registry.NeedsNetworkError, registry.TooLargeError, NoHeadError, NonFiniteError) as error:
         st.error(markdown(str(error)))
     except Exception as error:
@@ -155,7 +162,7 @@ def take_away(table: object, *, name: str, python: str) -> None:
             "CSV", safe.to_csv(index=False).encode("utf-8-sig"), f"{name}.csv", "text/csv", on_click="ignore", icon="⬇️"
         )
         with st.popover("Link", icon="🔗"):
-            st.caption("This link opens the same text and models.")
+            st.caption("This link opens the same view.")
             st.code(link(), language=None, wrap_lines=True)
         with st.popover("As Python", icon="🐍"):
             st.caption("The same in a notebook.")
@@ -163,10 +170,10 @@ def take_away(table: object, *, name: str, python: str) -> None:
 
 
 def link() -> str:
-    """The address of this view, with text and models."""
+    """The address of this view: what the browser shows, and the text and the models even where they are the usual."""
     base = (st.context.url or "").split("?")[0]
-    state = {"text": st.session_state.get("text", ""), "models": st.session_state.get("models", [])}
-    return f"{base}?{urlencode(state, doseq=True)}"
+    said = {"text": st.session_state.get("text", ""), "models": st.session_state.get("models") or [""]}
+    return f"{base}?{urlencode(st.query_params.to_dict() | said, doseq=True)}"
 
 
 def what_is_this(text: str) -> None:

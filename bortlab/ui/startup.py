@@ -6,6 +6,7 @@ import gc
 import threading
 
 import streamlit as st
+from streamlit.runtime.pages_manager import PagesManager
 
 from bortlab import registry, serving
 from bortlab.models import FAMILIES
@@ -44,6 +45,17 @@ def warm_up() -> None:
         gc.collect()
         gc.freeze()
         _warm.set()
+
+
+def inside_the_frame() -> None:
+    """Run again inside app.py where Streamlit ran a page alone.
+
+    Until app.py has run once in this process, Streamlit takes the folder pages/ for the older kind of pages: a link
+    straight to a page would open it without navigation, settings and footer.
+    """
+    if PagesManager.uses_pages_directory:
+        PagesManager.uses_pages_directory = False
+        st.rerun()
 
 
 def start() -> None:

@@ -17,7 +17,13 @@ NAMES = {
 }  # fmt: skip
 """Names of characters that cannot be seen or that turn the text around."""
 
-_PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
+_MARKS = re.compile(r"[!-/:-@\[-`{-~]|^\s|\s$")
+"""ASCII punctuation, and the outermost spaces: four at the beginning would make a block of code."""
+
+
+_REPLACED = re.compile(r"(?<=\w):|(?<=\S)@|(?<=www)\.|(?<=[-<>~])[-=>]", re.IGNORECASE)
+"""Where Streamlit looks into finished text, references or not: icons, emoji, addresses (https:, www., a@b), arrows."""
+_JOINER = "\u2060"
 
 
 def visible(text: str, *, spaces: bool = False) -> str:
@@ -58,9 +64,11 @@ def plotly(text: str, *, spaces: bool = False) -> str:
 def markdown(text: str) -> str:
     """For Markdown, which Streamlit reads in labels too: no link, image, colour, icon or formula comes out of it.
 
-    Marks become character references, which Markdown does not interpret; `:name:` then makes no emoji either.
+    Marks become character references, which Markdown does not interpret. An invisible word joiner breaks up what
+    Streamlit replaces even so, such as addresses by links and -> by an arrow.
     """
-    return _PUNCTUATION.sub(lambda match: f"&#{ord(match.group())};", visible(text))
+    broken = _REPLACED.sub(rf"{_JOINER}\g<0>", visible(text))
+    return _MARKS.sub(lambda match: f"&#{ord(match.group())};", broken)
 
 
 def csv_cell(text: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bortlab.models import FAMILIES
+from bortlab.models.bort import BortConfig
 from bortlab.views.theme import Look, translucent
 
 WIDTH, HEIGHT = 360, 210
@@ -124,8 +124,7 @@ def _searching(look: Look) -> Drawing:
     colour, other = look.family("bort"), look.family("bert")
     scale = 110 / 4096
     big = [_box(95 - 4096 * scale / 2, 152 - 6 * layer, 4096 * scale, 4.5, other, strength=0.25) for layer in range(24)]
-    bort = FAMILIES["bort"].config()
-    width = bort.intermediate_size * scale
+    width = BortConfig().intermediate_size * scale
     small = [_box(265 - width / 2, 152 - 6 * layer, width, 4.5, colour, strength=0.7) for layer in range(4)]
     return _svg(
         look,

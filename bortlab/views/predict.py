@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 import plotly.graph_objects as go
 
 from bortlab.analysis.predict import WordScore
 from bortlab.model import Blank
-from bortlab.views.escape import plotly
+from bortlab.views.escape import plotly, visible
 from bortlab.views.theme import Look, translucent
 
 ROW_HEIGHT = 30
+FONT = '"Source Sans", "Source Sans Pro", sans-serif'
+"""The page's own, which Streamlit serves."""
 CONFIG = {
     "displaylogo": False,
     "modeBarButtonsToRemove": ["zoom", "pan", "select", "lasso", "zoomIn", "zoomOut", "autoScale", "resetScale"],
@@ -57,7 +59,7 @@ def _bars(words: Sequence[str], values: Sequence[float], colour: str, largest: f
     )  # fmt: skip
     figure.update_layout(
         height=ROW_HEIGHT * len(rows) + 8, margin={"l": 0, "r": 62, "t": 4, "b": 4}, showlegend=False,
-        paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)", dragmode=False,
+        paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)", dragmode=False, font={"family": FONT},
         xaxis={"visible": False, "range": [0, end * 1.02], "fixedrange": True},
         yaxis={"visible": False, "range": [len(rows) - 0.5, -0.5], "fixedrange": True},
     )  # fmt: skip
@@ -72,7 +74,7 @@ def _labels(x: Sequence[float], y: Sequence[float], text: Sequence[str], *, size
     )  # fmt: skip
 
 
-def alternative(title: str, words: Mapping[str, float]) -> str:
+def alternative(title: str, words: Iterable[tuple[str, float]]) -> str:
     """What a figure of bars says, for people who cannot see it."""
-    said = ", ".join(f"{word} {percent(value)}" for word, value in words.items())
+    said = ", ".join(f"{visible(word)} {percent(value)}" for word, value in words)
     return f"{title}: {said}."

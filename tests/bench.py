@@ -1,0 +1,398 @@
+"""Speed, measured: `make bench`, or `python -m tests.bench [--quick] [--busy] [--only NAME ...] [--json FILE]`.
+
+Networks of real sizes with random weights against transformers (eager and sdpa attention) and ONNX Runtime with the
+same weights: float32, whole masked-LM forward, two threads. All contestants take turns in one process, and a ratio is
+the median over turns of one contestant's time by another's in the same turn, so that what else the machine does
+falls on all of them. Outputs are compared before anything is timed. Where other programs take the processor all the
+time, two threads that wait for each other say little: --busy counts the processor time of a single one.
+
+Other benchmarks: the time to import bortlab (beside torch's), to fill a blank, and dynamic convolution by itself.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import importlib.metadata
+import itertools
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Any
+from unittest import mock
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+import bortlab
+from bortlab.checkpoint import published_names
+from bortlab.models import Family, Network
+from bortlab.nn import convolution
+from bortlab.registry import find
+
+ROOT = Path(__file__).parent.parent
+THREADS = 2
+SHAPES = ((1, 16), (1, 128), (8, 128), (1, 512))
+BARS = {"albert-base-v2": 0.95, "bort": 0.95, "bert-base-uncased": 0.95, "conv-bert-base": 0.75}
+"""Our time by transformers' best, at most."""
+MINIS = ("albert-mini", "convbert-mini", "bort-mini")
+TEXTS = (
+    "Paris is the [MASK] of France.",
+    "The doctor told her to [MASK] more water and to [MASK] every day.",
+    "In 1969 the first [MASK] walked on the moon.",
+)
+TOLERANCE = 1e-4
+"""Largest difference of a logit (of size about 1) to ours. Rounding alone makes about 1e-6."""
+REST_S = 0.02
+"""Pause before each turn: a pool of threads that waits actively goes to sleep and leaves its core to the next one."""
+
+Forward = Callable[[], Any]
+
+
+@dataclass(frozen=True)
+class How:
+    """quick: fewer shapes and turns. busy: one thread, and its processor time in place of wall time. seconds: of a row."""
+
+    quick: bool = False
+    busy: bool = False
+    seconds: float = 6.0
+
+    @property
+    def clock(self) -> Callable[[], float]:
+        """Seconds."""
+        return time.thread_time if self.busy else time.perf_counter
+
+
+# -- numbers -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Row:
+    """One comparison. ms: contestant -> times by turn; ratio: ours by `against`; met: None where there is no bar."""
+
+    group: str
+    name: str
+    ms: Mapping[str, Sequence[float]]
+    against: str
+    ratio: float
+    bar: float | None = None
+    notes: tuple[str, ...] = ()
+    load: float = field(default_factory=lambda: os.getloadavg()[0])
+
+    @property
+    def met(self) -> bool | None:
+        """Whether the ratio is within the bar."""
+        return None if self.bar is None else self.ratio <= self.bar
+
+
+def ratio(ms: Mapping[str, Sequence[float]], one: str, other: str) -> float:
+    """Median over turns of one contestant's time by another's in the same turn."""
+    return median(a / b for a, b in zip(ms[one], ms[other], strict=True))
+
+
+def best(ms: Mapping[str, Sequence[float]], among: Sequence[str]) -> str:
+    """The contestant with the least median."""
+    return min((name for name in among if name in ms), key=lambda name: median(ms[name]))
+
+
+def take_turns(
+    contestants: Mapping[str, Forward],
+    *,
+    seconds: float,
+    turns: int,
+    rest: float = REST_S,
+    clock: Callable[[], float] = time.perf_counter,
+) -> dict[str, list[float]]:
+    """Milliseconds of each contestant by turn: at least `turns` turns, and as many as `seconds` hold.
+
+    Each runs once unmeasured, and every turn starts with another one, so that nobody always follows the same.
+    """
+    names = list(contestants)
+    for run in contestants.values():
+        run()
+    ms: dict[str, list[float]] = {name: [] for name in names}
+    end = time.perf_counter() + seconds
+    for turn in itertools.count():
+        if turn >= turns and time.perf_counter() > end:
+            return ms
+        shift = turn % len(names)
+        for name in names[shift:] + names[:shift]:
+            time.sleep(rest)
+            start = clock()
+            contestants[name]()
+            ms[name].append(1e3 * (clock() - start))
+    raise AssertionError
+
+
+def table(rows: Sequence[Row]) -> str:
+    """The rows of one group as text: least and median milliseconds of everyone, the ratio, the bar."""
+    names = list(dict.fromkeys(name for row in rows for name in row.ms))
+    head = ["", *(f"{name}, ms" for name in names), "ratio", "bar", ""]
+    if with_onnx := any("onnxruntime" in row.ms for row in rows):
+        head.append("to ORT")
+    lines = [head]
+    for row in rows:
+        times = [f"{min(row.ms[name]):.2f} / {median(row.ms[name]):.2f}" if name in row.ms else "-" for name in names]
+        bar = "" if row.bar is None else f"{row.bar:g}"
+        line = [row.name, *times, f"{row.ratio:.2f}", bar, {None: "", True: "met", False: "MISSED"}[row.met]]
+        if with_onnx:
+            line.append(f"{ratio(row.ms, 'ours', 'onnxruntime'):.2f}" if "onnxruntime" in row.ms else "-")
+        lines.append(line)
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    text = ["  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
+    notes = dict.fromkeys(f"  {row.name}: {note}" for row in rows for note in row.notes)
+    return "\n".join([rows[0].group, *text, *notes])
+
+
+# -- networks ----------------------------------------------------------------------------------------------------------
+
+
+def theirs(family: Family, network: Network, attention: str) -> Any:
+    """transformers' model with our network's very tensors."""
+    import transformers
+
+    settings = network.config.to_dict()
+    config = transformers.CONFIG_MAPPING[settings.pop("model_type")](**settings)
+    architecture = getattr(transformers, family.architecture)
+    model = architecture._from_config(config, attn_implementation=attention, dtype=torch.float32)
+    names = published_names(family, network)
+    state = {names[ours]: tensor for ours, tensor in network.state_dict().items()}
+    missing, unexpected = model.load_state_dict(state, strict=False, assign=True)
+    model.tie_weights()
+    if unexpected or not set(missing) <= set(family.tied):
+        raise ValueError(f"{family.title}: weights do not fit transformers' model: {missing}, {unexpected}")
+    return model.eval()
+
+
+def onnx_session(network: Network, ids: Tensor) -> Any:
+    """Our network in ONNX Runtime, for one shape of ids. The file is gone when this returns."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = torch.get_num_threads(), 1
+    # ONNX knows neither oneDNN's product nor torch's strided windows: both have a path beside them that it knows.
+    plain = torch.backends.mkldnn.flags(enabled=False), mock.patch.object(convolution, "WINDOW_LIMIT", 0)
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        path = Path(folder, "network.onnx")
+        with torch.no_grad(), plain[0], plain[1]:
+            names = {"input_names": ["ids"], "output_names": ["logits"]}
+            torch.onnx.export(network, (ids,), str(path), dynamo=False, opset_version=17, **names)
+        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+
+
+def contestants(
+    family: Family, network: Network, models: Mapping[str, Any], ids: Tensor
+) -> tuple[dict[str, Forward], list[str]]:
+    """Everyone who can run, and notes on who cannot, or gives other numbers."""
+    runs: dict[str, Forward] = {"ours": lambda: network(ids)}
+    for name, model in models.items():
+        runs[name] = lambda model=model: model(ids).logits  # type: ignore[misc]
+    notes = []
+    try:
+        session, feed = onnx_session(network, ids), {"ids": ids.numpy()}
+        runs["onnxruntime"] = lambda: session.run(None, feed)[0]
+    except Exception as error:  # a peer may fail in any way it likes; the bench goes on without it
+        notes.append(f"no onnxruntime: {type(error).__name__}: {str(error).splitlines()[0][:100]}")
+    expected = network(ids)
+    for name in list(runs):
+        difference = (torch.as_tensor(runs[name]()) - expected).abs().max().item()
+        if not difference <= TOLERANCE:
+            notes.append(f"{name} left out: its logits differ by {difference:.1e}")
+            del runs[name]
+    return runs, notes
+
+
+def network_rows(
+    key: str, family: Family, network: Network, bar: float, shapes: Sequence[tuple[int, int]], how: How
+) -> Iterator[Row]:
+    """A network against its peers, a row for each (batch, sequence)."""
+    models, missing = {}, []
+    for attention in ("eager", "sdpa"):
+        try:
+            models[attention] = theirs(family, network, attention)
+        except ValueError as error:  # transformers: this architecture has no such attention
+            missing.append(f"no {attention}: {str(error).splitlines()[0][:100]}")
+    for batch, seq in shapes:
+        ids = torch.randint(0, network.config.vocab_size, (batch, seq), generator=torch.Generator().manual_seed(seq))
+        with torch.inference_mode(False), torch.no_grad():
+            runs, notes = contestants(family, network, models, ids)
+        with torch.inference_mode():
+            ms = take_turns(runs, seconds=how.seconds, turns=3, clock=how.clock)
+        against = best(ms, ("eager", "sdpa"))
+        yield Row(
+            "networks", f"{key} ({batch}, {seq})", ms, against, ratio(ms, "ours", against), bar, (*missing, *notes)
+        )
+        del runs
+        gc.collect()
+
+
+def bench_networks(key: str, how: How) -> Iterator[Row]:
+    """One published architecture with random weights."""
+    family, checkpoint = find(key)
+    assert checkpoint.config is not None
+    network = family.network(checkpoint.config).eval().requires_grad_(False)
+    network.initialise(torch.Generator().manual_seed(0))
+    yield from network_rows(key, family, network, BARS[key], SHAPES[: 2 if how.quick else None], how)
+
+
+# -- convolution, blanks, imports --------------------------------------------------------------------------------------
+
+
+def by_unfold(values: Tensor, kernels: Tensor) -> Tensor:
+    """Dynamic convolution as published: columns of all windows are written out, then one product a position."""
+    batch, seq, heads, size = values.shape
+    width = kernels.shape[-1]
+    columns = F.unfold(values.flatten(2).transpose(1, 2).unsqueeze(-1), [width, 1], padding=[width // 2, 0])
+    spans = columns.transpose(1, 2).reshape(batch * seq * heads, size, width)
+    return (spans @ kernels.reshape(-1, width, 1)).view(batch, seq, heads, size)
+
+
+def bench_convolution(how: How, *, heads: int = 6, size: int = 64, width: int = 9) -> Iterator[Row]:
+    """Dynamic convolution of ConvBERT-base: both of our ways, the choice between them, and unfold."""
+    edge = (0, 0, 0, 0, width // 2, width // 2)
+    for batch, seq in (*SHAPES, (1, 32), (1, 64), (2, 64)):
+        generator = torch.Generator().manual_seed(seq)
+        values = torch.randn(batch, seq, heads, size, generator=generator)
+        kernels = torch.randn(batch, seq, heads, width, generator=generator).softmax(-1)
+
+        def repeat(run: Callable[[], Tensor]) -> Forward:
+            return lambda: [run() for _ in range(10)]
+
+        runs = {
+            "ours": lambda values=values, kernels=kernels: convolution.dynamic_convolution(values, kernels),
+            "window": lambda values=values, kernels=kernels: convolution.by_window(F.pad(values, edge), kernels),
+            "taps": lambda values=values, kernels=kernels: convolution.by_taps(F.pad(values, edge), kernels),
+            "unfold": lambda values=values, kernels=kernels: by_unfold(values, kernels),
+        }
+        for run in runs.values():
+            torch.testing.assert_close(run(), runs["unfold"](), rtol=0, atol=1e-5)
+        with torch.inference_mode():
+            ms = take_turns(
+                {name: repeat(run) for name, run in runs.items()},
+                seconds=how.seconds / 10,
+                turns=3,
+                rest=0.002,
+                clock=how.clock,
+            )
+        ms = {name: [time / 10 for time in times] for name, times in ms.items()}
+        yield Row(
+            "dynamic convolution, ratio to unfold", f"({batch}, {seq})", ms, "unfold", ratio(ms, "ours", "unfold")
+        )
+
+
+@contextmanager
+def threads(number: int) -> Iterator[None]:
+    """torch with a number of threads, for a while."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def bench_fill_mask(how: How) -> Iterator[Row]:
+    """Milliseconds to fill the blanks of a text, one thread; the ratio is of all minis together to 60 ms."""
+    runs: dict[str, Forward] = {}
+    notes = []
+    for key in MINIS:
+        try:
+            model = bortlab.load(key)
+        except Exception as error:
+            notes.append(f"no {key}: {str(error).splitlines()[0][:100]}")
+            continue
+        runs[key] = lambda model=model: [model.fill_mask(text) for text in TEXTS]  # type: ignore[misc]
+    if not runs:
+        return
+    with threads(1):
+        ms = take_turns(runs, seconds=how.seconds, turns=5, clock=how.clock)
+    ms = {key: [time / len(TEXTS) for time in times] for key, times in ms.items()}
+    together = [sum(turn) for turn in zip(*ms.values(), strict=True)]
+    group = "fill_mask of a short text, one thread; together, by 60 ms"
+    yield Row(group, "minis", {**ms, "together": together}, "60 ms", median(together) / 60, 1.0, tuple(notes))
+
+
+def bench_import(how: How) -> Iterator[Row]:
+    """Fresh processes that import bortlab, or torch alone."""
+    code = "import time; t = time.perf_counter(); import {}; print(1e3 * (time.perf_counter() - t))"
+    ms: dict[str, list[float]] = {"bortlab": [], "torch": []}
+    for turn in range(4 if how.quick else 12):
+        for name, times in ms.items():
+            command = [sys.executable, "-c", code.format(name)]
+            done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+            if turn:  # the first turn fills the disk's cache
+                times.append(float(done.stdout))
+    yield Row("import in a fresh process", "import", ms, "torch", ratio(ms, "bortlab", "torch"), 1.3)
+
+
+# -- the run -----------------------------------------------------------------------------------------------------------
+
+BENCHES: dict[str, Callable[..., Iterator[Row]]] = {
+    **{key: lambda how, key=key: bench_networks(key, how) for key in BARS},
+    "convolution": bench_convolution,
+    "fill_mask": bench_fill_mask,
+    "import": bench_import,
+}
+
+
+def machine() -> dict[str, Any]:
+    """What the numbers depend on."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
+    packages = ("torch", "transformers", "onnxruntime", "onnx")
+    installed = {dist.metadata["Name"] for dist in importlib.metadata.distributions()}
+    return {
+        "processor": next((line.split(":")[1].strip() for line in lines if "model name" in line), platform.processor()),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "capability": torch.backends.cpu.get_cpu_capability(),
+        "threads": torch.get_num_threads(),
+        "python": platform.python_version(),
+        "versions": {name: importlib.metadata.version(name) for name in packages if name in installed},
+        "load_average": os.getloadavg(),
+    }
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the benches, print their tables, write the JSON; 1 if a bar is missed."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="fewer shapes and turns: an impression, not a result")
+    parser.add_argument("--busy", action="store_true", help="one thread and its processor time: for a busy machine")
+    parser.add_argument("--only", nargs="+", choices=list(BENCHES), default=list(BENCHES), metavar="NAME")
+    parser.add_argument("--json", type=Path, help="write all times here")
+    options = parser.parse_args(arguments)
+    how = How(options.quick, options.busy, seconds=1.0 if options.quick else 6.0)
+    with threads(1 if how.busy else THREADS):
+        about = machine() | {"clock": how.clock.__name__}
+        print(json.dumps(about, indent=1), flush=True)
+        rows: list[Row] = []
+        for name in options.only:
+            found = list(BENCHES[name](how))
+            rows += found
+            if found:
+                print(f"\n{table(found)}", flush=True)
+    if options.json:
+        about["load_average_after"] = os.getloadavg()
+        records = [{**asdict(row), "met": row.met} for row in rows]
+        options.json.write_text(json.dumps({"machine": about, "rows": records}, indent=1) + "\n", encoding="utf-8")
+    missed = [row.name for row in rows if row.met is False]
+    print(f"\nMissed: {', '.join(missed)}." if missed else "\nAll bars met.")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

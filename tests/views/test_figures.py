@@ -1,0 +1,238 @@
+"""Figures and headings: the numbers are the data's, labels are escaped, colours can be read in both themes."""
+
+from __future__ import annotations
+
+import html
+import json
+import math
+import tomllib
+import xml.etree.ElementTree as ET
+from html.parser import HTMLParser
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bortlab.analysis.predict import WordScore
+from bortlab.model import Blank, Candidate
+from bortlab.models import FAMILIES
+from bortlab.views import cards, escape, ideas, theme
+from bortlab.views import predict as view
+from bortlab.views.theme import Look
+
+LOOKS = [Look("light"), Look("dark")]
+WORDS = ["<s>", "<b>", "</script>", "<a href='http://x'>y</a>", "the", " ", "‮", "a<br>b", "&lt;", "\ud800"]
+
+each_look = pytest.mark.parametrize("look", LOOKS, ids=lambda look: look.mode)
+each_family = pytest.mark.parametrize("family", FAMILIES)
+
+
+def blank(words: list[str]) -> Blank:
+    """A blank with these candidates, each half as probable as the one before."""
+    chances = [0.5 ** (n + 1) for n in range(len(words))]
+    return Blank(1, 0, 6, tuple(Candidate(w, w, n, p, math.log(p)) for n, (w, p) in enumerate(zip(words, chances, strict=True))))
+
+
+# -- percent -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("probability", "said"),
+    [(1, "100 %"), (0.61, "61 %"), (0.0995, "10 %"), (0.0994, "9.9 %"), (0.032, "3.2 %"), (0.00995, "1.0 %"),
+     (0.00994, "0.99 %"), (0.0004, "0.04 %"), (0.0001, "0.01 %"), (0.00009, "< 0.01 %"),
+     (1e-30, "< 0.01 %"), (0, "< 0.01 %")],
+)  # fmt: skip
+def test_percent_by_example(probability: float, said: str) -> None:
+    assert view.percent(probability) == said
+
+
+@given(st.floats(0, 1))
+def test_percent_is_short_and_close(probability: float) -> None:
+    said = view.percent(probability)
+    assert said.endswith(" %") and len(said) <= 8
+    if not said.startswith("<"):
+        number = said.removesuffix(" %")
+        assert float(number) == pytest.approx(100 * probability, rel=0.051, abs=0.0051)
+        assert sum(c.isdigit() for c in number.lstrip("0.")) <= 3
+    else:
+        assert probability < 1e-4
+
+
+@given(st.lists(st.floats(0, 1), min_size=2).map(sorted))
+def test_percent_never_turns_the_order_round(chances: list[float]) -> None:
+    shown = [float(view.percent(p).removesuffix(" %").replace("< 0.01", "0")) for p in chances]
+    assert all(a <= b for a, b in pairwise(shown))
+
+
+# -- bars --------------------------------------------------------------------------------------------------------------
+
+
+@each_look
+@each_family
+def test_bars_show_the_numbers_and_the_words(look: Look, family: str) -> None:
+    data = blank(WORDS)
+    figure = view.candidate_bars(data, family=family, largest=0.8, look=look)
+    bars, labels, numbers = figure.data
+    chances = [candidate.probability for candidate in data.candidates]
+    assert list(bars.x) == chances
+    assert list(numbers.text) == [view.percent(p) for p in chances]
+    assert [html.unescape(t).strip() for t in labels.text] == [escape.visible(w) for w in WORDS]
+    assert list(bars.y) == list(labels.y) == list(numbers.y) == list(range(len(WORDS)))
+    assert figure.layout.yaxis.range[0] > figure.layout.yaxis.range[1]  # the best on top
+    assert figure.layout.xaxis.range[0] == 0 and figure.layout.xaxis.range[1] >= 0.8  # one scale for all models
+    assert labels.textfont.color == look.ink
+
+
+@each_look
+@each_family
+def test_bars_of_named_words_keep_their_order(look: Look, family: str) -> None:
+    chances = [0.01, 0.7, 0.0]
+    scores = [WordScore(w, (w,), math.log(p or 1e-300), 1, True) for w, p in zip(["b", "a", "<s>"], chances, strict=True)]
+    bars, labels, _ = view.word_bars(scores, family=family, largest=0.7, look=look).data
+    assert list(bars.x) == pytest.approx(chances)
+    assert [t.strip() for t in labels.text] == ["b", "a", "&lt;s&gt;"]
+    view.word_bars(scores[2:], family=family, largest=0.0, look=look)  # no scale of length 0
+
+
+@each_look
+def test_no_label_of_a_figure_holds_a_tag(look: Look) -> None:
+    figure = view.candidate_bars(blank(WORDS), family="bort", largest=1, look=look)
+    texts = [t for trace in figure.data for t in [*(trace.text or ()), *(trace.hovertext or ())]]
+    assert len(texts) == 3 * len(WORDS)
+    assert not any("<" in text.replace("< 0.01 %", "") for text in texts)
+    json.dumps(figure.to_plotly_json(), default=list).encode()  # it can be sent
+
+
+def test_what_a_figure_says_to_those_who_cannot_see_it() -> None:
+    said = view.alternative("BERT mini, blank 1", [("the", 0.5), ("the", 0.25), (" ", 0.1), ("\ud800", 0.00001)])
+    assert said == "BERT mini, blank 1: the 50 %, the 25 %, ␣ 10 %, ⟨U+D800⟩ < 0.01 %."
+
+
+def test_the_mode_bar_keeps_nothing_but_the_download() -> None:
+    assert view.CONFIG["displaylogo"] is False and "toImage" not in view.CONFIG["modeBarButtonsToRemove"]
+
+
+# -- headings and drawings ---------------------------------------------------------------------------------------------
+
+
+class Tags(HTMLParser):
+    """Tags and text."""
+
+    def __init__(self, source: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.seen: list[str] = []
+        self.text = ""
+        self.feed(source)
+        self.close()
+        assert not self.open, f"not closed: {self.open}"
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        assert all(name in ("style", "title") for name, _ in attrs)
+        self.open.append(tag)
+        self.seen.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+@each_look
+@each_family
+@pytest.mark.parametrize("head", [None, *cards.HEADS])
+def test_a_heading_says_title_head_and_facts(look: Look, family: str, head: str | None) -> None:
+    found = Tags(cards.model_heading("<img src=x>", family, head=head, facts=["<b>1 M", "2 ms"], look=look))
+    assert "<img src=x>" in found.text and "<b>1 M · 2 ms" in found.text
+    assert set(found.seen) == {"div", "strong", "bdi"} | ({"span"} if head else set())
+    assert head is None or cards.HEADS[head][0] in found.text
+
+
+def test_every_provenance_has_a_badge() -> None:
+    from bortlab.model import PROVENANCES
+
+    assert set(cards.HEADS) == set(PROVENANCES)
+
+
+@each_look
+@each_family
+def test_every_drawing_is_a_picture_with_words(look: Look, family: str) -> None:
+    drawing = ideas.draw(family, look)
+    assert drawing is not None and len(drawing.alt) > 20
+    root = ET.fromstring(drawing.svg)
+    assert root.tag.endswith("svg") and root.find("{http://www.w3.org/2000/svg}title").text == drawing.alt
+    width, height = (float(size) for size in root.get("viewBox").split()[2:])
+    for element in root.iter():
+        assert element.tag.split("}")[1] not in ("script", "foreignObject", "image", "a", "style")
+        if element.tag.endswith("rect"):
+            x, y, w, h = (float(element.get(name)) for name in ("x", "y", "width", "height"))
+            assert 0 <= x <= x + w <= width and 0 <= y <= y + h <= height
+        if element.tag.endswith("text"):
+            assert 0 <= float(element.get("x")) <= width and 0 <= float(element.get("y")) <= height
+    assert ideas.draw("no such family", look) is None
+
+
+# -- colours -----------------------------------------------------------------------------------------------------------
+
+
+def channels(colour: str) -> list[int]:
+    """#rrggbb as three numbers."""
+    return [int(colour[start : start + 2], 16) for start in (1, 3, 5)]
+
+
+def luminance(rgb: list[float]) -> float:
+    """WCAG 2.2's relative luminance."""
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in (v / 255 for v in rgb)]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(front: str, back: str, *, under: str | None = None, alpha: float = 1.0) -> float:
+    """WCAG 2.2's contrast of front on back, where `under` of this opacity lies between."""
+    behind = [alpha * c + (1 - alpha) * b for c, b in zip(channels(under or back), channels(back), strict=True)]
+    light, dark = sorted((luminance(list(map(float, channels(front)))), luminance(behind)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+def test_contrast_is_wcags() -> None:
+    assert contrast("#000000", "#ffffff") == pytest.approx(21)
+    assert contrast("#777777", "#ffffff") == pytest.approx(4.48, abs=0.01)
+
+
+STREAMLIT = tomllib.loads((Path(__file__).parents[2] / ".streamlit" / "config.toml").read_text(encoding="utf-8"))[
+    "theme"
+]
+
+
+@each_look
+def test_our_text_can_be_read(look: Look) -> None:
+    paper = theme.PAPER[look.mode]
+    assert contrast(look.ink, paper) >= 7
+    assert contrast(look.faint, paper) >= 4.5
+    for family in FAMILIES:
+        colour = look.family(family)
+        assert contrast(colour, paper) >= 4.5
+        assert contrast(look.ink, paper, under=colour, alpha=0.30) >= 4.5  # a word on its bar
+        assert contrast(look.faint, paper, under=colour, alpha=0.30) >= 3.0
+        assert contrast(look.ink, paper, under=colour, alpha=0.18) >= 4.5  # a badge
+    assert len({look.family(family) for family in FAMILIES}) == len(FAMILIES)
+
+
+@each_look
+def test_the_pages_own_colours_can_be_read(look: Look) -> None:
+    colours = STREAMLIT[look.mode]
+    sidebar = colours["sidebar"]
+    assert colours["backgroundColor"] == theme.PAPER[look.mode] and colours["textColor"] == look.ink
+    for back in (colours["backgroundColor"], colours["secondaryBackgroundColor"], sidebar["backgroundColor"],
+                 sidebar["secondaryBackgroundColor"], colours["codeBackgroundColor"]):  # fmt: skip
+        assert contrast(colours["textColor"], back) >= 7
+        assert contrast(colours["linkColor"], back) >= 4.5
+        assert contrast(colours["primaryColor"], back) >= 3  # frames and marks
+        assert contrast(look.faint, back) >= 4.5
+
+
+@pytest.mark.parametrize("alpha", [0, 0.3, 1])
+def test_translucent_is_the_same_colour(alpha: float) -> None:
+    assert theme.translucent("#0a10ff", alpha) == f"rgba(10,16,255,{alpha:g})"
