@@ -13,10 +13,25 @@ Paris is the [MASK] of France.
 `bortlab.checkpoints()` lists what can be loaded; `bortlab.load_from` reads a folder of your own.
 """
 
-from bortlab.model import Model
-from bortlab.models import FAMILIES
-from bortlab.registry import checkpoints, load, load_from
-from bortlab.trace import Trace
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bortlab.model import Model
+    from bortlab.models import FAMILIES
+    from bortlab.registry import checkpoints, load, load_from
+    from bortlab.trace import Trace
 
 __version__ = "0.1.0"
 __all__ = ["FAMILIES", "Model", "Trace", "__version__", "checkpoints", "load", "load_from"]
+
+_HOME = {"Model": "model", "FAMILIES": "models", "Trace": "trace"}  # the rest: registry
+
+
+def __getattr__(name: str) -> object:
+    """Import torch only when something of it is asked for: `python -m bortlab.ui` has to set OMP_WAIT_POLICY first."""
+    if name not in __all__:
+        raise AttributeError(f"module 'bortlab' has no attribute {name!r}")
+    return getattr(import_module(f"bortlab.{_HOME.get(name, 'registry')}"), name)

@@ -89,8 +89,10 @@ def _file(folder: Path, name: str, limit: int | None = None) -> Path:
     except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: a loop of links; ValueError: a NUL in the name
         raise CheckpointError(f"Cannot open {path}: {error}.") from error
     roots = [root]
-    if root.parent.name == "snapshots":  # the cache of the Hugging Face hub keeps the files themselves in "blobs"
-        roots.append(root.parent.parent / "blobs")
+    if (
+        root.parent.name == "snapshots"
+    ):  # the Hugging Face cache keeps the files in "blobs": the repository's or its own
+        roots += [root.parents[1] / "blobs", root.parents[2] / "blobs"]
     if not any(real.is_relative_to(allowed) for allowed in roots):
         raise CheckpointError(f"{path} is a link that leaves the folder, to {real}. Put the file itself there.")
     if not stat.S_ISREG(about.st_mode):

@@ -406,12 +406,16 @@ def download(
         with _locked(_lock_path(storage, "bortlab"), watch):
             _room(plan.repo_id, sum(f.size for f in plan.files if not _seems_here(storage, plan.revision, f)))
             (storage / "blobs").mkdir(parents=True, exist_ok=True)
+            nameless = []  # files that are here under their checksum alone
             for file in plan.files:
-                with _locked(_lock_path(storage, file.etag), watch):
-                    if not any(_is_whole(path, file, watch) for path in _places(storage, plan.revision, file)):
-                        _fetch(plan, file, storage / "blobs", watch)
+                blob, pointer = _places(storage, plan.revision, file)
+                if not _is_whole(pointer, file, watch):
+                    with _locked(_lock_path(storage, file.etag), watch):
+                        if not _is_whole(blob, file, watch):
+                            _fetch(plan, file, blob, watch)
+                    nameless.append(file)
                 watch.add(file.size)
-            return _publish(plan, storage)
+            return _publish(plan, storage, nameless)
 
 
 @dataclass(slots=True)
@@ -426,7 +430,7 @@ class _Watch:
     def tick(self, part: int = 0) -> None:
         """Say how far it is, `part` bytes into the file at hand; CancelledError if nobody wants it any more."""
         if self.cancelled is not None and self.cancelled():
-            raise CancelledError(f"The download of {self.plan.repo_id} was cancelled. No unfinished file is left.")
+            raise CancelledError(f"The download of {self.plan.repo_id} was cancelled.")
         if self.progress is not None:
             self.progress(self.done + part, self.plan.total_bytes)
 
@@ -547,12 +551,12 @@ class _Transfer:
         )
 
 
-def _fetch(plan: DownloadPlan, file: PlannedFile, blobs: Path, watch: _Watch) -> None:
+def _fetch(plan: DownloadPlan, file: PlannedFile, blob: Path, watch: _Watch) -> None:
     """Bring one file to the cache, under its checksum."""
     transfer = _Transfer(
         file,
         address=f"{endpoint()}/{plan.repo_id}/resolve/{plan.revision}/{quote(file.name)}",
-        temporary=blobs / f"{file.etag}.{uuid.uuid4().hex[:8]}.incomplete",  # as huggingface_hub names them
+        temporary=blob.with_name(f"{file.etag}.{uuid.uuid4().hex[:8]}.incomplete"),  # as huggingface_hub names them
     )
     threading.Thread(target=transfer.run, name=f"download {file.name}", daemon=True).start()
     try:
@@ -561,27 +565,25 @@ def _fetch(plan: DownloadPlan, file: PlannedFile, blobs: Path, watch: _Watch) ->
         if transfer.error is not None:
             raise transfer.error
         transfer.check()
-        os.replace(transfer.temporary, blobs / file.etag)
+        os.replace(transfer.temporary, blob)
     finally:
         transfer.stop.set()
         if transfer.landed.is_set():
             transfer.temporary.unlink(missing_ok=True)
 
 
-def _publish(plan: DownloadPlan, storage: Path) -> Path:
-    """Give the files their names in the snapshot, the weights last, and note which commit the revision is."""
+def _publish(plan: DownloadPlan, storage: Path, nameless: list[PlannedFile]) -> Path:
+    """Give files their names in the snapshot, the weights last, and note which commit the revision is."""
     snapshot = storage / "snapshots" / plan.revision
     snapshot.mkdir(parents=True, exist_ok=True)
-    for name in _needed({file.name for file in plan.files}):
-        file = next(file for file in plan.files if file.name == name)
+    names = _needed({file.name for file in plan.files})
+    for file in sorted(nameless, key=lambda file: names.index(file.name)):
         blob, pointer = _places(storage, plan.revision, file)
-        if not blob.exists() or (pointer.exists() and pointer.samefile(blob)):
-            continue  # it has its name, or is there under that name alone
         beside = pointer.with_name(f".{uuid.uuid4().hex}")
         try:
             beside.symlink_to(Path("..", "..", "blobs", file.etag))
         except OSError:  # links are unknown here, or forbidden: the file itself, as huggingface_hub does it
-            if sum(other.etag == file.etag for other in plan.files) == 1:
+            if sum(other.etag == file.etag for other in nameless) == 1:
                 beside = blob
             else:
                 shutil.copyfile(blob, beside)
@@ -706,7 +708,7 @@ def _refuse_status(response: httpx2.Response, repo_id: str, what: str) -> None:
         return
     if code == "GatedRepo":
         raise _gated(repo_id, status)
-    wait = _retry_after(response.headers.get("Retry-After"))
+    wait = _retry_after(response.headers.get("Retry-After"), response.headers.get("RateLimit", ""))
     if code == "RevisionNotFound":
         said = f"{repo_id} has no {what}. Leave the revision out, or look at {endpoint()}/{repo_id}/commits."
     elif code == "EntryNotFound":
@@ -730,10 +732,11 @@ def _refuse_status(response: httpx2.Response, repo_id: str, what: str) -> None:
     raise HubError(said, status=status, retry_after=wait)
 
 
-def _retry_after(told: str | None) -> int | None:
-    """Seconds to wait, from a number or a date."""
+def _retry_after(told: str | None, rate: str = "") -> int | None:
+    """Seconds to wait, from a number or a date; or from the hub's own header, which says `"api";r=0;t=55`."""
     if told is None:
-        return None
+        none_left = re.search(r"\br=0\s*;\s*t=(\d{1,9})\b", rate, re.ASCII)
+        return int(none_left[1]) if none_left else None
     if re.fullmatch(r"\s*\d{1,9}\s*", told, re.ASCII):
         return int(told)
     try:

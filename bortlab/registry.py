@@ -147,9 +147,8 @@ def find(key: str) -> tuple[Family, Checkpoint]:
     known = _known()
     if key in known:
         return known[key]
-    folder = (
-        " For a folder, use load_from." if "/" in key or "\\" in key else ""
-    )  # keys come from links: no look at the disk
+    looks_like_path = "/" in key or "\\" in key  # keys come from links: no look at the disk
+    folder = " For a folder, use load_from; a Hugging Face repository is owner/name." if looks_like_path else ""
     keys = ", ".join(checkpoint.key for family in FAMILIES.values() for checkpoint in family.checkpoints)
     raise UnknownModelError(f"Unknown model {key!r}.{_meant(key)}{folder} Known: {keys}.")
 

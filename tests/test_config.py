@@ -143,14 +143,7 @@ runpy.run_path("app.py", run_name="__main__") if way == "app.py" else runpy.run_
     "way",
     [
         "app.py",
-        pytest.param(
-            "bortlab.ui",
-            marks=pytest.mark.xfail(
-                strict=True,
-                reason="bortlab/__init__.py imports torch before __main__ runs; harmless while warm_up leaves torch "
-                "one thread, which waits for no other. Goes when `import bortlab` imports torch on first use.",
-            ),
-        ),
+        "bortlab.ui",
     ],
 )
 def test_waiting_threads_are_told_to_sleep_before_torch_is_there(way: str, tmp_path: Path) -> None:

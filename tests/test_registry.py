@@ -21,7 +21,7 @@ import pytest
 import torch
 
 import bortlab
-from bortlab import checkpoint, registry
+from bortlab import checkpoint, hub, registry
 from bortlab.checkpoint import CheckpointError
 from bortlab.models import FAMILIES
 from bortlab.registry import NeedsNetworkError, Registry, Request, TooLargeError, UnknownModelError
@@ -52,9 +52,10 @@ def minis(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def fresh(minis: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The tiny checkpoints in the place of the bundled ones, and a registry of this test's own."""
+def fresh(minis: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The tiny checkpoints in the place of the bundled ones, an empty cache, and a registry of this test's own."""
     monkeypatch.setattr(registry, "CHECKPOINTS", minis)
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setattr(registry, "REGISTRY", Registry())
     yield
 
@@ -105,7 +106,8 @@ def test_arguments_make_other_models() -> None:
         ("albert-base-v3", "Did you mean 'albert-base-v"),
         ("", "Unknown model ''. Known: "),
         (3, "got 3"),
-        ("models/mine", "For a folder, use load_from."),
+        ("./models/mine", "For a folder, use load_from; a Hugging Face repository is owner/name."),
+        ("https://huggingface.co/amazon/bort", "a Hugging Face repository is owner/name."),
     ],
 )
 def test_unknown_keys_get_a_suggestion(key: Any, said: str) -> None:
@@ -115,13 +117,35 @@ def test_unknown_keys_get_a_suggestion(key: Any, said: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "repository"),
-    [("albert-base-v2", "albert/albert-base-v2"), ("amazon/bort", "amazon/bort"), ("conv-bert-base", "YituTech/")],
+    ("key", "said"),
+    [
+        ("albert-base-v2", "albert-base-v2 (albert/albert-base-v2 on Hugging Face) is not on this machine."),
+        ("amazon/bort", "Download it with bortlab.load('bort', download=True) or on the Models page."),
+        ("conv-bert-base", 'With weights="random" its architecture works offline.'),
+        (
+            "someone/their-albert",
+            "load('someone/their-albert', download=True) or on the Models page. For a folder, use",
+        ),
+        ("albert/albert-base-v3", "Did you mean 'albert/albert-base-v"),
+    ],
 )
-def test_weights_that_need_the_network_say_so(key: str, repository: str) -> None:
+def test_weights_that_need_the_network_say_so(key: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And nothing asks it: only download=True does."""
+    monkeypatch.setattr(hub, "_session", lambda: pytest.fail("asked the network"))
     with pytest.raises(NeedsNetworkError) as caught:
         bortlab.load(key)
-    assert repository in str(caught.value) and 'weights="random"' in str(caught.value)
+    assert said in str(caught.value)
+
+
+def test_arguments_are_checked_before_a_download(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hub, "plan", lambda *_, **__: pytest.fail("asked the network"))
+    for wrong in ({"task": "poetry"}, {"device": "toaster"}, {"dtype": "int8"}, {"family": "gpt"}, {"family": "bert"}):
+        with pytest.raises(ValueError, match=r"Known|leave family out"):
+            bortlab.load("bort", download=True, **wrong)  # type: ignore[arg-type]
+    with pytest.raises(UnknownModelError):
+        bortlab.load("someone/their-albert", weights="random", download=True)
+    assert bortlab.load("bert-mini", download=True).source == "bundled"
+    assert bortlab.load("bert-mini", family="bert", weights="random", download=True).source == "random weights"
 
 
 @pytest.mark.parametrize(
@@ -467,10 +491,10 @@ def test_module_functions_share_one_cache() -> None:
 
 
 def test_importing_bortlab_leaves_the_heavy_libraries_alone() -> None:
-    heavy = ["pandas", "transformers", "streamlit", "plotly", "captum", "sentencepiece", "huggingface_hub"]
+    heavy = ["pandas", "transformers", "streamlit", "plotly", "captum", "sentencepiece", "huggingface_hub", "httpx2"]
     code = "import sys, torch; before = set(sys.modules); import bortlab; print(*(set(sys.modules) - before))"
     imported = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    assert "bortlab.registry" in imported and not {*heavy} & {*imported}
+    assert {"bortlab.registry", "bortlab.hub"} <= {*imported} and not {*heavy} & {*imported}
 
 
 def test_the_example_in_the_docstring_runs() -> None:

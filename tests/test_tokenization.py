@@ -377,6 +377,141 @@ def test_ids_of_is_encode_without_template(tokenizer: Tokenizer) -> None:
     assert tokenizer.ids_of(AWKWARD) == plain
 
 
+# -- the interface that the field knows --------------------------------------------------------------------------------
+
+PAIRS: list[tuple[str, str | None]] = [
+    ("Paris is the capital.", None),
+    ("The fox.", "The quick dog, a naïve café."),
+    ("x" * 40, "日本 😀"),
+    ("", None),
+]
+
+
+@pytest.mark.parametrize("name", ORACLES)
+@pytest.mark.parametrize(("text", "pair"), PAIRS)
+def test_the_template_equals_transformers(
+    name: str, text: str, pair: str | None, oracles: dict[str, Any], trained: dict[Kind, Tokenizer]
+) -> None:
+    kind, oracle = oracles[name]
+    mine = trained[kind].with_pair_format("double")
+    ids = mine.ids_of([text])[0]
+    pair_ids = None if pair is None else mine.ids_of([pair])[0]
+    theirs = oracle(text, pair, return_token_type_ids=True, return_special_tokens_mask=True)
+    assert mine.build_inputs_with_special_tokens(ids, pair_ids) == theirs["input_ids"]
+    assert mine.create_token_type_ids_from_sequences(ids, pair_ids) == theirs["token_type_ids"]
+    assert mine.get_special_tokens_mask(ids, pair_ids) == theirs["special_tokens_mask"]
+    whole = theirs["input_ids"]
+    already = mine.get_special_tokens_mask(whole, already_has_special_tokens=True)
+    assert already == oracle.get_special_tokens_mask(whole, already_has_special_tokens=True)
+    encoding = mine.encode(text, pair)
+    assert (
+        list(encoding.ids) == whole and [int(special) for special in encoding.special] == theirs["special_tokens_mask"]
+    )
+
+
+def test_the_template_equals_the_slow_bert_of_transformers(
+    saved: dict[Kind, Path], trained: dict[Kind, Tokenizer]
+) -> None:
+    legacy = pytest.importorskip("transformers.models.bert.tokenization_bert_legacy")
+    oracle, mine = legacy.BertTokenizerLegacy(str(saved["wordpiece"] / "vocab.txt")), trained["wordpiece"]
+    for ids, pair_ids in (([7, 8], None), ([7, 8], [9]), ([], []), ([], None)):
+        assert mine.build_inputs_with_special_tokens(ids, pair_ids) == oracle.build_inputs_with_special_tokens(
+            ids, pair_ids
+        )
+        assert mine.get_special_tokens_mask(ids, pair_ids) == oracle.get_special_tokens_mask(ids, pair_ids)
+        types = oracle.create_token_type_ids_from_sequences(ids, pair_ids)
+        assert mine.create_token_type_ids_from_sequences(ids, pair_ids) == types
+
+
+def test_borts_two_pair_formats(trained: dict[Kind, Tokenizer]) -> None:
+    single = trained["byte-bpe"]
+    double = single.with_pair_format("double")
+    s, e = single.cls_id, single.sep_id
+    assert single.build_inputs_with_special_tokens([7], [8]) == [s, 7, e, 8, e]
+    assert double.build_inputs_with_special_tokens([7], [8]) == [s, 7, e, e, 8, e]
+    assert double.get_special_tokens_mask([7], [8]) == [1, 0, 1, 1, 0, 1]
+    assert double.create_token_type_ids_from_sequences([7], [8]) == [0] * 6
+    assert double.with_pair_format("single").encode("a", "b") == single.encode("a", "b")
+    assert single.with_pair_format("single") is single
+    with pytest.raises(TokenizerError, match="pair_format"):
+        single.with_pair_format("triple")  # type: ignore[arg-type]
+
+
+def test_special_tokens_mask_of_whole_ids(tokenizer: Tokenizer) -> None:
+    ids = tokenizer.encode("the [MASK]").ids
+    mask = tokenizer.get_special_tokens_mask(ids, already_has_special_tokens=True)
+    assert mask == [int(number in tokenizer.special_ids) for number in ids] and mask[-2:] == [1, 1]
+    with pytest.raises(TokenizerError, match="pair_ids"):
+        tokenizer.get_special_tokens_mask(ids, ids, already_has_special_tokens=True)
+
+
+@pytest.mark.parametrize("prefix", [None, "mini"])
+def test_save_vocabulary(tokenizer: Tokenizer, saved: dict[Kind, Path], tmp_path: Path, prefix: str | None) -> None:
+    names = {"unigram": ["spiece.model"], "wordpiece": ["vocab.txt"], "byte-bpe": ["vocab.json", "merges.txt"]}
+    start = "" if prefix is None else f"{prefix}-"
+    paths = tokenizer.save_vocabulary(tmp_path, prefix)
+    assert paths == tuple(str(tmp_path / (start + name)) for name in names[tokenizer.kind])
+    assert sorted(os.listdir(tmp_path)) == sorted(start + name for name in names[tokenizer.kind])
+    for path, name in zip(paths, names[tokenizer.kind], strict=True):
+        assert Path(path).read_bytes() == (saved[tokenizer.kind] / name).read_bytes()
+    if prefix is None:
+        again = Tokenizer.from_folder(tmp_path)
+        assert all(again.encode(text).ids == tokenizer.encode(text).ids for text in AWKWARD)
+
+
+def test_save_vocabulary_says_what_it_cannot_do(tokenizer: Tokenizer, tmp_path: Path) -> None:
+    with pytest.raises(TokenizerError, match="not a folder"):
+        tokenizer.save_vocabulary(tmp_path / "nowhere")
+    for prefix in ("../x", "a/b", "/etc/x"):
+        with pytest.raises(TokenizerError, match="filename_prefix"):
+            tokenizer.save_vocabulary(tmp_path, prefix)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_vocabulary_that_vocab_txt_cannot_hold(trained: dict[Kind, Tokenizer], tmp_path: Path) -> None:
+    document = json.loads(trained["wordpiece"].definition)
+    document["model"]["vocab"] |= {"far": 9999}
+    gaps = Tokenizer(json.dumps(document))
+    with pytest.raises(TokenizerError, match="one piece a line"):
+        gaps.save_vocabulary(tmp_path)
+    gaps.save(tmp_path)
+    assert "vocab.txt" not in os.listdir(tmp_path) and Tokenizer.from_folder(tmp_path).vocabulary["far"] == 9999
+
+
+@pytest.mark.parametrize("name", ORACLES)
+def test_batches_equal_transformers(name: str, oracles: dict[str, Any], trained: dict[Kind, Tokenizer]) -> None:
+    kind, oracle = oracles[name]
+    mine = trained[kind].with_pair_format("double")
+    texts = ["The fox.", "Paris is the capital of France.", "naïve"]
+    pairs = ["It is nice to see you.", "x", "日本"]
+    for seconds in (None, pairs):
+        batch = mine.encode_batch(texts, seconds, max_length=9)
+        ids, mask, types = mine.pad(batch)
+        theirs = oracle(texts, seconds, padding=True, truncation=True, max_length=9, return_token_type_ids=True)
+        assert (ids, mask) == (theirs["input_ids"], theirs["attention_mask"])
+        assert types == theirs["token_type_ids"]
+        wanted = oracle.batch_decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        assert mine.decode_batch(ids) == wanted
+
+
+def test_batches_of_the_wrong_shape(tokenizer: Tokenizer) -> None:
+    assert tokenizer.encode_batch([]) == [] and tokenizer.decode_batch([]) == []
+    assert tokenizer.encode_batch(["a", "b"], ["c", "d"])[1] == tokenizer.encode("b", "d")
+    with pytest.raises(TokenizerError, match="2 texts and 1 pairs"):
+        tokenizer.encode_batch(["a", "b"], ["c"])
+    with pytest.raises(TokenizerError, match="list of texts"):
+        tokenizer.encode_batch("ab")
+
+
+def test_bytes_of_pieces(trained: dict[Kind, Tokenizer]) -> None:
+    bpe = trained["byte-bpe"]
+    assert bpe.piece_bytes(bpe.id_of("Ġthe")) == b" the" and bpe.piece_bytes(bpe.id_of("Ã")) == b"\xc3"
+    assert bpe.piece_bytes(bpe.mask_id) is None and trained["unigram"].piece_bytes(9) is None
+    for text in ("naïve 😀", "日本\n"):
+        ids = bpe.ids_of([text])[0]
+        assert b"".join(bpe.piece_bytes(number) or b"" for number in ids) == text.encode()
+
+
 # -- immutable, shared -------------------------------------------------------------------------------------------------
 
 

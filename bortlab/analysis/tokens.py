@@ -179,14 +179,14 @@ class Counts:
 
 def counts(cut: Cut) -> Counts:
     """Count a cut."""
-    by_word = _pieces_of_words(cut)
-    real = [n for n, word in enumerate(cut.words) if not word.is_mask and not word.is_mark]
+    by_word, words = _pieces_of_words(cut), cut.words
+    real = [n for n, word in enumerate(words) if not word.is_mask and not word.is_mark]
     texts = cut.text + (cut.pair or "")
     return Counts(
         pieces=len(cut.own),
         words=len(real),
         word_pieces=sum(len(by_word.get(n, ())) for n in real),
-        whole=sum(_is_whole(by_word.get(n, ()), cut.words[n]) for n in real),
+        whole=sum(_is_whole(by_word.get(n, ()), words[n]) for n in real),
         unknown=sum(piece.role == "unknown" for piece in cut.pieces),
         fragments=sum(piece.fragment for piece in cut.pieces),
         characters=sum(not character.isspace() for character in texts),

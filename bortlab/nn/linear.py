@@ -1,12 +1,13 @@
 """The linear map behind every matrix product with weights, on the fastest path that fits.
 
 torch multiplies float32 matrices on the CPU by MKL, which leaves half of the arithmetic of a processor that is not
-Intel's unused; torch's own oneDNN does not. On an AMD EPYC (Zen 5, two threads) a map from 768 to 3072 features takes
+Intel's unused; torch's own oneDNN does not. On an AMD EPYC (Zen 5, one thread, weights not in its cache) a map from 768
+to 3072 features takes, for so many rows,
 
-    rows                       16     128     512
-    torch, MKL (F.linear)    1.00    1.00    1.00
-    oneDNN                   0.60    0.46    0.46
-    oneDNN, packed weights   0.45    0.41    0.43
+                                 2      16     128
+    torch, MKL (F.linear)     1.00    1.00    1.00
+    oneDNN                    0.60    0.59    0.44
+    oneDNN, packed weights    0.34    0.42    0.39
 
 of the time. Weights packed beforehand would bring the rest, for twice the memory and a copy to keep true; as they are,
 they need neither, and the path can be chosen anew in each call.
@@ -21,7 +22,7 @@ from torch.autograd.forward_ad import unpack_dual
 
 WORTHWHILE = 2**22
 """Multiply-adds from which oneDNN wins. Below, its calls cost more than they save; and each new number of rows costs
-it about a millisecond, once, to generate code (`make bench`)."""
+it about a millisecond, once, to generate code."""
 
 HAS_ONEDNN = hasattr(torch.ops.mkldnn, "_linear_pointwise")  # not in every build of torch
 

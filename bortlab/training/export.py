@@ -10,9 +10,16 @@ import torch
 
 from bortlab import checkpoint
 from bortlab.model import HEADS_KEY, Model
+from bortlab.models import FAMILIES
 from bortlab.registry import CHECKPOINTS, load_from
 from bortlab.training.corpus import ASSETS, read
 from bortlab.training.pretrain import OPTIONS, Run, heldout, measure, piece_counts
+
+README = CHECKPOINTS.parents[1] / "README.md"
+MARKS = (
+    "<!-- minis: written by `python -m bortlab.training.export`, checked by tests/test_readme.py -->",
+    "<!-- /minis -->",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +47,13 @@ def score_blanks(model: Model, *, top_k: int = 5) -> dict[str, Score]:
 def export(run: Run, folder: Path | None = None) -> Path:
     """Write the mini of a run to assets/checkpoints (or `folder`) and return where it lies.
 
-    What the card says is measured on the written float16 file, read back.
+    What the card says is measured on the written float16 file, read back. Raises ValueError for an unfinished run:
+    its command would not make it again.
     """
+    if run.seen < run.recipe.pieces:
+        raise ValueError(
+            f"The run has seen {run.seen:,} of {run.recipe.pieces:,} pieces. Let it finish, or give a smaller --pieces."
+        )
     family = run.family
     folder = folder or CHECKPOINTS / f"{family.name}-mini"
     config = replace(run.network.config, extra={HEADS_KEY: {"masked-lm": "trained"}})
@@ -83,6 +95,32 @@ def export(run: Run, folder: Path | None = None) -> Path:
     return folder
 
 
+def minis_table(folder: Path = CHECKPOINTS) -> str:
+    """The bundled minis as a Markdown table, from their cards: what the project's README shows."""
+    rows = [
+        "| model | parameters | pieces seen | held-out loss | masked accuracy | blanks, top five |",
+        "|---|---|---|---|---|---|",
+    ]
+    for family in FAMILIES:
+        path = folder / f"{family}-mini" / "card.json"
+        if path.is_file():
+            card = json.loads(path.read_text(encoding="utf-8"))
+            held = card["heldout"]
+            right, total = (sum(int(score.split(" of ")[i]) for score in card["blanks_top5"].values()) for i in (0, 1))
+            rows.append(
+                f"| {card['title']} | {card['parameters'] / 1e6:.1f} M | {card['pieces_seen'] / 1e6:.1f} M | "
+                f"{held['loss']:.2f} | {100 * held['masked_accuracy']:.1f} % | {right} of {total} |"
+            )
+    return "\n".join(rows)
+
+
+def write_table(readme: Path = README, folder: Path = CHECKPOINTS) -> None:
+    """Put the table of the minis between its marks in the README."""
+    before, _, rest = readme.read_text(encoding="utf-8").partition(MARKS[0])
+    _, _, after = rest.partition(MARKS[1])
+    readme.write_text(f"{before}{MARKS[0]}\n{minis_table(folder)}\n{MARKS[1]}{after}", encoding="utf-8")
+
+
 def _readme(card: dict, blanks: dict[str, Score]) -> str:  # type: ignore[type-arg]
     """The model card as a page."""
     held, total = card["heldout"], Score(sum(s.right for s in blanks.values()), sum(s.of for s in blanks.values()))
@@ -118,3 +156,7 @@ answer among the first five pieces:
 `card.json` holds these numbers with the configuration and the recipe, `curve.json` the learning curve. Licence:
 Apache-2.0; the corpus has its own licences.
 """
+
+
+if __name__ == "__main__":
+    write_table()

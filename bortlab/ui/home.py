@@ -44,8 +44,8 @@ def models() -> None:
     here = table[table["key"].isin(bundled())]
     st.subheader("On this machine", anchor=False)
     st.markdown(
-        "Minis, each trained from scratch on the same text (WordNet and the World English Bible) for the same number of "
-        "pieces, so that comparing them is a fair experiment."
+        "Minis, each trained from scratch on the same text (WordNet and the World English Bible) for the same number "
+        "of pieces, so that comparing them is a fair experiment."
     )
     st.dataframe(
         here[["title", "parameters", "size_mb", "licence"]],

@@ -98,13 +98,13 @@ def show(cuts: Cuts) -> None:
         st.info(f"The first {view.SHOWN:,} of {longest:,} characters are drawn; the table below has all.")
     st.html(view.style(look) + view.strip(list(_shown(cuts).values()), look))
     st.html(view.key(look))
+    over = []
     for model, cut in cuts.values():
-        limit = model.config.max_position_embeddings
-        if len(cut.pieces) > limit:
-            st.caption(
-                f"{markdown(title(model))} reads {limit:,} pieces, the template included; "
-                f"of these {len(cut.pieces):,} it would leave out {len(cut.pieces) - limit:,}."
-            )
+        left_out = len(cut.pieces) - model.config.max_position_embeddings
+        if left_out > 0:
+            over.append(f"{markdown(title(model))} leaves out the last {left_out:,} pieces")
+    if over:
+        st.caption(f"The text is longer than a model reads on the other pages: {shared.names(over)}.")
 
 
 def _shown(cuts: Cuts) -> dict[str, view.Shown]:

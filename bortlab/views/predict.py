@@ -47,7 +47,13 @@ def _bars(words: Sequence[str], values: Sequence[float], colour: str, largest: f
     rows = list(range(len(words)))
     end = max(largest, 1e-9)
     hover = [f"{word}: {100 * value:.4g} %" for word, value in zip(words, values, strict=True)]
-    figure = go.Figure(
+    layout = {
+        "height": ROW_HEIGHT * len(rows) + 8, "margin": {"l": 0, "r": 62, "t": 4, "b": 4}, "showlegend": False,
+        "paper_bgcolor": "rgba(0,0,0,0)", "plot_bgcolor": "rgba(0,0,0,0)", "dragmode": False, "font": {"family": FONT},
+        "xaxis": {"visible": False, "range": [0, end * 1.02], "fixedrange": True},
+        "yaxis": {"visible": False, "range": [len(rows) - 0.5, -0.5], "fixedrange": True},
+    }  # fmt: skip
+    return go.Figure(
         [
             go.Bar(
                 x=values, y=rows, orientation="h", width=0.82, hovertext=hover, hoverinfo="text",
@@ -55,15 +61,9 @@ def _bars(words: Sequence[str], values: Sequence[float], colour: str, largest: f
             ),
             _labels([0] * len(rows), rows, [f" {word}" for word in words], size=15, colour=look.ink),
             _labels([end * 1.02] * len(rows), rows, [percent(v) for v in values], size=13, colour=look.faint),
-        ]
+        ],
+        layout,  # at once: update_layout takes twice as long as all the rest
     )  # fmt: skip
-    figure.update_layout(
-        height=ROW_HEIGHT * len(rows) + 8, margin={"l": 0, "r": 62, "t": 4, "b": 4}, showlegend=False,
-        paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)", dragmode=False, font={"family": FONT},
-        xaxis={"visible": False, "range": [0, end * 1.02], "fixedrange": True},
-        yaxis={"visible": False, "range": [len(rows) - 0.5, -0.5], "fixedrange": True},
-    )  # fmt: skip
-    return figure
 
 
 def _labels(x: Sequence[float], y: Sequence[float], text: Sequence[str], *, size: int, colour: str) -> go.Scatter:

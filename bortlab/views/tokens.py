@@ -18,6 +18,8 @@ from bortlab.views.theme import Look, translucent
 
 SHOWN = 2_000
 """Characters of a text that the strip shows; the table has all."""
+CHIPS = 10
+"""Pieces of a word in a table of words."""
 BLANK = "▁▁▁▁"
 NARROWEST = 20
 """Characters that the narrowest page has room for beside the names."""
@@ -63,10 +65,10 @@ def style(look: Look) -> str:
 .bt-text span, .bt-p {{ text-align: center; white-space: pre; }}
 .bt-p {{ box-sizing: border-box; color: {look.ink}; border: 1px solid var(--f); background: var(--a);
   pointer-events: auto; overflow: hidden; line-height: calc(1.5rem - 2px); }}
-.bt-strip ol bdi {{ letter-spacing: .14rem; margin-right: -.14rem; }}
+.bt-strip ol bdi {{ letter-spacing: .1rem; margin-right: -.1rem; }}
 .bt-strip [dir=rtl] bdi, .bt-strip .bt-hex bdi, .bt-strip .bt-t bdi {{ letter-spacing: 0; margin: 0; }}
-.bt-p + .bt-p {{ border-left-width: 0; }}
-.bt-strip [dir=rtl] .bt-p + .bt-p {{ border-left-width: 1px; border-right-width: 0; }}
+.bt-p + .bt-p:not(.bt-w, .bt-t, .bt-u) {{ border-left-width: 0; }}
+.bt-strip [dir=rtl] .bt-p + .bt-p:not(.bt-w, .bt-t, .bt-u) {{ border-left-width: 1px; border-right-width: 0; }}
 .bt-b {{ background: var(--b); }}
 .bt-w {{ border-radius: .5rem 0 0 .5rem; }}
 .bt-e {{ border-radius: 0 .5rem .5rem 0; }}
@@ -74,18 +76,16 @@ def style(look: Look) -> str:
 [dir=rtl] .bt-w:not(.bt-e) {{ border-radius: 0 .5rem .5rem 0; }}
 [dir=rtl] .bt-e:not(.bt-w) {{ border-radius: .5rem 0 0 .5rem; }}
 .bt-t {{ background: none; border: 1px dashed {look.faint}; color: {look.faint}; font-size: .78rem; border-radius: 0; }}
-.bt-t + .bt-t {{ border-left-width: 1px; }}
 .bt-u {{ border: 2px dashed var(--f); line-height: calc(1.5rem - 4px); background:
   repeating-linear-gradient(135deg, transparent 0 4px, var(--b) 4px 6px); }}
 .bt-m {{ background: none; border-width: 0 0 2px; border-radius: 0; }}
 .bt-hex {{ font-size: .74rem; }}
-.bt-more {{ border-left: 1px dotted var(--f); }}
 .bt-sr {{ position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }}
 .bt-key.bt-key {{ display: flex; flex-wrap: wrap; gap: .35rem 1.1rem; margin: 0; padding: 0; list-style: none;
   color: {look.faint}; font-size: .85rem; --f: {look.faint}; --a: {translucent(look.faint, 0.12)};
   --b: {translucent(look.faint, 0.28)}; }}
 .bt-key.bt-key li {{ margin: 0; padding: 0; }}
-.bt-chips {{ display: inline-flex; flex-wrap: wrap; gap: .25rem 0; font-size: .85rem; vertical-align: middle; }}
+.bt-chips {{ display: inline-flex; font-size: .85rem; vertical-align: middle; }}
 .bt-chips .bt-p {{ padding: 0 .35rem; }}
 .bt-scroll {{ overflow-x: auto; }}
 .bt-table {{ border-collapse: collapse; font-size: .9rem; }}
@@ -130,13 +130,29 @@ def about(piece: Piece) -> str:
     return " · ".join(said)
 
 
-def _chip(piece: Piece, number: int, *, last: bool, width: float | None = None, more: bool = False) -> str:
-    """A piece as a chip; more: it began in an earlier column and only goes on here."""
-    kinds = {"template": "bt-t", "unknown": "bt-u", "mask": "bt-m", "piece": "bt-b" if number % 2 else ""}
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a piece stands: among others (for its tint), and whether it begins or ends a word of the text."""
+
+    number: int
+    begins: bool
+    ends: bool
+
+
+def _places(pieces: Sequence[Piece]) -> list[Place]:
+    words = [None, *((piece.part, piece.word) for piece in pieces), None]
+    return [
+        Place(n, piece.word is None or words[n] != words[n + 1], piece.word is None or words[n + 1] != words[n + 2])
+        for n, piece in enumerate(pieces)
+    ]
+
+
+def _chip(piece: Piece, place: Place, *, width: float | None = None, goes_on: bool = False, more: bool = False) -> str:
+    """A piece as a chip. goes_on: into the next column; more: it began in an earlier one and its name stands there."""
+    kinds = {"template": "bt-t", "unknown": "bt-u", "mask": "bt-m", "piece": "bt-b" if place.number % 2 else ""}
     names = ["bt-p", kinds[piece.role], "bt-hex" if piece.fragment else ""]
     if piece.role in ("piece", "unknown"):
-        names += ["bt-w" if piece.starts_word or piece.role == "unknown" else "", "bt-e" if last else ""]
-    names.append("bt-more" if more else "")
+        names += ["bt-w" if place.begins and not more else "", "bt-e" if place.ends and not goes_on else ""]
     inner = html(label(piece), spaces=True)
     if more:
         inner = '<bdi aria-hidden="true">…</bdi>'
@@ -157,8 +173,9 @@ def strip(models: Sequence[Shown], look: Look, *, shown: int = SHOWN) -> str:
     rows = len(models) + 1
     parts = [_names(models, look, _lines(widths)), _text_row(columns, widths, models)]
     for number, model in enumerate(models):
+        places = _places(model.cut.pieces)
         cells = [
-            _cell(column, width, column.groups[str(number)], _right_to_left(column, models))
+            _cell(column, width, column.groups[str(number)], places, _right_to_left(column, models))
             for column, width in zip(columns, widths, strict=True)
         ]
         parts.append(
@@ -266,12 +283,14 @@ def _item(width: Sequence[float], inner: str, right_to_left: bool) -> str:
     return f'<li style="--n:{sum(width):.4g}"{" dir=rtl" if right_to_left else ""}>{inner}</li>'
 
 
-def _cell(column: Column, widths: list[float], groups: Sequence[Group], right_to_left: bool) -> str:
+def _cell(
+    column: Column, widths: list[float], groups: Sequence[Group], places: Sequence[Place], right_to_left: bool
+) -> str:
     """A model's chips of one column; characters that the model drops leave a gap."""
     parts: list[str] = []
     if column.part is None:
         for group in groups:
-            parts += [_chip(piece, 0, last=True, width=_need(piece)) for piece in group.pieces]
+            parts += [_chip(piece, places[piece.position], width=_need(piece)) for piece in group.pieces]
         return _item(widths, "".join(parts), False)
     place = column.start
     for group in groups:
@@ -281,9 +300,9 @@ def _cell(column: Column, widths: list[float], groups: Sequence[Group], right_to
         room = sum(widths[first - column.start : last - column.start])
         needs = [_need(piece) for piece in group.pieces]
         for piece, need in zip(group.pieces, needs, strict=True):
-            ends = group.end <= column.end and piece is group.pieces[-1] and group is groups[-1]
+            goes_on, more = group.end > column.end, group.start < column.start
             width = room * need / sum(needs)
-            parts.append(_chip(piece, piece.position, last=ends, width=width, more=group.start < column.start))
+            parts.append(_chip(piece, places[piece.position], width=width, goes_on=goes_on, more=more))
         place = last
     return _item(widths, "".join(parts), right_to_left)
 
@@ -320,7 +339,8 @@ def differences_table(found: Sequence[Difference], models: Mapping[str, Shown], 
         cells = []
         for name, model in models.items():
             pieces = difference.pieces[name]
-            chips = [_chip(p, n, last=n == len(pieces) - 1) for n, p in enumerate(pieces)]
+            chips = [_chip(piece, place) for piece, place in zip(pieces[:CHIPS], _places(pieces), strict=False)]
+            chips += [f"<span>&nbsp;… {len(pieces):,} pieces</span>"] if len(pieces) > CHIPS else []
             cells.append(
                 f'<td><span class="bt-chips" style="{_variables(model.family, look)}">{"".join(chips)}</span></td>'
             )

@@ -60,7 +60,7 @@ def model(request: pytest.FixtureRequest, tokenizers: dict[str, Tokenizer]) -> M
 
 def test_words_of_names_words_marks_and_blanks_with_their_characters() -> None:
     words = words_of("Don't, [MASK]!")
-    assert [word.text for word in words if not word.is_mark and not word.is_mask][0][:3] == "Don"
+    assert words[0].text.startswith("Don") and not words[0].is_mark
     assert [word.text for word in words if word.is_mask] == [MASK]
     assert {word.text for word in words if word.is_mark} >= {",", "!"}
     assert words_of("") == words_of(" \n\t ") == ()

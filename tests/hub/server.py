@@ -78,6 +78,15 @@ class Seen:
     headers: dict[str, str]
 
 
+class Server(ThreadingHTTPServer):
+    """A thread for each connection, and no word about clients that go away."""
+
+    daemon_threads = True
+
+    def handle_error(self, *_: object) -> None:
+        pass
+
+
 class FakeHub:
     """The hub, its repositories, its faults, and every request that it saw."""
 
@@ -88,9 +97,8 @@ class FakeHub:
         self.seen: list[Seen] = []
         self.ranges = True
         self._over = threading.Event()
-        self._servers = [ThreadingHTTPServer(("127.0.0.1", 0), _handler(self)) for _ in range(2)]
+        self._servers = [Server(("127.0.0.1", 0), _handler(self)) for _ in range(2)]
         for server in self._servers:
-            server.daemon_threads = True
             threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
         self.endpoint, self.store = (f"http://127.0.0.1:{server.server_port}" for server in self._servers)
 

@@ -14,6 +14,7 @@ import os
 import platform
 import random
 import re
+import signal
 import socket
 import statistics
 import subprocess
@@ -52,8 +53,8 @@ EXECUTOR = serving.cores() + 4
 """Threads that asyncio's own pool may start at any time, and keeps."""
 LIMIT_S: float = inspect.signature(serving.Pool.run).parameters["timeout"].default
 """What the pool promises: an answer, or "busy", within this time."""
-RESULT_BYTES = 3_100
-"""One `FilledMask` of a sentence (tracemalloc); a rerun makes one for each model, and figures of 49 kB beside it."""
+KEPT: int = inspect.signature(serving.Pool).parameters["results"].default
+"""Results that the pool keeps; more than these, and a few under way, would be a leak."""
 
 
 @dataclass(slots=True)
@@ -66,35 +67,60 @@ class Lab:
 
     def threads(self) -> int:
         """How many threads it has."""
-        return self.process.num_threads()
+        return int(self.process.num_threads())
 
     def files(self) -> int:
         """How many file descriptors it holds."""
-        return self.process.num_fds()
+        return int(self.process.num_fds())
 
     def megabytes(self) -> float:
         """Its resident memory."""
-        return self.process.memory_info().rss / 1e6
+        return float(self.process.memory_info().rss / 1e6)
+
+    async def results(self) -> int:
+        """How many predictions live in it, after a full collection."""
+        said = self.log.read_text().count("results alive:")
+        self.process.send_signal(signal.SIGUSR1)
+        async with asyncio.timeout(LIMIT_S):
+            while (text := self.log.read_text()).count("results alive:") == said:
+                await asyncio.sleep(0.1)
+        return int(text.rpartition("results alive:")[2].split()[0])
+
+
+START = """
+import gc, signal
+from bortlab import serving
+from bortlab.model import FilledMask
+from bortlab.ui import __main__ as lab
+
+def count(*_):
+    gc.collect()
+    print("results alive:", sum(type(thing) is FilledMask for thing in gc.get_objects()), flush=True)
+
+signal.signal(signal.SIGUSR1, count)
+{more}
+lab.main()
+"""
+"""`python -m bortlab.ui`, which also says on a signal how many results it holds."""
 
 
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """The server as it is shipped; only that it forgets sessions soon after they end."""
-    with serve(["-m", "bortlab.ui"], tmp_path_factory.mktemp("lab") / "log.txt") as lab:
+    with serve("", tmp_path_factory.mktemp("lab") / "log.txt") as lab:
         yield lab
 
 
 @pytest.fixture(scope="module")
 def small_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """A server with one worker and room for two requests, where "busy" is certain to be said."""
-    start = "from bortlab import serving; from bortlab.ui import __main__ as lab\n"
-    start += "serving.configure_torch(); serving._default = serving.Pool(1, 2); lab.main()"
-    with serve(["-c", start], tmp_path_factory.mktemp("small") / "log.txt") as lab:
+    small = "serving.configure_torch(); serving._default = serving.Pool(1, 2)"
+    with serve(small, tmp_path_factory.mktemp("small") / "log.txt") as lab:
         yield lab
 
 
 @contextmanager
-def serve(start: list[str], log: Path) -> Iterator[Lab]:
+def serve(more: str, log: Path) -> Iterator[Lab]:
     """A server with the environment that the Makefile gives it."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -105,7 +131,7 @@ def serve(start: list[str], log: Path) -> Iterator[Lab]:
     with (
         log.open("w") as out,
         subprocess.Popen(
-            [sys.executable, *start, *options],
+            [sys.executable, "-c", START.format(more=more), *options],
             cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
         ) as process,
     ):  # fmt: skip
@@ -244,7 +270,7 @@ def test_fifty_visitors_for_a_minute(lab: Lab, capsys: pytest.CaptureFixture[str
     texts = sentences(VISITORS * 2 * each, seed=1)
     machine = state_of_the_machine()
 
-    async def minute() -> tuple[list[list[tuple[str, Run]]], Watch, float]:
+    async def minute() -> tuple[list[list[tuple[str, Run]]], Watch, float, int]:
         warm, until = texts[VISITORS * each :], time.monotonic() + WARM_S  # harder than what follows
         await asyncio.gather(*(stay(lab.port, warm[i::VISITORS], i, until, (0.1, 0.5)) for i in range(VISITORS)))
         await until_empty(lab)
@@ -260,10 +286,10 @@ def test_fifty_visitors_for_a_minute(lab: Lab, capsys: pytest.CaptureFixture[str
         await asyncio.gather(watching, return_exceptions=True)
         assert watching.cancelled(), watching.exception()
         await until_empty(lab)
-        return runs, watch, took
+        return runs, watch, took, await lab.results()
 
     before: list[int] = []
-    of_visitors, watch, took = asyncio.run(minute())
+    of_visitors, watch, took, alive = asyncio.run(minute())
     runs = [pair for visits in of_visitors for pair in visits]
     for text, run in runs:
         assert_answered(run, text)
@@ -274,7 +300,7 @@ def test_fifty_visitors_for_a_minute(lab: Lab, capsys: pytest.CaptureFixture[str
 
     first, last = watch.growth(took / 6, took)  # the first sixth belongs to those who are still coming
     between = len(runs) * (2 / 3) * (5 / 6)  # from the middle of the first third to that of the last
-    allowed = between * RESULT_BYTES * len(bundled()) / 1e6
+    allowed = between * statistics.mean(run.n_bytes for _, run in runs) / 1e6  # if what one run sends stayed each time
     threads, files = lab.threads(), lab.files()
     times = [run.seconds for _, run in runs]
     report(
@@ -284,11 +310,13 @@ def test_fifty_visitors_for_a_minute(lab: Lab, capsys: pytest.CaptureFixture[str
         visitors=VISITORS, runs=len(runs), seconds=took, runs_per_s=len(runs) / took, failed=0,
         **percentiles(times),
         kilobytes_per_run=statistics.mean(run.n_bytes for _, run in runs) / 1000,
-        rss_first_third_mb=first, rss_last_third_mb=last, rss_allowed_mb=allowed,
+        rss_first_third_mb=first, rss_last_third_mb=last, rss_allowed_mb=allowed, results_alive=alive,
         threads_before=before[0], threads_after=threads, files_before=before[1], files_after=files,
         health_max_ms=1000 * max(watch.health_s),
     )  # fmt: skip
     assert len(runs) > VISITORS * SECONDS / (THINK_S[1] + LIMIT_S)
+    assert len(runs) * len(bundled()) > 4 * KEPT  # else the next line could not fail
+    assert alive <= KEPT + len(bundled()), "Results outlive the pool's store."
     assert last - first < allowed, "Memory grows with every run."
     assert threads <= before[0] + EXECUTOR and files <= before[1] + 3
     watch.assert_healthy(machine)
@@ -408,7 +436,7 @@ def _cpuinfo() -> list[str]:
 
 def report(capsys: pytest.CaptureFixture[str], name: str, machine: dict[str, object], **figures: float) -> None:
     """One line to read; and, where the environment names a file, the same in it."""
-    rounded = {key: round(value, 1) if isinstance(value, float) else value for key, value in figures.items()}
+    rounded = {key: round(value, 1) for key, value in figures.items()}
     with capsys.disabled():
         said = ", ".join(f"{key} {value:,}" for key, value in rounded.items())
         print(f"\n{name}: {said} ({machine['cores']} cores, {machine['busy_before']:.0%} busy before)")

@@ -67,7 +67,7 @@ HOSTILE = {
 
 def lab(page: str = "predict", *, run: bool = True, **query: Any) -> AppTest:
     """app.py, open at a page, with these values in the link."""
-    at = AppTest.from_file(ROOT / "app.py", default_timeout=180)
+    at = AppTest.from_file(ROOT / "app.py", default_timeout=60)
     at.query_params.update(query)
     if page != "home":  # which opens by itself
         at.switch_page(f"pages/{page}.py")
@@ -173,7 +173,7 @@ def test_a_page_opens_with_something_to_see(page: str, theme: str) -> None:
 
 @each_page
 def test_a_page_runs_alone(page: str) -> None:
-    at = AppTest.from_file(ROOT / "pages" / f"{page}.py", default_timeout=180).run()
+    at = AppTest.from_file(ROOT / "pages" / f"{page}.py", default_timeout=60).run()
     assert not at.exception and len(at.title) == 1 and not at.error
 
 

@@ -283,6 +283,9 @@ def test_a_run_starts_knowing_how_frequent_pieces_are(finished: dict[str, Run], 
     assert entropy < np.log(len(counts)) - 0.5
 
 
+TABLES = {f"embeddings.{table}.weight" for table in ("words", "positions", "types")}
+
+
 # -- optimisers --------------------------------------------------------------------------------------------------------
 
 
@@ -299,10 +302,13 @@ def test_every_parameter_has_one_optimiser(family: str, optimizer: str) -> None:
     names = {id(parameter): name for name, parameter in network.named_parameters()}
     for group in groups:
         for parameter in group["params"]:
-            assert group["weight_decay"] == (RECIPE.weight_decay if parameter.ndim > 1 else 0.0)
+            name = names[id(parameter)]
+            spared = parameter.ndim == 1 or name.endswith("bias") or name in TABLES
+            assert group["weight_decay"] == (0.0 if spared else RECIPE.weight_decay)
     if optimizer == "muon":
         turned = [parameter for group in optimizers.all[1].param_groups for parameter in group["params"]]
-        assert all(p.ndim == 2 and not names[id(p)].startswith(("embeddings.", "masked_lm.")) for p in turned)
+        assert all(p.ndim == 2 and not names[id(p)].startswith("masked_lm.") for p in turned)
+        assert not TABLES & {names[id(p)] for p in turned} and not any(names[id(p)].endswith("bias") for p in turned)
         assert any("query" in names[id(p)] for p in turned) and any("expand" in names[id(p)] for p in turned)
 
 

@@ -32,7 +32,8 @@ each_family = pytest.mark.parametrize("family", FAMILIES)
 def blank(words: list[str]) -> Blank:
     """A blank with these candidates, each half as probable as the one before."""
     chances = [0.5 ** (n + 1) for n in range(len(words))]
-    return Blank(1, 0, 6, tuple(Candidate(w, w, n, p, math.log(p)) for n, (w, p) in enumerate(zip(words, chances, strict=True))))
+    pairs = enumerate(zip(words, chances, strict=True))
+    return Blank(1, 0, 6, tuple(Candidate(w, w, n, p, math.log(p)) for n, (w, p) in pairs))
 
 
 # -- percent -----------------------------------------------------------------------------------------------------------
@@ -89,7 +90,8 @@ def test_bars_show_the_numbers_and_the_words(look: Look, family: str) -> None:
 @each_family
 def test_bars_of_named_words_keep_their_order(look: Look, family: str) -> None:
     chances = [0.01, 0.7, 0.0]
-    scores = [WordScore(w, (w,), math.log(p or 1e-300), 1, True) for w, p in zip(["b", "a", "<s>"], chances, strict=True)]
+    pairs = zip(["b", "a", "<s>"], chances, strict=True)
+    scores = [WordScore(w, (w,), math.log(p or 1e-300), 1, True) for w, p in pairs]
     bars, labels, _ = view.word_bars(scores, family=family, largest=0.7, look=look).data
     assert list(bars.x) == pytest.approx(chances)
     assert [t.strip() for t in labels.text] == ["b", "a", "&lt;s&gt;"]
