@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlencode
-
 import streamlit as st
 
 from bortlab import registry
@@ -59,8 +57,3 @@ def models() -> None:
         },
         alt="The bundled models and their sizes",
     )
-
-
-def link_to(text: str) -> str:
-    """The address of the Predict page with this text."""
-    return f"predict?{urlencode({'text': text})}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bortlab.models import FAMILIES
 from bortlab.views.escape import attribute, html
 from bortlab.views.theme import Look, translucent
 
@@ -38,8 +37,3 @@ def _badge(text: str, why: str, kind: str | None, *, colour: str, look: Look) ->
         f'<span title="{attribute(why)}" style="font-size:.78rem;padding:.05rem .45rem;border-radius:999px;'
         f'color:{look.ink};background:{translucent(tint, 0.18)};border:1px solid {tint}">{html(text)}</span>'
     )
-
-
-def family_name(name: str) -> str:
-    """The family's title."""
-    return FAMILIES[name].title
