@@ -414,7 +414,9 @@ class Tokenizer:
     def _cut(self, text: str) -> list[_Piece]:
         """Pieces of one text, without template: the backend cuts the runs between masks, offsets are of the whole text.
 
-        The white space before a mask belongs to the mask (lstrip, as in ALBERT and RoBERTa).
+        The white space before a mask belongs to the mask (lstrip, as in ALBERT and RoBERTa). What touches a mask from
+        behind begins no word: a Unigram's lone "▁" is left out there. transformers writes one, but no model has seen
+        it: in training the mask took the place of a word, and the full stop after it stayed as it was.
         """
         pieces: list[_Piece] = []
         start = 0
@@ -442,7 +444,8 @@ class Tokenizer:
                 while end > start and run[end - 1] in _SPACES:
                     end -= 1
             pieces.append((number, (base + start, base + end)))
-        return pieces
+        glued = pieces and base > 0 and run[0] not in _SPACES
+        return pieces[1:] if glued and self._tokens.get(pieces[0][0]) == "▁" else pieces
 
     @property
     def _names(self) -> SpecialTokens:

@@ -190,6 +190,16 @@ def check(encoding: Encoding) -> None:
         assert all(text[start:end] == MASK for start, end in masks)
 
 
+def test_what_touches_a_mask_from_behind_begins_no_word(trained: dict[Kind, Tokenizer]) -> None:
+    """As in training, where the mask took a word's place and the full stop after it stayed as it was."""
+    unigram = trained["unigram"]
+    assert unigram.encode("the king of [MASK].").tokens[-3:] == ("[MASK]", ".", "[SEP]")
+    assert unigram.encode("[MASK][MASK]!, [MASK]").tokens.count("▁") == 0
+    assert unigram.encode("the king of [MASK] .").tokens[-3:-1] == ("▁", ".")  # a space is between: a word begins
+    spaced, glued = (unigram.encode(f"the [MASK]{gap}king") for gap in (" ", ""))
+    assert unigram.decode(spaced.ids) == "the king" and len(spaced) >= len(glued)
+
+
 @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=texts, pair=st.none() | texts)
 @example(text="half ½ ﬁne", pair=None)

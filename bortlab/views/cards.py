@@ -20,15 +20,16 @@ HEADS = {
 
 
 def model_heading(title: str, family: str, *, head: str | None, facts: Sequence[str], look: Look) -> str:
-    """A model's name in its family's colour, a badge for its head, and a line of facts."""
+    """A model's name under a line in its family's colour, a badge for its head, and a line of facts."""
     colour = look.family(family)
-    badge = "" if head is None else _badge(*HEADS[head], colour=colour, look=look)
-    return (
-        f'<div style="border-top:4px solid {colour};padding:.45rem 0 .1rem;line-height:1.35">'
-        f'<div style="display:flex;flex-wrap:wrap;gap:.4rem;align-items:center">'
-        f'<strong style="font-size:1.08rem">{html(title)}</strong>{badge}</div>'
-        f'<div style="color:{look.faint};font-size:.85rem">{" · ".join(map(html, facts))}</div></div>'
-    )
+    lines = [f'<strong style="font-size:1.08rem">{html(title)}</strong>']
+    if head is not None:
+        lines.append(_badge(*HEADS[head], colour=colour, look=look))
+    if facts:
+        said = " · ".join(map(html, facts))
+        lines.append(f'<span style="color:{look.faint};font-size:.85rem">{said}</span>')
+    body = "".join(f"<div>{line}</div>" for line in lines)  # a line each, so that models side by side stay level
+    return f'<div style="border-top:4px solid {colour};padding:.45rem 0 .1rem;line-height:1.45">{body}</div>'
 
 
 def _badge(text: str, why: str, kind: str | None, *, colour: str, look: Look) -> str:
