@@ -492,7 +492,9 @@ def test_module_functions_share_one_cache() -> None:
 
 def test_importing_bortlab_leaves_the_heavy_libraries_alone() -> None:
     heavy = ["pandas", "transformers", "streamlit", "plotly", "captum", "sentencepiece", "huggingface_hub", "httpx2"]
-    code = "import sys, torch; before = set(sys.modules); import bortlab; print(*(set(sys.modules) - before))"
+    code = (
+        "import sys, torch; before = set(sys.modules); import bortlab; bortlab.load;print(*(set(sys.modules) - before))"
+    )
     imported = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert {"bortlab.registry", "bortlab.hub"} <= {*imported} and not {*heavy} & {*imported}
 

@@ -16,7 +16,7 @@ from bortlab.views import tokens as view
 from bortlab.views.escape import markdown
 from bortlab.views.predict import percent
 
-SEPARATORS: Mapping[PairFormat, str] = {"single": "one, as Bort's authors", "double": "two, as RoBERTa"}
+SEPARATORS: tuple[PairFormat, ...] = ("single", "double")
 
 EXPLANATION = """
 A model reads **pieces**, not letters or words: entries of a fixed vocabulary, each with a number, its id. Frequent
@@ -65,10 +65,10 @@ def pair_format(keys: Sequence[str], second: str | None) -> PairFormat:
         return "single"
     chosen = st.segmented_control(
         "Separators between Bort's texts",
-        list(SEPARATORS),
+        SEPARATORS,
         default="single",
-        format_func=lambda name: SEPARATORS[name],
         key="separators",
+        help="Bort's authors put one between two texts, RoBERTa two.",
         bind="query-params",
     )
     return chosen or "single"

@@ -20,10 +20,12 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, TypeVar
 
 import pandas
 import psutil
@@ -38,6 +40,8 @@ from bortlab.training import corpus
 from bortlab.ui.shared import FOOTER
 from bortlab.ui.startup import bundled
 from tests.load.protocol import Run, Visitor, get
+
+T = TypeVar("T")
 
 pytestmark = [
     pytest.mark.load,
@@ -55,6 +59,12 @@ LIMIT_S: float = inspect.signature(serving.Pool.run).parameters["timeout"].defau
 """What the pool promises: an answer, or "busy", within this time."""
 KEPT: int = inspect.signature(serving.Pool).parameters["results"].default
 """Results that the pool keeps; more than these, and a few under way, would be a leak."""
+
+
+def in_a_thread(body: Coroutine[Any, Any, T]) -> T:
+    """asyncio.run beside Playwright, whose loop of the browser tests still runs in this thread."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, body).result()
 
 
 @dataclass(slots=True)
@@ -136,7 +146,7 @@ def serve(more: str, log: Path) -> Iterator[Lab]:
         ) as process,
     ):  # fmt: skip
         try:
-            asyncio.run(_until_it_answers(port, process, log))
+            in_a_thread(_until_it_answers(port, process, log))
             yield Lab(port, psutil.Process(process.pid), log)
         finally:
             process.terminate()
@@ -289,7 +299,7 @@ def test_fifty_visitors_for_a_minute(lab: Lab, capsys: pytest.CaptureFixture[str
         return runs, watch, took, await lab.results()
 
     before: list[int] = []
-    of_visitors, watch, took, alive = asyncio.run(minute())
+    of_visitors, watch, took, alive = in_a_thread(minute())
     runs = [pair for visits in of_visitors for pair in visits]
     for text, run in runs:
         assert_answered(run, text)
@@ -350,7 +360,7 @@ def test_the_same_again_costs_little(lab: Lab, capsys: pytest.CaptureFixture[str
         finally:
             await asyncio.gather(*(visitor.socket.close() for visitor in visitors))
 
-    runs = asyncio.run(reruns())
+    runs = in_a_thread(reruns())
     for run in runs:
         assert_answered(run)
     report(capsys, "no-op rerun, 50 tabs open", machine, runs=len(runs), **percentiles([run.seconds for run in runs]))
@@ -390,7 +400,7 @@ def burst(lab: Lab, capsys: pytest.CaptureFixture[str], name: str) -> int:
         finally:
             await asyncio.gather(*(visitor.socket.close() for visitor in visitors))
 
-    runs, afterwards = asyncio.run(press())
+    runs, afterwards = in_a_thread(press())
     busy = [run for run in runs if is_busy(run)]
     for text, run in zip(texts[:-1], runs, strict=True):
         assert run.finished and not run.exceptions, (text, run.exceptions)
