@@ -20,16 +20,26 @@ from bortlab.training.corpus import Document
 Pieces = NDArray[np.int32]
 PACKED = 0.7
 """Share of documents that an epoch reads whole, rather than sentence by sentence."""
+SHORT = 16
+"""Words of the longest sentence that is recited."""
+VERSE_RECITALS = 8
+NAME_RECITALS = 24
 IGNORED = -100
 """The label of a position that is not predicted (cross_entropy's ignore_index)."""
 
 
 @dataclass(frozen=True, slots=True)
 class EncodedDocument:
-    """A document as pieces, sentence by sentence, without template pieces; `copies`: how often an epoch reads it."""
+    """A document as pieces, sentence by sentence, without template pieces.
+
+    copies: how often an epoch reads it. recited: its short sentences, each of which a recital says
+    `recitals` times.
+    """
 
     sentences: tuple[Pieces, ...]
     copies: int
+    recited: tuple[Pieces, ...] = ()
+    recitals: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,21 +50,44 @@ class Batch:
     labels: Tensor
 
 
-def encode_documents(documents: Sequence[Document], tokenizer: Tokenizer) -> list[EncodedDocument]:
-    """Cut every sentence of every document into pieces.
+def copies(document: Document) -> int:
+    """How often an epoch reads a document: one to four times.
 
-    Senses that WordNet's tagged texts use often are read up to four times an epoch, as they stand more often in running
-    English than in a dictionary, which names every sense once.
+    Senses that WordNet's tagged texts use often stand more often in running English than in a dictionary, which names
+    every sense once.
     """
+    return 1 + min(3, int(np.log2(1 + document.count) / 2))
+
+
+def recitals(document: Document) -> int:
+    """How often a recital says each short sentence of a document.
+
+    A fact is learnt by heart when it is met often and the word that matters is the one asked for. So senses are recited
+    by the square of the logarithm of their use; capitals, which WordNet's tagged texts leave out, as a sense that is
+    used 127 times; and short verses.
+    """
+    if document.source == "bible":
+        return VERSE_RECITALS
+    if any(sentence.endswith(" is a national capital.") for sentence in document.sentences):
+        return NAME_RECITALS
+    return int(np.log2(1 + document.count) ** 2 / 2)
+
+
+def is_short(sentence: str) -> bool:
+    """Whether a sentence is recited if its document is."""
+    return len(sentence.split()) <= SHORT
+
+
+def encode_documents(documents: Sequence[Document], tokenizer: Tokenizer) -> list[EncodedDocument]:
+    """Cut every sentence of every document into pieces."""
     sentences = [sentence for document in documents for sentence in document.sentences]
     pieces = iter(tokenizer.ids_of(sentences))
-    return [
-        EncodedDocument(
-            sentences=tuple(np.asarray(next(pieces), dtype=np.int32) for _ in document.sentences),
-            copies=1 + min(3, int(np.log2(1 + document.count) / 2)),
-        )
-        for document in documents
-    ]
+    encoded = []
+    for document in documents:
+        cut = tuple(np.asarray(next(pieces), dtype=np.int32) for _ in document.sentences)
+        short = tuple(piece for piece, text in zip(cut, document.sentences, strict=True) if is_short(text))
+        encoded.append(EncodedDocument(cut, copies(document), recited=short, recitals=recitals(document)))
+    return encoded
 
 
 def fill(sentences: Sequence[Pieces], length: int) -> list[Pieces]:
@@ -76,12 +109,19 @@ def fill(sentences: Sequence[Pieces], length: int) -> list[Pieces]:
 
 
 def epoch_batches(
-    documents: Sequence[EncodedDocument], *, length: int, batch_pieces: int, cls: int, sep: int, seed: int, epoch: int
+    documents: Sequence[EncodedDocument],
+    *,
+    length: int,
+    batch_pieces: int,
+    cls: int,
+    sep: int,
+    seed: int,
+    epoch: int,
 ) -> list[Pieces]:
     """The batches of one epoch, each (batch, seq) with about `batch_pieces` pieces, in a random but fixed order.
 
-    Most documents (by a coin, each epoch anew) are packed in order into sequences of up to `length` pieces, so that a
-    model learns to use context; of the others every sentence stands alone, as in a user's text box. A batch holds
+    Most documents (by a coin, each epoch anew) are packed in order into sequences of up to `length` pieces, so that
+    a model learns to use context; of the others every sentence stands alone, as in a user's text box. A batch holds
     sequences of one length, so that no position is padding.
     """
     rng = np.random.default_rng((seed, epoch))
@@ -95,10 +135,33 @@ def epoch_batches(
     return in_batches(sequences, batch_pieces=batch_pieces, cls=cls, sep=sep, rng=rng)
 
 
+def recital_batches(
+    documents: Sequence[EncodedDocument],
+    *,
+    length: int,
+    batch_pieces: int,
+    cls: int,
+    sep: int,
+    seed: int,
+    epoch: int,
+) -> list[Pieces]:
+    """The batches of one recital of everything that is recited, in a random but fixed order."""
+    rng = np.random.default_rng((seed, epoch, 1))
+    sequences = [
+        part
+        for document in documents
+        for sentence in document.recited * document.recitals
+        for part in fill([sentence], length - 2)
+    ]
+    return in_batches(sequences, batch_pieces=batch_pieces, cls=cls, sep=sep, rng=rng)
+
+
 def in_batches(
     sequences: Sequence[Pieces], *, batch_pieces: int, cls: int, sep: int, rng: np.random.Generator
 ) -> list[Pieces]:
     """Group sequences of equal length into batches (batch, seq), template pieces around each, in random order."""
+    if not sequences:
+        return []
     lengths = np.array([len(sequence) for sequence in sequences])
     shuffled = rng.permutation(len(sequences))
     by_length = shuffled[np.argsort(lengths[shuffled], kind="stable")]
@@ -122,11 +185,26 @@ def hide(batch: Pieces, *, rate: float, mask: int, seed: Sequence[int]) -> Batch
     by BERT's 10 % random and 10 % unchanged pieces.
     """
     rng = np.random.default_rng(tuple(seed))
-    rows, width = batch.shape
-    chance = rng.random((rows, width - 2))
-    chosen = np.zeros((rows, width), dtype=bool)
-    chosen[:, 1:-1] = (chance < rate) | (chance == chance.min(axis=1, keepdims=True))
+    chance = rng.random((batch.shape[0], batch.shape[1] - 2))
+    return _hidden(batch, (chance < rate) | (chance == chance.min(axis=1, keepdims=True)), mask)
+
+
+def hide_one(batch: Pieces, *, counts: NDArray[np.int64], mask: int, seed: Sequence[int]) -> Batch:
+    """Hide one piece of each sequence, the rarer the likelier: what a sentence says is seldom said by "is" and "of".
+
+    counts: (vocab,): how often each piece occurs. The chance falls with the square root of the frequency, as word2vec
+    drops frequent words (Mikolov et al. 2013, arXiv 1310.4546, section 2.3).
+    """
+    rng = np.random.default_rng(tuple(seed))
+    inner = batch[:, 1:-1]
+    first = rng.exponential(size=inner.shape) * np.sqrt(counts[inner])  # the first of these clocks to ring is drawn
+    return _hidden(batch, first == first.min(axis=1, keepdims=True), mask)
+
+
+def _hidden(batch: Pieces, inner: NDArray[np.bool_], mask: int) -> Batch:
+    """The batch with these pieces, of those between the template pieces, behind the mask."""
+    hidden = torch.zeros(batch.shape, dtype=torch.bool)
+    hidden[:, 1:-1] = torch.from_numpy(inner)
     ids, labels = torch.from_numpy(batch.astype(np.int64)), torch.full(batch.shape, IGNORED, dtype=torch.int64)
-    hidden = torch.from_numpy(chosen)
     labels[hidden] = ids[hidden]
     return Batch(ids.masked_fill(hidden, mask), labels)

@@ -6,8 +6,10 @@ from its last checkpoint to the same weights that an uninterrupted run reaches. 
 
 The recipe: AdamW or Muon, linear warm-up, a constant rate, a linear decay over the last part (so that a later, larger
 budget can go on from the end of the constant part), gradient clipping, a share of hidden pieces that falls during the
-decay to the one that is measured. Positions start as sinusoids and the attention as Trockman and Kolter 2023 (arXiv
-2305.09828) propose: with BERT's own start a small model sits long where it knows only how frequent words are.
+decay to the one that is measured. Late in a run, most batches are short sentences on their own, one piece hidden in
+each: facts are learnt by heart by being asked for (`batches.recitals`). Positions start as sinusoids and the attention
+as Trockman and Kolter 2023 (arXiv 2305.09828) propose: with BERT's own start a small model sits long where it knows
+only how frequent words are.
 """
 
 from __future__ import annotations
@@ -41,16 +43,21 @@ from bortlab.training.batches import (
     epoch_batches,
     fill,
     hide,
+    hide_one,
     in_batches,
+    recital_batches,
 )
 from bortlab.training.corpus import read
 from bortlab.training.vocabulary import train_tokenizer
 
 RUNS = Path(os.environ.get("BORTLAB_RUNS", Path.home() / ".cache" / "bortlab" / "runs"))
 OPTIONS = (
-    "family", "pieces", "step_pieces", "length", "optimizer", "rate", "weight_decay", "mask_rate", "decay", "seed",
+    "family", "pieces", "step_pieces", "length", "optimizer", "rate", "weight_decay", "mask_rate", "decay",
+    "recite_from", "recite", "seed",
 )  # fmt: skip
 """The fields of a recipe that the command line sets."""
+COUNTERS = ("step", "seen", "epoch", "taken", "recitals", "recited", "seconds", "curve")
+"""The fields of a run that say where it stands."""
 OPTIMIZERS = ("muon", "adamw")
 MEASURED_RATE = 0.15
 """Share of pieces hidden when a model is measured, whatever it was trained with."""
@@ -62,7 +69,8 @@ class Recipe:
 
     pieces: budget, in pieces seen. step_pieces: pieces in one optimiser step. length: longest sequence.
     warmup: in pieces, so that a larger budget begins as a smaller one. decay: share of the budget. mask_rate: share of
-    hidden pieces before the decay.
+    hidden pieces before the decay. recite: share of the batches that recite short sentences, from `recite_from` pieces
+    to the decay (a model that recites before it can read learns to read half as fast).
     """
 
     family: str
@@ -75,13 +83,21 @@ class Recipe:
     warmup: int = 300_000
     decay: float = 0.3
     mask_rate: float = 0.3
+    recite_from: int = 10_100_000
+    recite: float = 0.6
     clip: float = 1.0
     seed: int = 0
 
     def __post_init__(self) -> None:
         if self.optimizer not in OPTIMIZERS:
             raise ValueError(f"Unknown optimizer {self.optimizer!r}. Known: {', '.join(OPTIMIZERS)}.")
-        for name, low, high in (("length", 3, 4096), ("step_pieces", 1, 10**9), ("decay", 0, 1), ("mask_rate", 0, 1)):
+        for name, low, high in (
+            ("length", 3, 4096),
+            ("step_pieces", 1, 10**9),
+            ("decay", 0, 1),
+            ("mask_rate", 0, 1),
+            ("recite", 0, 1),
+        ):
             if not low <= getattr(self, name) <= high:
                 raise ValueError(f"{name}: expected {low} to {high}, got {getattr(self, name)}.")
 
@@ -93,13 +109,19 @@ class Recipe:
     def rate_at(self, seen: int) -> float:
         """Learning rate after `seen` pieces."""
         warm = min(1.0, (seen + self.step_pieces) / max(1, self.warmup))
-        left = (self.pieces - seen) / (self.pieces * self.decay) if self.decay else 1.0
-        return self.rate * min(warm, 1.0, max(left, 0.0))
+        return self.rate * min(warm, self.left_at(seen))
 
     def mask_rate_at(self, seen: int) -> float:
         """Share of hidden pieces after `seen` pieces: constant, then falling to the measured share."""
-        left = min(1.0, (self.pieces - seen) / (self.pieces * self.decay)) if self.decay else 1.0
-        return MEASURED_RATE + (self.mask_rate - MEASURED_RATE) * max(left, 0.0)
+        return MEASURED_RATE + (self.mask_rate - MEASURED_RATE) * self.left_at(seen)
+
+    def recite_at(self, seen: int) -> float:
+        """Share of recited batches after `seen` pieces: none, constant, then falling to a third."""
+        return self.recite * (1 + 2 * self.left_at(seen)) / 3 if seen >= self.recite_from else 0.0
+
+    def left_at(self, seen: int) -> float:
+        """What is left of the decay after `seen` pieces, 1 before it."""
+        return min(1.0, max(0.0, (self.pieces - seen) / (self.pieces * self.decay))) if self.decay else 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,10 +187,9 @@ def starting_point(network: Network, generator: torch.Generator) -> Network:
 
 
 @torch.no_grad()
-def know_frequencies(network: Network, documents: Sequence[EncodedDocument]) -> None:
+def know_frequencies(network: Network, counts: NDArray[np.int64]) -> None:
     """Start the head's bias at each piece's log frequency, which a run would else spend its first steps to learn."""
     assert network.masked_lm is not None
-    counts = piece_counts(documents, network.config.vocab_size) + 1
     network.masked_lm.bias.copy_(torch.from_numpy(np.log(counts / counts.sum())))
 
 
@@ -181,7 +202,7 @@ def piece_counts(documents: Sequence[EncodedDocument], vocab_size: int) -> NDArr
 class Optimizers:
     """AdamW for everything, or Muon for the matrices inside the encoder and AdamW for the rest."""
 
-    def __init__(self, network: Network, recipe: Recipe) -> None:
+    def __init__(self, network: nn.Module, recipe: Recipe) -> None:
         matrices: list[nn.Parameter] = []
         decayed: list[nn.Parameter] = []
         plain: list[nn.Parameter] = []
@@ -275,10 +296,14 @@ class Run:
         config = replace(self.family.mini, vocab_size=tokenizer.vocab_size, pad_token_id=tokenizer.pad_id)
         self.network = self.family.network(config)
         starting_point(self.network, torch.Generator().manual_seed(recipe.seed))
-        know_frequencies(self.network, documents)
+        self.counts = piece_counts(documents, config.vocab_size) + 1
+        know_frequencies(self.network, self.counts)
         self.network.to(self.device).train()
         self.optimizers = Optimizers(self.network, recipe)
-        self.step = self.seen = self.epoch = self.taken = 0
+        self.step = self.seen = self.epoch = self.taken = self.recitals = self.recited = 0
+        self.index = 0  # of the next batch within the step
+        template = {"cls": tokenizer.cls_id, "sep": tokenizer.sep_id}
+        self.shape = {"length": recipe.length, "batch_pieces": recipe.step_pieces // 4, "seed": recipe.seed} | template
         self.seconds = 0.0
         self.curve: list[dict[str, float]] = []
 
@@ -286,7 +311,7 @@ class Run:
 
     def save(self, name: str = "state.pt") -> None:
         """Write everything that `resume` needs, atomically."""
-        counters = {key: getattr(self, key) for key in ("step", "seen", "epoch", "taken", "seconds", "curve")}
+        counters = {key: getattr(self, key) for key in COUNTERS}
         state: dict[str, Any] = {"recipe": asdict(self.recipe), "counters": counters}
         state |= {"network": self.network.state_dict(), "optimizers": self.optimizers.state_dict()}
         atomic_save(state, self.folder / name)
@@ -325,49 +350,56 @@ class Run:
 
     # -- training ------------------------------------------------------------------------------------------------------
 
-    def batches(self) -> Iterator[Pieces]:
-        """All batches from where the run stands, epoch after epoch."""
+    def reading(self) -> Iterator[Pieces]:
+        """All batches of documents from where the run stands, epoch after epoch."""
         while True:
-            batches = epoch_batches(
-                self.documents,
-                length=self.recipe.length,
-                batch_pieces=self.recipe.step_pieces // 4,
-                cls=self.tokenizer.cls_id,
-                sep=self.tokenizer.sep_id,
-                seed=self.recipe.seed,
-                epoch=self.epoch,
-            )
-            for batch in batches[self.taken :]:
+            for batch in epoch_batches(self.documents, **self.shape, epoch=self.epoch)[self.taken :]:
                 self.taken += 1
                 yield batch
             self.epoch, self.taken = self.epoch + 1, 0
+
+    def recital(self) -> Iterator[Pieces]:
+        """All batches of recited sentences from where the run stands, recital after recital."""
+        while batches := recital_batches(self.documents, **self.shape, epoch=self.recitals):
+            for batch in batches[self.recited :]:
+                self.recited += 1
+                yield batch
+            self.recitals, self.recited = self.recitals + 1, 0
+
+    def batches(self) -> Iterator[Batch]:
+        """The batches of the present step and of all later ones, with pieces hidden."""
+        reading, recital = self.reading(), self.recital()
+        while True:
+            seed, mask = (self.recipe.seed, self.step, self.index), self.tokenizer.mask_id
+            self.index += 1
+            recite = np.random.default_rng((*seed, 0)).random() < self.recipe.recite_at(self.seen)
+            if recite and (pieces := next(recital, None)) is not None:
+                yield hide_one(pieces, counts=self.counts, mask=mask, seed=seed)
+            else:
+                yield hide(next(reading), rate=self.recipe.mask_rate_at(self.seen), mask=mask, seed=seed)
 
     def train(self) -> Iterator[float]:
         """Train to the budget, yielding the mean training loss of each step."""
         batches = self.batches()
         while self.seen < self.recipe.pieces:
             started = time.perf_counter()
-            chosen: list[Pieces] = []
-            while sum(batch.size for batch in chosen) < 0.9 * self.recipe.step_pieces:  # on average the whole
+            chosen: list[Batch] = []
+            self.index = 0
+            while sum(batch.ids.numel() for batch in chosen) < 0.9 * self.recipe.step_pieces:  # on average the whole
                 chosen.append(next(batches))
             loss = self.take_step(chosen)
-            crosses = self.seen < self.recipe.decay_from <= self.seen + sum(batch.size for batch in chosen)
-            self.seen += sum(batch.size for batch in chosen)
+            crosses = self.seen < self.recipe.decay_from <= self.seen + sum(batch.ids.numel() for batch in chosen)
+            self.seen += sum(batch.ids.numel() for batch in chosen)
             self.step += 1
             self.seconds += time.perf_counter() - started
             if crosses:
                 self.save("constant.pt")
             yield loss
 
-    def take_step(self, chosen: Sequence[Pieces]) -> float:
+    def take_step(self, batches: Sequence[Batch]) -> float:
         """One optimiser step over some batches; returns the mean loss of a hidden piece."""
-        rate = self.recipe.mask_rate_at(self.seen)
-        hidden = [
-            hide(batch, rate=rate, mask=self.tokenizer.mask_id, seed=(self.recipe.seed, self.step, index))
-            for index, batch in enumerate(chosen)
-        ]
         with autocast(self.device):
-            logits, labels = hidden_pieces(self.network, hidden)
+            logits, labels = hidden_pieces(self.network, batches)
             loss = F.cross_entropy(logits.float(), labels)
         loss.backward()  # type: ignore[no-untyped-call]
         value = loss.item()
