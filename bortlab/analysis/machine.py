@@ -1,0 +1,205 @@
+"""The machine that something was measured on: what it is, and how busy others kept it meanwhile."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from bortlab.serving import cores, memory_allowed
+
+PACKAGES = ("torch", "onnxruntime", "numpy")
+
+
+def environment() -> dict[str, Any]:
+    """What times depend on, as JSON: processor, cores, memory, accelerators, power, versions, date."""
+    return {
+        "processor": processor(),
+        "cores": cores(),
+        "machine": f"{platform.system()} {platform.machine()}",
+        "virtual": "hypervisor" in _cpuinfo("flags").split(),
+        "vector_instructions": torch.backends.cpu.get_cpu_capability(),
+        "memory_bytes": memory_allowed(),
+        "accelerators": accelerators(),
+        "power": power(),
+        "openmp_wait": os.environ.get("OMP_WAIT_POLICY", "system's own"),
+        "python": platform.python_version(),
+        "versions": {name: found for name in PACKAGES if (found := _version(name))},
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def processor() -> str:
+    """The processor's name as the system tells it."""
+    if sys.platform == "darwin":
+        return _said("sysctl", "-n", "machdep.cpu.brand_string") or platform.processor()
+    return _cpuinfo("model name") or platform.processor() or platform.machine()
+
+
+def accelerators() -> list[str]:
+    """Names of the accelerators that torch can use."""
+    found = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
+    return [*found, *(["Apple GPU (MPS)"] if torch.backends.mps.is_available() else [])]
+
+
+def power() -> dict[str, str]:
+    """Hints that the processor may not run at its full speed: battery, governor, low power mode. {} if none is told."""
+    hints = {}
+    supplies = list(Path("/sys/class/power_supply").glob("*/online"))
+    if supplies:
+        hints["supply"] = "mains" if any(_text(path) == "1" for path in supplies) else "battery"
+    frequency = Path("/sys/devices/system/cpu/cpu0/cpufreq")
+    for name, file in (
+        ("governor", frequency / "scaling_governor"),
+        ("preference", frequency / "energy_performance_preference"),
+    ):
+        if said := _text(file):
+            hints[name] = said
+    if _text(Path("/sys/devices/system/cpu/intel_pstate/no_turbo")) == "1":
+        hints["turbo"] = "off"
+    if sys.platform == "darwin" and "lowpowermode 1" in " ".join(_said("pmset", "-g").split()):
+        hints["low power mode"] = "on"
+    return hints
+
+
+def chosen_cpus(threads: int) -> list[int] | None:
+    """The processors that so many threads are pinned to, no two on one core where there are enough; None: not pinned.
+
+    Threads that wander between cores, or share one, are the commonest reason for times that cannot be repeated.
+    """
+    if not hasattr(os, "sched_getaffinity"):
+        return None
+    allowed = sorted(os.sched_getaffinity(0))
+    if threads > len(allowed):
+        return None
+    first: list[int] = []
+    second: list[int] = []
+    seen: set[str] = set()
+    for cpu in allowed:
+        siblings = _text(Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list")) or str(cpu)
+        (second if siblings in seen else first).append(cpu)
+        seen.add(siblings)
+    return sorted([*first, *second][:threads])
+
+
+# -- how busy it is ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """What happened beside a measurement: load averages before and after it, and how much others took.
+
+    others: processor time of other programs by all that there was, 0 to 1; None where the system does not tell.
+    """
+
+    load_before: float | None
+    load_after: float | None
+    others: float | None
+
+
+UNKNOWN = Noise(None, None, None)
+BUSY = 0.15
+"""Share of the machine that others may take before a measurement counts as disturbed."""
+
+
+@dataclass(slots=True)
+class Watch:
+    """Counts what others take from now on. Own processor time is told by those who use it."""
+
+    _load: float | None = field(default_factory=lambda: load())
+    _busy: float | None = field(default_factory=lambda: _busy_seconds())
+    _started: float = field(default_factory=time.monotonic)
+
+    def noise(self, own_seconds: float) -> Noise:
+        """own_seconds: processor time of the measurement itself."""
+        now, elapsed = _busy_seconds(), time.monotonic() - self._started
+        others = None
+        if now is not None and self._busy is not None and elapsed > 0:
+            spent = now - self._busy - own_seconds
+            others = min(1.0, max(0.0, spent / (elapsed * (os.cpu_count() or 1))))
+        return Noise(self._load, load(), others)
+
+
+def load() -> float | None:
+    """Load average of the last minute; None where there is none."""
+    return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
+
+
+def _busy_seconds() -> float | None:
+    """Processor time that was not idle since the system started, what a hypervisor took included."""
+    fields = _text(Path("/proc/stat")).partition("\n")[0].split()
+    if len(fields) < 9 or fields[0] != "cpu":
+        return None
+    user, nice, system, _idle, _wait, irq, softirq, steal = map(int, fields[1:9])
+    return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
+
+
+# -- memory ------------------------------------------------------------------------------------------------------------
+
+
+def forget_peak() -> None:
+    """Let `peak_rss` count from now on, where the system can (Linux)."""
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def peak_rss() -> int | None:
+    """Most memory this process had, in bytes, since `forget_peak` or its start; None where the system does not tell."""
+    for line in _text(Path("/proc/self/status")).splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+# -- asking the system -------------------------------------------------------------------------------------------------
+
+
+def described(environment: Mapping[str, Any]) -> str:
+    """A machine in a few words: AMD EPYC, 2 cores."""
+    cores = environment.get("cores", "?")
+    gpus = environment.get("accelerators") or []
+    return ", ".join(
+        [str(environment.get("processor", "?")), f"{cores} core{'' if cores == 1 else 's'}", *map(str, gpus)]
+    )
+
+
+def _cpuinfo(name: str) -> str:
+    lines = _text(Path("/proc/cpuinfo")).splitlines()
+    return next((line.partition(":")[2].strip() for line in lines if line.partition(":")[0].strip() == name), "")
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text().strip()
+    except (OSError, ValueError):
+        return ""
+
+
+def _said(*command: str) -> str:
+    try:
+        return subprocess.run(command, capture_output=True, text=True, timeout=5, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return ""
+
+
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return ""

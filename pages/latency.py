@@ -1,0 +1,26 @@
+"""Latency: how fast is each model here?"""
+
+from __future__ import annotations
+
+from bortlab.ui import latency, shared
+
+shared.page_title(
+    "How fast is each model here?",
+    "Measured on this very machine, all taking turns, with the interval that each number is known to.",
+)
+latency.first_visit()
+latency.progress()
+found = latency.results()
+with shared.sentences():
+    run = latency.choose(found)
+    if run is not None:
+        latency.about(run)
+        shown, baseline = latency.show(run)
+        latency.findings(run, shown, baseline)
+        latency.take_away(run, baseline)
+        latency.compare(run, found)
+latency.measure(opened=run is None)
+with shared.sentences():
+    latency.claims(found)
+
+shared.what_is_this(latency.EXPLANATION)

@@ -1,0 +1,196 @@
+"""The Latency page through Streamlit's test runner: any result, a first visit, a measurement under way, bad links."""
+
+from __future__ import annotations
+
+import html
+import json
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from bortlab.analysis import latency as analysis
+from bortlab.analysis import runtimes
+from bortlab.analysis.latency import Measured, Plan, Run
+from bortlab.analysis.machine import Noise
+from bortlab.analysis.runtimes import Case
+from bortlab.ui import latency as ui
+from bortlab.views import latency as view
+from bortlab.views.theme import Look
+from tests.pages.test_pages import check, elements, first_visit, frame_of_the_lab, nothing_outdated  # noqa: F401 - fixtures
+
+ROOT = Path(__file__).parents[2]
+TINY = Plan((Case(model="bort-mini", seq=8, threads=1),), rounds=2, seconds=0.0)
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BORTLAB_CACHE", str(tmp_path / "cache"))
+
+
+def result(name: str = "2026-01-02-030405-1", *, noise: float = 0.0, error: str = "", **axes: Any) -> Run:
+    """A made-up result of three minis, kept as one of this machine."""
+    plan = analysis.plan(analysis.MINIS[:3], **{"seq": [16, 64], "threads": [2], **axes})
+    measured = tuple(
+        Measured(
+            case, tuple((ms * (1 + noise * (n % 2)),) * 6 for n in range(12)), parameters=10**6 * (1 + number),
+            flops=runtimes.flops(case.model, case.output, case.batch, case.seq), difference=0.0, rss=10**8,
+        )
+        for number, case in enumerate(plan.cases)
+        for ms in [(1.0 + number) * case.batch]
+    )  # fmt: skip
+    if error:
+        measured = (replace(measured[0], rounds=(), error=error), *measured[1:])
+    run = Run(
+        plan, measured, {"processor": "Testium <b>9</b>", "cores": 2, "date": "2026-01-02T03:04:05+00:00"},
+        Noise(0.5, 0.6, 0.01), 9.0, True, name,
+    )  # fmt: skip
+    run.save(analysis.runs_folder() / f"{name}.json")
+    return run
+
+
+def lab(**query: Any) -> AppTest:
+    at = AppTest.from_file(ROOT / "app.py", default_timeout=120)
+    at.query_params.update(query)
+    at.switch_page("pages/latency.py")
+    return run(at)
+
+
+def run(at: AppTest) -> AppTest:
+    check(at.run())
+    assert not [error for error in at.error if "went wrong" in error.value]
+    return at
+
+
+def said(at: AppTest) -> str:
+    found = (e.value for kind in ("markdown", "caption", "info", "error") for e in getattr(at, kind))
+    return html.unescape(" ".join(found)).replace("\u2060", "")
+
+
+def charts(at: AppTest) -> list[Any]:
+    return [element for element in elements(at._tree) if element.type == "plotly_chart"]
+
+
+def button(at: AppTest, label: str) -> Any:
+    return next(button for button in at.button if button.label == label)
+
+
+def the_job() -> Any:
+    found = ui.latest_job()
+    assert found is not None
+    return found[0]
+
+
+def test_a_kept_result_is_shown_at_once_and_nothing_is_measured() -> None:
+    result()
+    at = lab()
+    assert charts(at) and "Median times" in charts(at)[0].proto.alt
+    assert "is the fastest" in said(at) and "Testium" in said(at)
+    assert not any("<b>9" in element.value for element in at.markdown)
+    assert ui.latest_job() is None
+
+
+@pytest.mark.parametrize("picture", ui.VIEWS)
+def test_every_picture(picture: str) -> None:
+    result(batch=[1, 4])
+    at = lab()
+    views = next(group for group in at.button_group if group.key == "view")
+    assert picture in views.options
+    views.select(picture)
+    run(at)
+    assert charts(at) and all(len(chart.proto.alt) > 30 for chart in charts(at))
+
+
+def test_one_model_in_several_runtimes_has_a_condition_as_baseline() -> None:
+    plan = analysis.plan(["bort-mini"], seq=[16], threads=[1], runtime=["fused", "eager"], roof=False)
+    measured = tuple(Measured(case, ((1.0 + n,) * 5,) * 5, parameters=1, flops=1) for n, case in enumerate(plan.cases))
+    Run(plan, measured, {}, complete=True).save(analysis.runs_folder() / "a.json")
+    at = lab()
+    assert next(box for box in at.selectbox if box.key == "baseline").value == "runtime=fused"
+    assert "torch, fused attention" in said(at)
+
+
+def test_a_busy_machine_offers_a_retry_and_failures_are_told() -> None:
+    result(noise=1.0, error="Its process was killed by the system, most likely for lack of memory.")
+    at = lab()
+    assert "The machine was busy" in said(at) and "killed by the system" in said(at)
+    assert button(at, "Measure again")
+
+
+def test_the_first_visit_measures_the_minis_and_shows_what_came_with_the_lab_meanwhile(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(analysis, "quick", lambda: TINY)
+    at = lab()
+    assert "Not your machine" in said(at) and charts(at)
+    assert the_job().wait(120).state == "done", the_job().log()
+    run(at)
+    run(at)
+    assert "Measured on" in said(at) and "Not your machine" not in said(at)
+    assert len(analysis.kept()) == 1
+    lab()
+    assert len(analysis.kept()) == 1  # once, not at every visit
+
+
+def test_a_measurement_is_seen_by_all_told_on_other_pages_and_cancelled() -> None:
+    result()
+    at = lab()
+    ui.analysis.job(replace(TINY, rounds=10_000)).start()
+    run(at)
+    assert button(at, "Cancel") and "Measuring Bort mini" in " ".join(p.text for p in at.get("progress"))  # type: ignore[attr-defined]
+    assert button(at, "Measure").disabled and "one at a time" in said(at)
+    other = AppTest.from_file(ROOT / "app.py", default_timeout=120)
+    other.switch_page("pages/models.py")
+    assert "Latency is being measured" in " ".join(e.value for e in check(other.run()).sidebar.markdown)
+    started = time.monotonic()
+    button(at, "Cancel").click()
+    run(at)
+    assert time.monotonic() - started < 5 and not the_job().status().alive
+    assert "cancelled" in said(at)
+
+
+def test_a_failed_measurement_is_told_and_the_page_lives() -> None:
+    result()
+    job = ui.analysis.job(TINY)
+    broken = replace(job, arguments={**job.arguments, "cases": []}).start()
+    assert broken.wait(120).state == "failed"
+    at = lab()
+    assert any("The last measurement failed" in error.value for error in at.error) and charts(at)
+
+
+def test_what_cannot_be_measured_is_said_before_anything_starts() -> None:
+    result()
+    at = lab(architectures=["ALBERT mini", "BERT large"], pieces=["512"], batch=["64"], output="masked-lm")
+    assert "ALBERT mini has 128 positions" in said(at)
+    at = lab(architectures=[], pieces=["16"])
+    assert run(at).title
+
+
+def test_hostile_links_and_broken_files_are_survived() -> None:
+    folder = analysis.runs_folder()
+    folder.mkdir(parents=True)
+    (folder / "broken.json").write_text("{", encoding="utf-8")
+    (folder / "other.json").write_text(json.dumps({"bortlab_latency": 1}), encoding="utf-8")
+    result()
+    at = lab(
+        architectures=["<script>", "x" * 5000], pieces="nan", threads="0", runtime="rm -rf", precision="1", effort="?"
+    )
+    assert charts(at)
+
+
+def test_pictures_of_any_look() -> None:
+    shown = result(batch=[1, 4]).timed[:3]
+    for look in (Look("light"), Look("dark")):
+        figure = view.bars(view.time_rows(shown), axis="ms", look=look)
+        assert list(figure.data[0].x) == [one.p50.value for one in shown]
+        assert view.quality(shown, look=look).data and view.size_and_speed(shown, look=look).data
+
+
+@pytest.mark.parametrize(
+    ("ms", "text"), [(0.4211, "0.42 ms"), (5.83, "5.8 ms"), (31.2, "31 ms"), (312.3, "312 ms"), (1240.0, "1.24 s")]
+)
+def test_times_for_reading(ms: float, text: str) -> None:
+    assert view.milliseconds(ms) == text
