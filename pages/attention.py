@@ -1,0 +1,18 @@
+"""Attention: who looks at whom?"""
+
+from __future__ import annotations
+
+from bortlab.ui import attention, shared, tokens
+
+shared.page_title(
+    "Who looks at whom?",
+    "In each layer every head lets each word take in others: here is how much of which, for all models side by side.",
+)
+models = shared.choose_models()
+text = shared.text_box()
+second = tokens.second_text()
+show = shared.choose_view(attention.VIEWS)
+with shared.sentences():
+    show(attention.look_at(models, text, second))
+
+shared.what_is_this(attention.EXPLANATION)
