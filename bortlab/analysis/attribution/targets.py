@@ -1,0 +1,193 @@
+"""What is attributed: one number of a model's answer, as a pure function of its last hidden states."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor
+
+from bortlab.model import Model, NoMaskError
+from bortlab.models import Network
+from bortlab.models.base import SPANS
+from bortlab.tokenization import MASK, Encoding
+
+Scale = Literal["logit", "log-probability", "probability"]
+SCALES: tuple[Scale, ...] = get_args(Scale)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One option of a head's scores: a piece at a mask, a label (of a token), where an answer starts or ends.
+
+    head: "masked-lm", "sequence-classification", "sentence-order", "token-classification", "start" or "end".
+    option: id of the piece, number of the label, or position of the answer's start or end. position: of the piece that
+    is asked about, None for the text as a whole. against: another option; the target is then how much higher the one
+    stands than the other, on the scale. several: a text may have several labels, so each has a probability of its own.
+    """
+
+    head: str
+    option: int
+    position: int | None = None
+    against: int | None = None
+    scale: Scale = "logit"
+    several: bool = False
+
+    def __post_init__(self) -> None:
+        if self.scale not in SCALES:
+            raise ValueError(f"scale: expected {', '.join(SCALES)}, got {self.scale!r}.")
+
+    def of(self, network: Network, hidden: Tensor) -> Tensor:
+        """Last hidden states (batch, seq, hidden) -> (batch,). Logits are made for one position alone."""
+        scores = self.scaled(self.logits(network, hidden))
+        chosen = scores[:, self.option]
+        return chosen if self.against is None else chosen - scores[:, self.against]
+
+    def logits(self, network: Network, hidden: Tensor) -> Tensor:
+        """Last hidden states (batch, seq, hidden) -> the options' logits (batch, options)."""
+        if self.head == "masked-lm":
+            return network.predict(hidden[:, self.position])
+        logits = network.score(hidden)[self.head]
+        return logits if logits.ndim == 2 else logits[:, self.position]
+
+    def scaled(self, logits: Tensor) -> Tensor:
+        """Logits (batch, options) on the target's scale, in float32 or finer."""
+        logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+        if self.scale == "logit":
+            return logits
+        if self.several:
+            return logits.sigmoid() if self.scale == "probability" else torch.nn.functional.logsigmoid(logits)
+        return logits.softmax(-1) if self.scale == "probability" else logits.log_softmax(-1)
+
+    @property
+    def reads(self) -> int:
+        """The position whose last state the head reads; the first where it reads a text as a whole."""
+        if self.head in SPANS:
+            return self.option
+        return self.position or 0
+
+    def says(self, model: Model) -> str:
+        """The target in words: log-probability of "capital"."""
+        named = f'"{self._named(model, self.option)}"'
+        if self.against is not None:
+            named += f' against "{self._named(model, self.against)}"'
+        return f"{self.scale} of {named}"
+
+    def _named(self, model: Model, option: int) -> str:
+        if self.head == "masked-lm":
+            return model.tokenizer.piece_text(option).strip() or model.tokenizer.token_of(option)
+        if self.head in SPANS:
+            return f"{self.head} at piece {option + 1}"
+        if self.head == "sentence-order":
+            return ("in order", "not in order")[option]
+        return model.config.labels[option]
+
+
+@dataclass(frozen=True, slots=True)
+class WholeText:
+    """The pseudo-log-likelihood of a text: each piece masked in turn, the sum of their log-probabilities.
+
+    Source: Salazar et al. 2020, "Masked Language Model Scoring", section 2 (arXiv 1910.14659).
+    """
+
+    def says(self, model: Model) -> str:
+        """The target in words."""
+        return "pseudo-log-likelihood of the text"
+
+
+def token(
+    model: Model,
+    encoding: Encoding,
+    word: str | None = None,
+    *,
+    against: str | None = None,
+    blank: int = 0,
+    scale: Scale = "logit",
+) -> Target:
+    """A word in the blank-th [MASK] of a text, the model's own first guess unless told, perhaps against another one.
+
+    Words must be single pieces of the model's vocabulary: ValueError otherwise.
+    """
+    if not 0 <= blank < len(encoding.mask_positions):
+        raise NoMaskError(
+            f"There is no blank number {blank + 1}: {model.key} sees {len(encoding.mask_positions)} of them. "
+            f"Write {MASK} in the text."
+        )
+    position = encoding.mask_positions[blank]
+    after_space = _after_space(encoding, position)
+    if word is None:
+        guessed = model.candidates(model.logits(encoding)[0, position : position + 1], 2)[0]
+        option = guessed[0].id
+    else:
+        option = piece_of(model, word, after_space=after_space)
+    other = None if against is None else piece_of(model, against, after_space=after_space)
+    if other == option:
+        raise ValueError(f"A contrast needs two different words; {model.key} reads both as the same piece.")
+    return Target("masked-lm", option, position, other, scale)
+
+
+def piece_of(model: Model, word: str, *, after_space: bool = True) -> int:
+    """The one piece that a word is for this model; ValueError if it is several, or unknown."""
+    ids = model.tokenizer.encode_word(word, after_space=after_space)
+    if len(ids) != 1:
+        spelled = " ".join(model.tokenizer.token_of(number) for number in ids) or "nothing"
+        raise ValueError(
+            f"{word!r} is {len(ids)} pieces for {model.key} ({spelled}), and one blank holds one. Name another word."
+        )
+    if ids[0] == model.tokenizer.unk_id:
+        raise ValueError(f"{word!r} is not in the vocabulary of {model.key}. Name another word.")
+    return ids[0]
+
+
+def label(
+    model: Model,
+    option: int | None = None,
+    *,
+    encoding: Encoding,
+    position: int | None = None,
+    against: int | None = None,
+    scale: Scale = "logit",
+) -> Target:
+    """A label of the model's task: of a text, or of the piece at a position; the first in rank unless told.
+
+    For question answering `option` is the position of a piece, and the start is meant; see `span` for the end.
+    """
+    heads = [name for name in model.network.tasks[model.task] if name not in ("pooler", "masked-lm")]
+    if not heads or heads[-1] in ("question-answering", "multiple-choice"):
+        raise ValueError(f'{model.key} was loaded for task "{model.task}", whose head has no labels.')
+    head = heads[-1]
+    if (head == "token-classification") != (position is not None):
+        raise ValueError(f"position: expected one for token-classification alone, got {position} for {head}.")
+    several = model.config.problem_type == "multi_label_classification" and head == "sequence-classification"
+    return _ranked(model, encoding, Target(head, 0, position, against, scale, several), option)
+
+
+def span(model: Model, edge: str, option: int | None = None, *, encoding: Encoding, scale: Scale = "logit") -> Target:
+    """Where an answer starts or ends (edge: "start" or "end"): a position, the likeliest unless told."""
+    if edge not in SPANS:
+        raise ValueError(f"edge: expected start or end, got {edge!r}.")
+    return _ranked(model, encoding, Target(edge, 0, scale=scale), option)
+
+
+def _ranked(model: Model, encoding: Encoding, target: Target, option: int | None) -> Target:
+    """The target with this option, or with the one of the highest score."""
+    scores = model.scores(encoding)[target.head][0]  # (options,) or (seq, options)
+    row = scores if scores.ndim == 1 else scores[target.position]
+    chosen = int(row.argmax()) if option is None else option
+    for number in (chosen, target.against):
+        if number is not None and not 0 <= number < len(row):
+            raise ValueError(f"{target.head} has the options 0 to {len(row) - 1}, got {number}.")
+    return replace(target, option=chosen)
+
+
+def as_probability(value: float, scale: Scale) -> float | None:
+    """A score as a probability, where its scale allows."""
+    return {"probability": value, "log-probability": math.exp(min(0.0, value))}.get(scale)
+
+
+def _after_space(encoding: Encoding, position: int) -> bool:
+    text = (encoding.pair or "") if encoding.parts[position] == 1 else encoding.text
+    before = text[: encoding.offsets[position][0]]
+    return not before or before[-1].isspace()

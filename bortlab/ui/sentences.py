@@ -1,0 +1,185 @@
+"""The parts of the Layers page that compare whole sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import streamlit as st
+
+from bortlab.analysis import embeddings as analysis
+from bortlab.analysis.embeddings import Embedded, Plane, Pool
+from bortlab.model import Model
+from bortlab.ui import opened, shared
+from bortlab.views import layers as view
+from bortlab.views.cards import model_heading
+from bortlab.views.escape import markdown
+from bortlab.views.predict import CONFIG
+
+COLUMNS = 2
+SENTENCES = 12
+DEFAULT = (
+    "A cat is a small animal.",
+    "The dog is an animal that barks.",
+    "Paris is the capital of France.",
+    "Rome is the capital of Italy.",
+    "God created the heavens and the earth.",
+    "In the beginning was the Word.",
+)
+POOLS: Mapping[Pool, str] = {"mean": "mean of the pieces", "first": "first piece"}
+
+EXPLANATION = f"""
+A **sentence vector** is the mean of the states of a sentence's own pieces in one layer, or the state of the template's
+first piece (`[CLS]`, `<s>`). **Similarity** is the cosine of two vectors.
+
+* These models were trained to fill blanks, not to compare sentences: a small model's similarities say as much about
+  length and common words as about meaning (Reimers and Gurevych 2019, arXiv 1908.10084).
+* In many layers *all* vectors point the same way, so all cosines are high (Ethayarajh 2019, arXiv 1909.00512). **Take
+  the mean away** first to see what differs; with few sentences about half of the cosines are negative then.
+* The map is **PCA**: the two directions in which the vectors differ most, with their share of the variance. UMAP is
+  offered where `umap-learn` is installed; its axes and distances mean nothing, only who is near whom does.
+* Up to {SENTENCES} sentences, one a line. Layer 0 is what enters the first layer.
+"""
+
+Found = Mapping[str, tuple[Model, Embedded]]
+
+
+def box() -> tuple[str, ...]:
+    """The sentences, one a line, in a box and in the link."""
+    text = st.text_area(
+        "Your sentences, one a line",
+        value="\n".join(DEFAULT),
+        key="sentences",
+        bind="query-params",
+        persist_state="session",
+        height=180,
+    )
+    lines = [line.strip() for line in (text or "")[: shared.LONGEST_TEXT].splitlines() if line.strip()]
+    if len(lines) > SENTENCES:
+        st.warning(f"Up to {SENTENCES} sentences at once; the other {len(lines) - SENTENCES:,} are left out.")
+    return tuple(lines[:SENTENCES])
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What is shown: the kind of vector, a layer (0: what enters the first), with or without the mean, kind of map."""
+
+    pool: Pool
+    layer: int
+    centred: bool
+    map: str
+
+
+def embed(keys: Sequence[str], texts: Sequence[str]) -> tuple[Found, Choice]:
+    """The sentences under each model, and what to show of them; a model that cannot says why in its place."""
+    controls = st.container(horizontal=True, vertical_alignment="bottom", gap="medium")
+    with controls:
+        pool = st.segmented_control(
+            "Vector", list(POOLS), format_func=POOLS.__getitem__, default="mean", key="pool", bind="query-params",
+            required=True,
+        )  # fmt: skip
+    found = {}
+    for key in keys if texts else ():
+        with shared.sentences():
+            model = opened.load(key)
+            question = ("sentences", tuple(texts), pool)
+            embedded = shared.ask(model, question, lambda model: analysis.embed(model, texts, pool=pool or "mean"))
+            found[key] = (model, embedded.value)
+    if not keys:
+        st.info("Choose at least one model in the sidebar.")
+    elif not texts:
+        st.info("The box is empty. Write some sentences, one a line.")
+    deepest = max((one.depth for _, one in found.values()), default=1)
+    with controls:
+        layer = st.slider(
+            "Layer", 0, deepest, deepest, key="layer", bind="query-params", width=240,
+            help="0: what enters the first layer. A model of fewer layers shows its last.",
+        )  # fmt: skip
+        kind = "PCA"
+        if analysis.has_umap():
+            kind = st.segmented_control(
+                "Map", ["PCA", "UMAP"], default="PCA", key="map", bind="query-params", required=True,
+                help="The first UMAP of a server is compiled, which may take a minute.",
+            )  # fmt: skip
+        centred = st.toggle(
+            "Take the mean away", key="centred", bind="query-params", help="Of all sentences, from each of them."
+        )
+    return found, Choice(pool or "mean", layer, centred, kind or "PCA")
+
+
+def show(found: Found, choice: Choice) -> None:
+    """Similarity and map of every model, in one layer."""
+    if not found:
+        return
+    look = shared.look()
+    texts = next(iter(found.values()))[1].texts
+    st.markdown("\n".join(f"{number}. {markdown(text)}" for number, text in enumerate(texts, 1)))
+    st.html(view.style(look))
+    keys = list(found)
+    for start in range(0, len(keys), COLUMNS):
+        some = keys[start : start + COLUMNS]
+        for key, column in zip(some, st.columns(COLUMNS if keys[1:] else 1, gap="medium"), strict=False):
+            model, one = found[key]
+            at = min(choice.layer, one.depth)
+            row = view.Row(opened.title(key), model.family.name)
+            heading = model_heading(row.title, row.family, head=None, facts=[f"layer {at} of {one.depth}"], look=look)
+            with column:
+                st.html(heading + view.similarity_table(one.similarity(at, centred=choice.centred), row, look))
+                if len(texts) > 1:
+                    plane = _plane(model, one, at, choice.map)
+                    st.plotly_chart(
+                        view.plane(plane, texts, row, look), theme=None, config=CONFIG, key=f"plane-{key}",
+                        alt=view.plane_alternative(plane, row),
+                    )  # fmt: skip
+
+
+def _plane(model: Model, one: Embedded, row: int, kind: str) -> Plane:
+    if kind == "PCA" or len(one.texts) < 4:
+        return analysis.pca(one.vectors[row])
+    question = ("umap", one.texts, row, one.vectors[row].tobytes())
+    return shared.ask(model, question, lambda _: analysis.umap(one.vectors[row])).value
+
+
+def findings(found: Found, choice: Choice) -> None:
+    """What can be read from the tables, and the mean similarity layer after layer."""
+    if not found or len(next(iter(found.values()))[1].texts) < 2:
+        return
+    lines = []
+    for key, (_, one) in found.items():
+        cosines = one.similarity(one.depth, centred=choice.centred)
+        pairs = list(zip(*np.triu_indices(len(one.texts), 1), strict=True))
+        most = max(pairs, key=lambda pair: cosines[pair])
+        least = min(pairs, key=lambda pair: cosines[pair])
+        said = f"{markdown(opened.title(key))}: most alike are {most[0] + 1} and {most[1] + 1} ({cosines[most]:.2f})"
+        if most != least:
+            said += f", least {least[0] + 1} and {least[1] + 1} ({cosines[least]:.2f})"
+        lines.append(f"{said}.")
+    st.markdown("In the last layer: " + " ".join(lines))
+    curves = [
+        (
+            view.Row(opened.title(key), model.family.name),
+            [one.mean_similarity(row, centred=choice.centred) for row in range(one.depth + 1)],
+        )
+        for key, (model, one) in found.items()
+    ]
+    said = "; ".join(f"{row.title}: {', '.join(f'{x:.2f}' for x in values)}" for row, values in curves)
+    st.plotly_chart(
+        view.mean_curves(curves, shared.look()), theme=None, config=CONFIG, key="means",
+        alt=f"Mean similarity of two sentences, from the embeddings to the last layer. {said}.",
+    )  # fmt: skip
+
+
+def take_away(found: Found, texts: Sequence[str], choice: Choice) -> None:
+    """Table, CSV, link and Python of the similarities."""
+    if found:
+        shared.take_away(
+            analysis.frame({key: one for key, (_, one) in found.items()}, centred=choice.centred),
+            name="sentences",
+            python=(
+                "import bortlab\nfrom bortlab.analysis import embeddings\n\n"
+                f"models = [{', '.join(map(opened.python, found))}]\ntexts = {list(texts)!r}\n"
+                f"found = {{model.key: embeddings.embed(model, texts, pool={choice.pool!r}) for model in models}}\n"
+                f"print(embeddings.frame(found, centred={choice.centred}))\n"
+            ),
+        )

@@ -1,0 +1,153 @@
+"""The parts of the Layers page that tell which words surprise which model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import streamlit as st
+
+from bortlab.analysis import surprise as analysis
+from bortlab.analysis.surprise import Surprise
+from bortlab.model import Model
+from bortlab.ui import fitting, opened, shared
+from bortlab.views import layers as view
+from bortlab.views.escape import markdown
+
+WORDS = 40
+"""Words that are scored at most; the rest of the text is read."""
+WORK = 4e11
+"""Multiplications and additions that one model may take: about ten seconds of one core."""
+
+EXPLANATION = """
+**Each word is masked in turn**, and the model asked how likely it is from all the words around, before and after:
+`-log₂ p(word | rest)` **bits**. 1 bit is a coin's, 10 bits one in a thousand. Their sum over the text is its
+pseudo-log-likelihood (Salazar et al. 2020, arXiv 1910.14659).
+
+* A word of several pieces is masked from the piece on that is asked for to the word's end; its earlier pieces are seen
+  (Kauf and Ivanova 2023, arXiv 2305.10588). Otherwise the word would give itself away.
+* **Pseudo-perplexity** is `exp` of the mean surprise of a *piece*. Each tokenizer has pieces of its own, so it does not
+  compare models with different vocabularies. **Bits per character** and **per word** do: all read the same characters.
+* Bort alone tells upper from lower case, so it has more to guess.
+* Blanks stay blank and are not counted. This is no probability of the text: each word is guessed knowing all others.
+"""
+
+Found = Mapping[str, tuple[Model, Surprise]]
+
+
+def score(keys: Sequence[str], text: str) -> Found:
+    """How each model finds each word; a model that cannot say why in its place."""
+    found, loaded = {}, {}
+    for key in keys:
+        with shared.sentences():
+            loaded[key] = opened.load(key)
+    most = min([_affordable(model, text) for model in loaded.values()], default=WORDS)
+    for key, model in loaded.items():
+        with shared.sentences():
+            score = shared.ask(
+                model, ("surprise", text, most), lambda model: analysis.surprise(model, text, most=most)
+            ).value
+            found[key] = (model, score)
+    if not keys:
+        st.info("Choose at least one model in the sidebar.")
+    elif not any(one.words for _, one in found.values()):
+        st.info("There is no word to score. Write a sentence.")
+    return {key: (model, one) for key, (model, one) in found.items() if one.words}
+
+
+def _affordable(model: Model, text: str) -> int:
+    """How many words of a text can be scored without long waiting; each costs a pass over the whole text."""
+    blocks = [model.network.block(index) for index in range(model.config.depth)]
+    weights = sum(parameter.numel() for block in blocks for parameter in block.parameters())
+    return min(WORDS, max(1, int(WORK / (2 * weights * len(model.encode(text))))))
+
+
+def show(found: Found) -> None:
+    """A table of words and models."""
+    if not found:
+        return
+    look = shared.look()
+    left_out = max(one.left_out for _, one in found.values())
+    most = max(len(one.words) for _, one in found.values())
+    if left_out:
+        st.info(
+            f"The first {most} words are scored; {left_out:,} more are read as far as a model reads, but not scored."
+        )
+    for key, (model, _) in found.items():
+        if model.heads["masked-lm"] == "random":
+            st.warning(f"The head of {markdown(opened.title(key))} is random, so its numbers mean nothing.", icon="⚠️")
+            fitting.about_head(model)
+    rows = [(view.Row(opened.title(key), model.family.name), one) for key, (model, one) in found.items()]
+    st.html(view.style(look) + view.surprise_table(rows, look))
+    st.caption("Bits: the fewer, the better a word could be guessed. Point at a cell for its probability and pieces.")
+
+
+def findings(found: Found) -> None:
+    """What can be read from the table, and the sums."""
+    if not found:
+        return
+    scores = {key: one for key, (_, one) in found.items()}
+    bits = {key: one.bits_per_character for key, one in scores.items()}
+    low, high = min(bits, key=bits.__getitem__), max(bits, key=bits.__getitem__)
+    lines = [f"{_name(low)} is least surprised, with {bits[low]:.2f} bits a character."]
+    if low != high:
+        lines = [f"{lines[0][:-1]}; most is {_name(high)}, with {bits[high]:.2f}."]
+    known = [(word, key) for key, one in scores.items() for word in one.words if word.known]
+    if known:
+        word, key = max(known, key=lambda pair: pair[0].bits)
+        lines.append(f"The hardest word is {_bold(word.word.text)} for {_name(key)}, {word.bits:.1f} bits.")
+    apart = analysis.disagreements(scores)
+    if apart and apart[0].spread > 0:
+        first, *others = apart[:3]
+        low, high = min(first.bits, key=first.bits.__getitem__), max(first.bits, key=first.bits.__getitem__)
+        then = f"; then on {shared.names([_bold(other.word.text) for other in others])}" if others else ""
+        lines.append(
+            f"The models disagree most on {_bold(first.word.text)}: {first.bits[low]:.1f} bits for {_name(low)}, "
+            f"{first.bits[high]:.1f} for {_name(high)}{then}."
+        )
+    unknown = {key: [word.word.text for word in one.words if not word.known] for key, one in scores.items()}
+    lines += [
+        f"{_name(key)} cannot write {shared.names([_bold(word) for word in words[:3]])}, so its sums say little."
+        for key, words in unknown.items()
+        if words
+    ]
+    st.markdown(" ".join(lines))
+    st.dataframe(
+        analysis.summary(scores),
+        hide_index=True,
+        width="stretch",
+        column_config={
+            "model": "Model",
+            "bits per character": st.column_config.NumberColumn("Bits per character", format="%.2f"),
+            "bits per word": st.column_config.NumberColumn("Bits per word", format="%.2f"),
+            "pseudo-perplexity": st.column_config.NumberColumn(
+                "Pseudo-perplexity", format="%.1f", help="Of a piece: compares models of one vocabulary only."
+            ),
+            "pseudo-log-likelihood": st.column_config.NumberColumn("Pseudo-log-likelihood", format="%.1f"),
+            "words": "Words", "pieces": "Pieces", "characters": "Characters",
+        },
+        alt="How surprised each model is by the whole text",
+    )  # fmt: skip
+
+
+def _bold(word: str) -> str:
+    return f"**{markdown(word)}**"
+
+
+def _name(key: str) -> str:
+    return markdown(opened.title(key))
+
+
+def take_away(found: Found, text: str) -> None:
+    """Table, CSV, link and Python of the surprise."""
+    if found:
+        most = max(len(one.words) for _, one in found.values())
+        shared.take_away(
+            analysis.frame({key: one for key, (_, one) in found.items()}),
+            name="surprise",
+            python=(
+                "import bortlab\nfrom bortlab.analysis import surprise\n\n"
+                f"models = [{', '.join(map(opened.python, found))}]\n"
+                f"found = {{model.key: surprise.surprise(model, {text!r}, most={most}) for model in models}}\n"
+                "print(surprise.frame(found))\nprint(surprise.summary(found))\n"
+            ),
+        )

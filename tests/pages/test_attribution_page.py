@@ -1,0 +1,216 @@
+"""The Attribution page through Streamlit's test runner: any text, any link, all views, numbers as the library's."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit.runtime.pages_manager import PagesManager
+from streamlit.testing.v1 import AppTest
+
+from bortlab import registry
+from bortlab.analysis import attribution as analysis
+from bortlab.analysis.attribution import work
+from bortlab.jobs import Job, Status
+from bortlab.ui import attribution as ui
+from bortlab.ui import shared
+from bortlab.ui.startup import bundled
+from bortlab.views.escape import markdown
+
+ROOT = Path(__file__).parents[2]
+TEXT = "Paris is the [MASK] of France."
+
+HOSTILE = {
+    "empty": "",
+    "spaces": " \t\n ",
+    "10,000 words": "word " * 10_000,
+    "one long word": "x" * 15_000,
+    "surrogates": "a\ufffdb \U0010ffff",
+    "script": "</script><script>alert(1)</script>",
+    "image": "<img src=x onerror=alert(1)>",
+    "special tokens": "<s> </s> <pad> <unk> <mask> [CLS] [SEP] [PAD] [UNK] [MASK]",
+    "icons": ":smile: :material/home: :red[x] $x$ ![](http://x/y.png)",
+    "emoji": "😀 👩🏽‍🚀 🏳️‍🌈",
+    "right to left": "שלום [MASK] مرحبا \u202etxet\u202c",
+    "marks": "e" + "\u0301" * 500,
+    "control characters": "a\x01\x08\x1b[31m\x7f\x85",
+    "spreadsheet": "=1+1 @x +1 -1",
+    "ideographs": "日本語のテスト",
+}
+
+
+@pytest.fixture(autouse=True)
+def frame_of_the_lab(monkeypatch: pytest.MonkeyPatch) -> None:
+    """AppTest forgets before every run that app.py has called st.navigation; a server does not."""
+    start = PagesManager.__init__
+
+    def started(self: PagesManager, *args: Any, **kwargs: Any) -> None:
+        start(self, *args, **kwargs)
+        PagesManager.uses_pages_directory = False
+
+    monkeypatch.setattr(PagesManager, "uses_pages_directory", False)
+    monkeypatch.setattr(PagesManager, "__init__", started)
+
+
+def lab(**query: Any) -> AppTest:
+    """The page, with these values in the link."""
+    at = AppTest.from_file(ROOT / "app.py", default_timeout=180)
+    at.query_params.update(query)
+    at.switch_page("pages/attribution.py")
+    return check(at.run())
+
+
+def check(at: AppTest) -> AppTest:
+    """What holds at any time."""
+    assert not at.exception and at.caption[-1].value == shared.FOOTER and len(at.title) == 1
+    assert not any("went wrong" in e.value for e in at.error), [e.value for e in at.error]
+    for element in elements(at._tree):
+        if element.type == "dataframe":
+            assert element.proto.alt.strip()
+        if element.type in ("markdown", "caption", "info", "warning", "error"):
+            for mark in ("![", ":material/home:", "$x$", ":red[", "<script"):
+                assert mark not in element.value
+        if element.type == "html":
+            assert "<script" not in element.proto.body and "<img" not in element.proto.body
+    return at
+
+
+def elements(block: Any) -> Iterator[Any]:
+    """Everything on the page."""
+    for child in getattr(block, "children", {}).values():
+        yield child
+        yield from elements(child)
+
+
+def strips(at: AppTest) -> list[str]:
+    """The coloured words of each model."""
+    found = [e.proto.body for e in elements(at._tree) if e.type == "html" and "<ol" in e.proto.body]
+    return [body[body.index("<ol") :] for body in found]
+
+
+def charts(at: AppTest) -> list[Any]:
+    return [e for e in elements(at._tree) if e.type == "plotly_chart"]
+
+
+def test_every_model_has_its_coloured_words_at_once() -> None:
+    at = lab(text=TEXT)
+    assert not at.error and not at.warning and not at.info
+    assert len(strips(at)) == len(bundled()) and len(charts(at)) == len(bundled()) + 1
+    for body in strips(at):
+        assert 'aria-label="France: ' in body and body.count('tabindex="0"') == 6
+        assert body.count("ba-kept") == 3  # template and blank
+    assert any("counts most" in e.value for e in at.markdown)
+    assert sum("completeness error" in e.value for e in at.caption) == len(bundled())
+
+
+def test_the_table_holds_what_the_library_finds() -> None:
+    key = bundled()[0]
+    at = lab(text=TEXT, models=key, method="Input x Gradient", scale="logit")
+    model = registry.load(key)
+    encoding = model.encode(TEXT)
+    target = analysis.token(model, encoding, scale="logit")
+    expected = analysis.attribute(model, encoding, target, method="input-x-gradient")
+    counts = at.dataframe[0].value["counts"]
+    assert counts.dropna().tolist() == pytest.approx([float(expected.values[n]) for n in expected.own], rel=1e-4)
+
+
+def test_python_of_the_page_gives_the_pages_numbers(capsys: pytest.CaptureFixture[str]) -> None:
+    at = lab(text=TEXT, models=bundled()[-1], method="Feature Ablation", why="city")
+    exec(next(e.value for e in at.code if "import bortlab" in e.value), {})
+    printed = [float(line.split()[-1]) for line in capsys.readouterr().out.strip().splitlines()]
+    counts = at.dataframe[0].value["counts"].dropna().tolist()
+    assert printed == pytest.approx(counts, abs=1e-3)
+
+
+@pytest.mark.parametrize("view", ui.VIEWS)
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+def test_any_text_is_survived(text: str, view: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ui, "LONGEST_S", 0.3)  # what takes long is offered as a job
+    at = lab(text=text, view=view, models=bundled()[:2])
+    assert at.text_input(key="text").value == text
+    said = [*at.error, *at.info, *at.warning]
+    assert charts(at) or said
+
+
+@pytest.mark.parametrize("inside", ui.INSIDE)
+def test_inside_the_models(inside: str) -> None:
+    at = lab(text=TEXT, view="Layers", inside=inside)
+    assert not at.error and not at.warning
+    expected = len(bundled())
+    if inside == "Heads":
+        expected += 1  # ConvBERT's halves
+    elif inside == "Kernels":
+        expected = 1
+    assert len(charts(at)) == expected
+    assert len(at.info) == (len(bundled()) - 1 if inside == "Kernels" else 0)
+
+
+def test_all_methods_and_their_agreement() -> None:
+    at = lab(text=TEXT, view="Methods", models=bundled()[0])
+    assert not at.error and len(charts(at)) == 2
+    rows = at.dataframe[0].value
+    assert set(rows["method"]) == {method.title for method in analysis.METHODS.values()}
+    assert any("rank correlation" in e.value for e in at.markdown)
+
+
+def test_a_contrast_and_words_that_cannot_be_asked() -> None:
+    key = bundled()[0]
+    at = lab(text=TEXT, models=key, why="capital", **{"not": "city"})
+    assert not at.error and any("against" in body.proto.body for body in elements(at._tree) if body.type == "html")
+    for why in ("unbelievably", "😀", "<b>x</b>"):
+        at = lab(text=TEXT, models=key, why=why)
+        assert len(at.error) == 1 and not charts(at)
+
+
+def test_without_a_blank_the_text_as_a_whole_is_explained() -> None:
+    at = lab(text="Paris is here.", models=bundled()[-1])
+    assert not at.error and len(charts(at)) == 1
+    at = lab(text="Paris is here.", models=bundled()[-1], method="Attention rollout")
+    assert len(at.error) == 1
+    at = lab(text="Paris is here.", models=bundled()[-1], view="Layers")
+    assert len(at.error) == 1
+
+
+def test_more_steps_are_offered_where_the_sum_is_off() -> None:
+    at = lab(text=TEXT, models="convbert-mini", steps="20")
+    button = next(b for b in at.button if "steps" in b.label)
+    more = int(re.findall(r"\d+", button.label)[0])
+    check(button.click().run())
+    assert at.selectbox(key="steps").value == more == 100
+
+
+def test_what_takes_long_is_a_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Offered, then shown while it runs, cancelled, and used when it is done."""
+    state: dict[str, Any] = {"status": None, "found": {}}
+    monkeypatch.setattr(ui, "LONGEST_S", 0.0)
+    monkeypatch.setattr(ui, "POLL_S", 1000.0)
+    monkeypatch.setattr(Job, "status", lambda self: state["status"])
+    monkeypatch.setattr(Job, "start", lambda self: state.update(status=Status("running", 0.4, "LIME: 12 passes.")))
+    monkeypatch.setattr(Job, "cancel", lambda self: state.update(status=Status("cancelled", message="Cancelled.")))
+    monkeypatch.setattr(work, "result", lambda job, model: state["found"])
+    key = bundled()[0]
+    at = lab(text=TEXT, models=key, method="LIME")
+    assert not charts(at)
+    check(at.button[0].click().run())
+    assert [e.proto.text for e in elements(at._tree) if e.type == "progress"] == [
+        f"{registry.find(key)[1].title}: {markdown('LIME: 12 passes.')}"
+    ]
+    check(next(b for b in at.button if b.label == "Cancel").click().run())
+    assert any("Cancelled" in e.value for e in at.info)
+    model = registry.load(key)
+    encoding = model.encode(TEXT)
+    target = analysis.token(model, encoding, scale="log-probability")
+    found = analysis.attribute(model, encoding, target, method="lime")
+    state |= {"status": Status("done"), "found": {"lime": work.Checked(found)}}
+    check(at.run())
+    assert len(strips(at)) == 1 and len(charts(at)) == 1
+
+
+def test_trust_says_how_far() -> None:
+    at = lab(text=TEXT, models=bundled()[0], view="Trust", method="KernelSHAP")
+    assert not at.error and len(charts(at)) == 1
+    assert any("Comprehensiveness" in e.value for e in at.markdown)
+    assert any("random weights" in e.value and "Other seeds" in e.value for e in at.caption)
