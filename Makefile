@@ -9,8 +9,10 @@ PORT ?= 8501
 app: $(VENV)/.app
 	OMP_WAIT_POLICY=PASSIVE MALLOC_ARENA_MAX=2 $(BIN)/streamlit run app.py --server.port $(PORT)
 
+# On all cores, but for the visitors who measure the server: they want it for themselves.
 test: $(VENV)/.tests
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile -m "not load" $(ARGS)
+	$(if $(ARGS),,$(BIN)/python -m pytest -m load tests/load)
 
 lint: $(VENV)/.tests
 	$(BIN)/ruff check .

@@ -7,26 +7,29 @@ before anything is built or read, no key of config.json and no pickle can run co
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import os
+import pickletools
 import re
 import shutil
-import stat
 import uuid
 import zipfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from bortlab.files import UnsafeFileError, regular_file
 from bortlab.models import FAMILIES, Config, ConfigError, Family, Network
+from bortlab.models.base import DEFAULT_LABELS, HEADS, TASKS
 
 if TYPE_CHECKING:
     from bortlab.tokenization import Tokenizer
@@ -34,17 +37,11 @@ if TYPE_CHECKING:
 MAX_PARAMETERS = 1_500_000_000
 """A network with more parameters than this is refused before it is built; the largest published one here has 0.34e9."""
 MAX_CONFIG_BYTES = 100_000
-MAX_HEADER_BYTES = 10_000_000
+MAX_HEADER_BYTES = 2_000_000
+"""Of the list of tensors in a file or an index. Real ones have 100 bytes a tensor, and some hundred tensors."""
 MAX_CONFIG_DEPTH = 20
 SEED = 0
 """Seed of the weights that a head gets where a file has none for it."""
-
-HEADS: Mapping[str, tuple[str, tuple[str, ...]]] = {
-    "masked-lm": ("masked_lm", ("dense.weight", "dense.bias", "norm.weight", "norm.bias", "bias")),
-    "pooler": ("pooler", ("dense.weight", "dense.bias")),
-    "sentence-order": ("order", ("weight", "bias")),
-}
-"""Heads by name: the network's attribute and its tensors. A file may lack one, or have one too many."""
 
 _DROPPED_KEYS = re.compile(
     r"auto_map|custom_pipelines|quantization_config|transformers_weights|.*implementation.*"  # may choose or run code
@@ -52,7 +49,14 @@ _DROPPED_KEYS = re.compile(
 )
 _FIXED_KEYS = {"is_decoder": False, "add_cross_attention": False, "position_embedding_type": "absolute"}
 _FAMILY_KEY = "bortlab_family"
+_INDEX = "model.safetensors.index.json"
+_PICKLE_INDEX = "pytorch_model.bin.index.json"
+_TWO_OUTPUTS = ("pre-training", "question-answering")  # transformers gives these heads as many as there are labels
 _BUFFERS = ("embeddings.position_ids", "embeddings.token_type_ids")
+_PICKLED = re.compile(
+    r"collections OrderedDict|torch\._utils _rebuild_\w+|torch(\.storage)? \w+Storage|torch (Size|[a-z]\w*)"
+)
+"""What a pickled state dict names: tensors' parts. torch would also call bytearray and Tensor, of any size."""
 _LEGACY_SUFFIXES = {".gamma": ".weight", ".beta": ".bias"}
 
 
@@ -65,8 +69,8 @@ class Loaded:
     """A network with its weights, and what the file said about them.
 
     network: in eval mode, on the CPU, no parameter wants a gradient.
-    heads: for each head the network has ("masked-lm", "pooler", "sentence-order"), "trained" (it was in the file) or
-        "random" (it was not, so it got random weights).
+    heads: for each head the network has (names of models.base.HEADS), "trained" (it was in the file) or "random" (it
+        was not, so it got random weights).
     missing: published names of the tensors that were given random weights for that reason.
     extra: names in the file that were not used: heads of other tasks, tied copies, buffers.
     """
@@ -82,24 +86,10 @@ class Loaded:
 
 def _file(folder: Path, name: str, limit: int | None = None) -> Path:
     """The real path of a regular file that lies in `folder`, links resolved; CheckpointError if it is anything else."""
-    path = folder / name
     try:
-        root, real = folder.resolve(strict=True), path.resolve(strict=True)
-        about = real.stat()
-    except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: a loop of links; ValueError: a NUL in the name
-        raise CheckpointError(f"Cannot open {path}: {error}.") from error
-    roots = [root]
-    if (
-        root.parent.name == "snapshots"
-    ):  # the Hugging Face cache keeps the files in "blobs": the repository's or its own
-        roots += [root.parents[1] / "blobs", root.parents[2] / "blobs"]
-    if not any(real.is_relative_to(allowed) for allowed in roots):
-        raise CheckpointError(f"{path} is a link that leaves the folder, to {real}. Put the file itself there.")
-    if not stat.S_ISREG(about.st_mode):
-        raise CheckpointError(f"{path} is not a regular file.")
-    if limit is not None and about.st_size > limit:
-        raise CheckpointError(f"{path} has {about.st_size:,} bytes, expected at most {limit:,}.")
-    return real
+        return regular_file(folder, name, limit)
+    except UnsafeFileError as error:
+        raise CheckpointError(str(error)) from error
 
 
 def _depth(value: object) -> int:
@@ -173,7 +163,10 @@ def _publish(family: Family, name: str) -> str:
 
 
 def published_names(family: Family, network: Network) -> dict[str, str]:
-    """Our name -> the published name, for each tensor of the network. No two share a published name."""
+    """Our name -> the published name, for each tensor of the network. No two share a published name.
+
+    Heads of different tasks may: what "classifier.weight" is depends on the class that wrote it.
+    """
     names = {ours: _publish(family, ours) for ours in network.state_dict()}
     if len(set(names.values())) != len(names):
         raise CheckpointError(f"The renames of {family.title} give one name to several tensors: mend the family.")
@@ -224,16 +217,47 @@ def _open_safetensors(paths: Iterable[Path]) -> Iterator[_Weights]:
         yield _Weights(shapes, lambda name: holders[name].get_tensor(name))
 
 
+def _screen(path: Path, file: IO[bytes], number: int) -> None:
+    """Refuse pickles, one after the other in a file, that name anything but tensors' parts; nothing of them is run."""
+    for _ in range(number):
+        for operation, argument, _ in pickletools.genops(file):
+            named = operation.name in ("GLOBAL", "INST") and not _PICKLED.fullmatch(str(argument))
+            if named or operation.name in ("STACK_GLOBAL", "BYTEARRAY8", "EXT1", "EXT2", "EXT4"):
+                what = str(argument or operation.name)[:100]
+                raise CheckpointError(f"{path} cannot be read: it names {what!r}, which is no part of a tensor.")
+
+
 @contextmanager
-def _open_pickle(path: Path, limit: int) -> Iterator[_Weights]:
+def _open_pickles(paths: Iterable[Path], limit: int) -> Iterator[_Weights]:
+    """One or more pytorch_model.bin as one."""
+    state: dict[str, Tensor] = {}
+    for path in paths:
+        more = _unpickle(path, limit - sum(tensor.nbytes for tensor in state.values()))
+        if twice := state.keys() & more.keys():
+            raise CheckpointError(f"{path}: tensor {min(twice)} stands in another file of the folder too.")
+        state |= more
+    shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
+    # contiguous() and clone(): the parts of one storage, or a view that repeats one number, become memory of their own.
+    yield _Weights(shapes, lambda name: state.pop(name).detach().contiguous().clone())
+
+
+def _unpickle(path: Path, limit: int) -> dict[str, Tensor]:
     """A pytorch_model.bin, by torch's weights-only reader, which builds tensors and calls nothing else."""
     size = path.stat().st_size
-    if zipfile.is_zipfile(path):
+    if size <= limit and zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
             size = max(size, sum(member.file_size for member in members))
             if any(member.compress_type != zipfile.ZIP_STORED for member in members):
                 raise CheckpointError(f"{path} is compressed inside, which torch never does. It was not read.")
+            pickles = [member for member in members if member.filename.endswith(".pkl")]
+            if len(pickles) != 1 or pickles[0].file_size > MAX_HEADER_BYTES:
+                raise CheckpointError(f"{path}: expected one list of tensors of at most {MAX_HEADER_BYTES:,} bytes.")
+            if size <= limit:
+                _screen(path, io.BytesIO(archive.read(pickles[0])), 1)
+    elif size <= limit:
+        with path.open("rb") as file:
+            _screen(path, file, 5)  # torch's older format: a mark, a version, a machine, the tensors, their storages
     if size > limit:
         raise CheckpointError(f"{path} holds {size:,} bytes, expected at most {limit:,} for this configuration.")
     state = torch.load(path, map_location="cpu", weights_only=True, mmap=False)
@@ -243,19 +267,24 @@ def _open_pickle(path: Path, limit: int) -> Iterator[_Weights]:
         plain = isinstance(tensor, Tensor) and tensor.layout == torch.strided and tensor.device.type == "cpu"
         if not (isinstance(name, str) and plain):
             raise CheckpointError(f"{path}: {name!r} is not an ordinary tensor.")
-    shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
-    # contiguous() and clone(): the parts of one storage, or a view that repeats one number, become memory of their own.
-    yield _Weights(shapes, lambda name: state.pop(name).detach().contiguous().clone())
+    return state
 
 
-def _shards(folder: Path) -> list[Path]:
-    """The files that model.safetensors.index.json lists."""
-    index = "model.safetensors.index.json"
+def _shards(folder: Path, index: str) -> list[Path]:
+    """The files that an index lists."""
     listed = _read_json(folder, index, MAX_HEADER_BYTES).get("weight_map")
     names = {str(name) for name in listed.values()} if isinstance(listed, dict) else set()
-    if not names or any(Path(name).name != name or not name.endswith(".safetensors") for name in names):
-        raise CheckpointError(f"{folder / index}: weight_map must name *.safetensors files of this folder.")
+    kind = Path(index.removesuffix(".index.json")).suffix
+    if not names or any(Path(name).name != name or not name.endswith(kind) for name in names):
+        raise CheckpointError(f"{folder / index}: weight_map must name *{kind} files of this folder.")
     return [_file(folder, name) for name in sorted(names)]
+
+
+def _pickles(folder: Path) -> list[Path]:
+    """pytorch_model.bin, or its shards; none where there is neither."""
+    if os.path.lexists(folder / "pytorch_model.bin"):
+        return [_file(folder, "pytorch_model.bin")]
+    return _shards(folder, _PICKLE_INDEX) if os.path.lexists(folder / _PICKLE_INDEX) else []
 
 
 @contextmanager
@@ -264,12 +293,14 @@ def _open_weights(folder: Path, limit: int) -> Iterator[_Weights]:
     try:
         if os.path.lexists(folder / "model.safetensors"):
             opened = _open_safetensors([_file(folder, "model.safetensors")])
-        elif os.path.lexists(folder / "model.safetensors.index.json"):
-            opened = _open_safetensors(_shards(folder))
-        elif os.path.lexists(folder / "pytorch_model.bin"):
-            opened = _open_pickle(_file(folder, "pytorch_model.bin"), limit)
+        elif os.path.lexists(folder / _INDEX):
+            opened = _open_safetensors(_shards(folder, _INDEX))
+        elif paths := _pickles(folder):
+            opened = _open_pickles(paths, limit)
         else:
-            raise CheckpointError(f"{folder} has no weights: expected model.safetensors, shards or pytorch_model.bin.")
+            raise CheckpointError(
+                f"{folder} has no weights: expected model.safetensors or pytorch_model.bin, or the shards of one."
+            )
         with opened as weights:
             yield weights
     except CheckpointError:
@@ -301,14 +332,16 @@ def load_network(
     """Load the weights of a folder, strictly: each tensor of the file is used or known to be useless, none is missing.
 
     Tied copies must equal what they copy. Heads that the task does not use are left out; a head that the file lacks
-    altogether gets random weights (see Loaded). Raises CheckpointError, and then names the tensors, for anything else:
-    missing, unexpected or mis-shaped tensors, numbers that are not finite, files that are damaged or no weights at all.
+    altogether, or has for another task by its config.json's architectures, gets random weights (see Loaded). Raises
+    CheckpointError, and then names the tensors, for anything else: missing, unexpected or mis-shaped tensors, numbers
+    that are not finite, files that are damaged or no weights at all.
     """
     network = meta_network(family, config, task)
     expected = {ours: tuple(tensor.shape) for ours, tensor in network.state_dict().items()}
     limit = 16 * sum(math.prod(shape) for shape in expected.values()) + MAX_HEADER_BYTES  # float64, and all of it tied
     with _open_weights(folder, limit) as weights:
-        plan = _plan(f"The weights in {folder} do not fit {family.title}, task {task}", family, network, weights.shapes)
+        what = f"The weights in {folder} do not fit {family.title}, task {task}"
+        plan = _plan(what, family, network, weights.shapes, _written_for(family, config))
         state: dict[str, Tensor] = {}
         for ours, name in plan.sources.items():
             state[ours] = _read(weights, name, dtype)
@@ -327,6 +360,23 @@ def load_network(
     return Loaded(network, plan.heads, missing, extra)
 
 
+def check_weights(folder: Path, family: Family, config: Config, *, task: str = "masked-lm") -> None:
+    """What `load_network` would find wrong with names, shapes and sizes, found without reading a tensor.
+
+    So a folder that promises much more than it holds costs nobody any memory.
+    """
+    network = meta_network(family, config, task)
+    if any(os.path.lexists(folder / name) for name in ("model.safetensors", _INDEX)):
+        with _open_weights(folder, 0) as weights:
+            what = f"The weights in {folder} do not fit {family.title}, task {task}"
+            _plan(what, family, network, weights.shapes, _written_for(family, config))
+    elif paths := _pickles(folder):
+        size = sum(path.stat().st_size for path in paths)
+        least = 2 * network.embeddings.words.weight.numel()  # in float16, and the largest of its tensors alone
+        if size + MAX_HEADER_BYTES < least:  # what is only a little too small, the reader tells better
+            raise CheckpointError(f"The weights in {folder} have {size:,} bytes, and their words alone need {least:,}.")
+
+
 @dataclass(frozen=True, slots=True)
 class _Plan:
     """Where each tensor of a network comes from, by our names.
@@ -340,11 +390,28 @@ class _Plan:
     heads: dict[str, str]
 
 
-def _plan(what: str, family: Family, network: Network, shapes: Mapping[str, tuple[int, ...]]) -> _Plan:
+def _written_for(family: Family, config: Config) -> str | None:
+    """The task of the class that wrote a folder, by its config.json; None where it does not say one of ours."""
+    said = config.extra.get("architectures")
+    name = said[0] if isinstance(said, list) and said else None
+    stem = family.architecture.removesuffix(TASKS["masked-lm"])
+    return next((task for task in family.tasks if name == stem + TASKS[task]), None)
+
+
+def _head_names(family: Family, config: Config) -> dict[str, list[str]]:
+    """Our names of the tensors of every head that the family may have."""
+    with torch.device("meta"):
+        heads = {head: family.network.head(head, config) for head in HEADS}
+    return {head: [f"{HEADS[head]}.{name}" for name in module.state_dict()] for head, module in heads.items()}
+
+
+def _plan(
+    what: str, family: Family, network: Network, shapes: Mapping[str, tuple[int, ...]], written_for: str | None
+) -> _Plan:
     """Match the tensors of a file (name -> shape) with a network's; CheckpointError, led by `what`, on a misfit."""
     expected = {ours: tuple(tensor.shape) for ours, tensor in network.state_dict().items()}
     theirs = published_names(family, network)
-    heads = {head: [f"{part}.{name}" for name in names] for head, (part, names) in HEADS.items()}
+    heads = _head_names(family, network.config)
     known = {
         *theirs.values(),
         *family.tied,
@@ -352,13 +419,15 @@ def _plan(what: str, family: Family, network: Network, shapes: Mapping[str, tupl
         *(_publish(family, ours) for names in heads.values() for ours in names),
     }
     found = _canonical(family, shapes, known)
-    sources = {ours: found[name] for ours, name in theirs.items() if name in found}
+    others = set(family.network.tasks[written_for]) if written_for else set()
+    foreign = {_publish(family, ours) for head in others for ours in heads[head] if ours not in expected}
+    sources = {ours: found[name] for ours, name in theirs.items() if name in found and name not in foreign}
     # Without a masked-LM head nobody asks what the decoder is. With one, a file may keep the copy and not the original.
     tied = family.tied.items() if network.masked_lm is not None else ()
     copies = {ours: found[copy] for copy, ours in tied if copy in found}
     sources = copies | sources
 
-    present = {head: names for head, names in heads.items() if expected.keys() >= set(names)}
+    present = {head: heads[head] for head in family.network.tasks[network.task]}
     absent = {head for head, names in present.items() if not sources.keys() & set(names)}
     random = [ours for head in present if head in absent for ours in heads[head]]
     _check_names(
@@ -416,8 +485,6 @@ def _random(ours: str, shape: tuple[int, ...], config: Config, dtype: torch.dtyp
 
 # -- saving ------------------------------------------------------------------------------------------------------------
 
-_ARCHITECTURES = {"masked-lm": "ForMaskedLM", "pre-training": "ForPreTraining", "encoder": "Model"}
-
 
 def save(
     folder: Path,
@@ -442,8 +509,10 @@ def save(
         names[ours]: tensor.detach().to("cpu", dtype or tensor.dtype).contiguous()
         for ours, tensor in network.state_dict().items()
     }
+    if network.task in _TWO_OUTPUTS and len(config.labels) != len(DEFAULT_LABELS):
+        config = replace(config, labels=DEFAULT_LABELS)
     data = {key: value for key, value in config.to_dict().items() if not _DROPPED_KEYS.fullmatch(key)} | {
-        "architectures": [family.architecture.removesuffix("ForMaskedLM") + _ARCHITECTURES[network.task]],
+        "architectures": [family.architecture.removesuffix(TASKS["masked-lm"]) + TASKS[network.task]],
         "dtype": str(next(iter(tensors.values())).dtype).removeprefix("torch."),
         "tie_word_embeddings": True,
     }

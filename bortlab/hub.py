@@ -58,10 +58,12 @@ SPARE_BYTES = 50_000_000
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _ETAG = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")  # of git's blob, or of the content
 _REVISION = re.compile(r"\w[\w.-]*(/\w[\w.-]*)*", re.ASCII)
-_SHARD = re.compile(r"model[\w.-]*\.safetensors", re.ASCII)
+_SHARDS = {  # by the index that lists them
+    "model.safetensors.index.json": re.compile(r"model[\w.-]*\.safetensors", re.ASCII),
+    "pytorch_model.bin.index.json": re.compile(r"pytorch_model[\w.-]*\.bin", re.ASCII),
+}
 _TOKENIZERS = (("tokenizer.json",), ("vocab.txt",), ("vocab.json", "merges.txt"), ("spiece.model",))
 _TOKENIZER_FILES = ("special_tokens_map.json", "tokenizer_config.json", *(n for names in _TOKENIZERS for n in names))
-_INDEX = "model.safetensors.index.json"
 _LEGACY_OWNERS = ("albert", "google-bert")  # their repositories had no owner once, and are cached under that name
 _TRUE = ("1", "ON", "YES", "TRUE")
 
@@ -204,9 +206,10 @@ def _is_complete(snapshot: Path) -> bool:
     try:
         names = {path.name for path in snapshot.iterdir() if path.is_file()}
         chosen = _needed(names)
-        if _INDEX not in chosen:
+        index = next((name for name in chosen if name in _SHARDS), None)
+        if index is None:
             return True
-        with (snapshot / _INDEX).open("rb") as file:
+        with (snapshot / index).open("rb") as file:
             listed = json.loads(file.read(MAX_HEADER_BYTES))["weight_map"].values()
         return names.issuperset(listed)
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
@@ -222,15 +225,16 @@ def _needed(names: Collection[str]) -> tuple[str, ...]:
         raise LookupError("no config.json")
     if not any(all(name in names for name in files) for files in _TOKENIZERS):
         raise LookupError("no tokenizer (tokenizer.json, vocab.txt, vocab.json + merges.txt or spiece.model)")
-    shards = sorted(name for name in names if _SHARD.fullmatch(name))
-    if "model.safetensors" in names:
-        weights = ["model.safetensors"]
-    elif _INDEX in names and shards:
-        weights = [_INDEX, *shards]
-    elif "pytorch_model.bin" in names:
-        weights = ["pytorch_model.bin"]
+    for index, pattern in _SHARDS.items():
+        whole, shards = index.removesuffix(".index.json"), sorted(name for name in names if pattern.fullmatch(name))
+        if whole in names:
+            weights = [whole]
+            break
+        if index in names and shards:
+            weights = [index, *shards]
+            break
     else:
-        raise LookupError("no weights in a file that is read here (model.safetensors, its shards or pytorch_model.bin)")
+        raise LookupError("no weights in files that are read here (model.safetensors or pytorch_model.bin, or shards)")
     return ("config.json", *(name for name in _TOKENIZER_FILES if name in names), *weights)
 
 
@@ -321,7 +325,7 @@ def _files(repo_id: str, siblings: object) -> tuple[PlannedFile, ...]:
 
 def _limit(name: str) -> int:
     """Bytes that a file may have: what the readers accept."""
-    if name in ("config.json", _INDEX):
+    if name == "config.json" or name in _SHARDS:
         return MAX_CONFIG_BYTES if name == "config.json" else MAX_HEADER_BYTES
     return MAX_TOKENIZER_BYTES if name in _TOKENIZER_FILES else MAX_WEIGHTS_BYTES
 

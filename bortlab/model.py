@@ -8,7 +8,8 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -16,16 +17,24 @@ from itertools import chain
 from os import PathLike
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from bortlab.models import Config, Family, Network
+from bortlab.serving import cores
 from bortlab.tokenization import MASK, Encoding, Tokenizer
 from bortlab.trace import EncoderOutput, Trace
 
+if TYPE_CHECKING:
+    from bortlab import answers
+    from bortlab.training.corpus import Document
+
 PROVENANCES = ("trained", "fitted here", "random")
 """Where a head's weights come from."""
+HASHED = 2**22
+"""Numbers that are hashed at a time."""
 HEADS_KEY = "bortlab_heads"
 """The key of config.json under which `Model.save` keeps the provenance of the heads."""
 EXAMPLE = f"Paris is the {MASK} of France."
@@ -80,8 +89,7 @@ class FilledMask:
                 lines.append(f"blank {number}, characters {blank.start} to {blank.end}")
             rows = [(_visible(c.text), c.probability) for c in blank.candidates]
             width = max(len(text) for text, _ in rows)
-            percents = [f"{100 * p:5.1f} %" if p >= 5e-4 else "< 0.1 %" for _, p in rows]
-            lines += [f"  {text:<{width}}  {percent}" for (text, _), percent in zip(rows, percents, strict=True)]
+            lines += [f"  {text:<{width}}  {percent(probability)}" for text, probability in rows]
         return "\n".join(lines)
 
 
@@ -90,8 +98,8 @@ class Model:
     """A network in eval mode with its tokenizer; made by `bortlab.load`, or by `assemble` from a network of your own.
 
     heads: where each head comes from: "trained" | "fitted here" | "random". source: "bundled" | "hub" | "folder" |
-    "random weights". fingerprint: the same for the same weights, configuration and vocabulary, to key caches with.
-    n_bytes: memory of the weights.
+    "random weights". fingerprint: the same for the same weights, configuration, vocabulary and hub revision, to key
+    caches with. n_bytes: memory of the weights.
     """
 
     key: str
@@ -129,23 +137,26 @@ class Model:
         Probabilities are over the whole vocabulary of the network; ids that no piece stands for are never candidates.
         Raises NoMaskError for a text without mask, NoHeadError for a model loaded without masked-LM head.
         """
-        self._require_masked_lm()
+        self._require("masked-lm")
         check_whole("top_k", top_k, 1, self.config.vocab_size)
         encoding = self.encode(text, pair)
         if not encoding.mask_positions:
             raise NoMaskError(_no_mask(encoding, self.config.max_position_embeddings))
         with torch.inference_mode():
             hidden = self._run(encoding).hidden[0, list(encoding.mask_positions)]  # (blanks, hidden)
-            logits = self._finite(self.network.predict(hidden))  # (blanks, vocab)
-            scores = logits.to(torch.promote_types(logits.dtype, torch.float32)).log_softmax(-1)
-            best = scores.index_fill(-1, self._nameless, -torch.inf).topk(min(top_k, self._n_named))
+            ranked = self.candidates(self._finite(self.network.predict(hidden)), top_k)
         blanks = (
-            Blank(position, *encoding.offsets[position], tuple(map(self._candidate, ids, logs)))
-            for position, ids, logs in zip(
-                encoding.mask_positions, best.indices.tolist(), best.values.tolist(), strict=True
-            )
+            Blank(position, *encoding.offsets[position], best)
+            for position, best in zip(encoding.mask_positions, ranked, strict=True)
         )
         return FilledMask(encoding, tuple(blanks))
+
+    def candidates(self, logits: Tensor, top_k: int) -> tuple[tuple[Candidate, ...], ...]:
+        """For each row of masked-LM logits (rows, vocab) the `top_k` most probable pieces, as `fill_mask` has them."""
+        scores = logits.to(torch.promote_types(logits.dtype, torch.float32)).log_softmax(-1)
+        best = scores.index_fill(-1, self.nameless, -torch.inf).topk(min(top_k, self._n_named))
+        rows = zip(best.indices.tolist(), best.values.tolist(), strict=True)
+        return tuple(tuple(map(self._candidate, ids, logs)) for ids, logs in rows)
 
     def trace(self, text: str, pair: str | None = None, *, grad: bool = False) -> Trace:
         """Run a text and keep what every layer did.
@@ -160,10 +171,49 @@ class Model:
 
     def logits(self, encoding: Encoding) -> Tensor:
         """Masked-LM logits (1, seq, vocab) at every position of an encoding that this model's tokenizer made."""
-        self._require_masked_lm()
+        self._require("masked-lm")
         self._check(encoding)
         with _gradients(False):
             return self._answer(self._run(encoding).hidden)
+
+    def scores(self, encoding: Encoding, task: str | None = None) -> dict[str, Tensor]:
+        """The logits of the heads of the model's task for an encoding, batch 1, by name (see `TaskOutput`).
+
+        Raises NoHeadError for a model that was loaded for another task than the one named.
+        """
+        if task is not None:
+            self._require(task)
+        self._check(encoding)
+        with _gradients(False):
+            logits = self.network.score(self._run(encoding).hidden)
+            return {name: self._finite(values) for name, values in logits.items()}
+
+    def classify(self, text: str, pair: str | None = None) -> answers.Classified:
+        """The labels of a text or a pair, with probabilities, best first; for task "sequence-classification"."""
+        from bortlab import answers
+
+        return answers.classify(self, text, pair)
+
+    def tag(self, text: str) -> answers.Tagged:
+        """A label and its probability for each word of a text; for task "token-classification"."""
+        from bortlab import answers
+
+        return answers.tag(self, text)
+
+    def answer(self, question: str, context: str, *, top_k: int = 3, max_pieces: int = 30) -> answers.Answered:
+        """The passages of a context that answer a question, best first; for task "question-answering".
+
+        A context of any length is read in overlapping windows. max_pieces: how long a passage may be.
+        """
+        from bortlab import answers
+
+        return answers.answer(self, question, context, top_k=top_k, max_pieces=max_pieces)
+
+    def choose(self, prompt: str, choices: Sequence[str]) -> answers.Chosen:
+        """Which of several texts goes best with a prompt; for task "multiple-choice"."""
+        from bortlab import answers
+
+        return answers.choose(self, prompt, choices)
 
     def save(self, folder: str | PathLike[str]) -> None:
         """Write the model as a Hugging Face layout folder that `bortlab.load_from` and transformers read."""
@@ -171,6 +221,40 @@ class Model:
 
         config = replace(self.config, extra={**self.config.extra, HEADS_KEY: dict(self.heads)})
         checkpoint.save(Path(folder).expanduser(), self.family, config, self.network, self.tokenizer)
+
+    def fit_head(
+        self,
+        documents: Sequence[Document] | None = None,
+        heldout: Sequence[Document] | None = None,
+        *,
+        pieces: int | None = None,
+        seed: int = 0,
+    ) -> Model:
+        """Train the masked-LM head on top of the frozen encoder; a new Model whose head is "fitted here".
+
+        It is kept in the user's cache with its card, and `bortlab.load` uses it from then on in place of a random one.
+        Interrupted, the same call goes on from its last checkpoint.
+
+        Args:
+            documents: to learn from; heldout: to measure with. The bundled corpus unless told.
+            pieces: budget, in pieces seen; see `bortlab.training.fit.PIECES`.
+        """
+        from bortlab.training import fit  # above this module: see the tests of the layers
+
+        return fit.fit(self, documents, heldout, pieces=fit.PIECES if pieces is None else pieces, seed=seed).model
+
+    @cached_property
+    def encoder_fingerprint(self) -> str:
+        """As `fingerprint`, of what lies below the heads alone: a head that fits one encoder is noise on another."""
+        return encoder_fingerprint(self.family, self.network, self.tokenizer)
+
+    @cached_property
+    def nameless(self) -> Tensor:
+        """(n,): ids that have a row in the network but no piece: padded tables, a stand-in vocabulary."""
+        named = set(self.tokenizer.vocabulary.values())
+        ids = [number for number in range(self.config.vocab_size) if number not in named]
+        with torch.inference_mode(False):
+            return torch.tensor(ids, dtype=torch.long, device=self.device)
 
     def __repr__(self) -> str:
         heads = ", ".join(f"{name} {provenance}" for name, provenance in self.heads.items()) or "none"
@@ -219,24 +303,16 @@ class Model:
         if len(encoding) > longest:
             raise ValueError(f"{self.key} reads up to {longest} pieces, got {len(encoding)}: shorten the text.")
 
-    def _require_masked_lm(self) -> None:
-        if self.network.masked_lm is None:
+    def _require(self, head: str) -> None:
+        if head not in self.network.tasks[self.task]:
+            name = "masked-LM" if head == "masked-lm" else head
             raise NoHeadError(
-                f'{self.key} was loaded for task "{self.task}" and has no masked-LM head. '
-                f'Load it with task="masked-lm".'
+                f'{self.key} was loaded for task "{self.task}" and has no {name} head. Load it with task="{head}".'
             )
-
-    @cached_property
-    def _nameless(self) -> Tensor:
-        """(n,): ids that have a row in the network but no piece: padded tables, a stand-in vocabulary."""
-        named = set(self.tokenizer.vocabulary.values())
-        ids = [number for number in range(self.config.vocab_size) if number not in named]
-        with torch.inference_mode(False):
-            return torch.tensor(ids, dtype=torch.long, device=self.device)
 
     @property
     def _n_named(self) -> int:
-        return self.config.vocab_size - len(self._nameless)
+        return self.config.vocab_size - len(self.nameless)
 
     def _candidate(self, number: int, log_probability: float) -> Candidate:
         token, text = self.tokenizer.token_of(number), self.tokenizer.piece_text(number)
@@ -288,10 +364,41 @@ def _fingerprint(family: Family, network: Network, tokenizer: Tokenizer, heads: 
     """16 letters that change when a weight, the configuration, the vocabulary or a provenance changes."""
     config = json.dumps(network.config.to_dict(), sort_keys=True, default=str)
     about = (family.name, network.task, config, tokenizer.pair_format, tokenizer.definition, sorted(heads.items()))
-    digest = hashlib.sha256(repr(about).encode(errors="surrogatepass"))
-    for name, tensor in network.state_dict().items():
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+    return _digest(about, network.state_dict().items())
+
+
+def encoder_fingerprint(family: Family, network: Network, tokenizer: Tokenizer) -> str:
+    """16 letters that change when the encoder, its sizes or the vocabulary change, whatever stands on the encoder.
+
+    The same in float32 and float64.
+    """
+    config = network.config
+    sizes = {key: value for key, value in config.to_dict().items() if key not in config.extra}
+    blocks = [network.block(index) for index in range(config.depth)]
+    modules = list(dict.fromkeys([network.embeddings, *blocks]))
+    order = [modules.index(block) for block in blocks]
+    about = (family.name, json.dumps(sizes, sort_keys=True), tokenizer.definition, order)
+    tensors = (
+        (f"{number} {name}", tensor)
+        for number, module in enumerate(modules)
+        for name, tensor in module.state_dict().items()
+    )
+    return _digest(about, tensors, torch.float32)
+
+
+def _digest(about: object, tensors: Iterable[tuple[str, Tensor]], dtype: torch.dtype | None = None) -> str:
+    """16 letters of a hash of hashes of parts of the tensors, as `dtype`: every core takes its share."""
+
+    def hashed(part: Tensor) -> bytes:
+        numbers: Any = part.to("cpu", dtype).contiguous().view(torch.uint8).numpy()
+        return hashlib.sha256(numbers).digest()  # other threads run meanwhile
+
+    named = [(f"{name} {dtype or tensor.dtype} {tuple(tensor.shape)}", tensor) for name, tensor in tensors]
+    parts = (part for _, tensor in named for part in torch.split(tensor.detach().reshape(-1), HASHED))
+    digest = hashlib.sha256(repr((about, [name for name, _ in named])).encode(errors="surrogatepass"))
+    with ThreadPoolExecutor(max_workers=min(4, cores())) as pool:
+        for content in pool.map(hashed, parts):
+            digest.update(content)
     return digest.hexdigest()[:16]
 
 
@@ -300,6 +407,11 @@ def _gradients(wanted: bool) -> Iterator[None]:
     """Gradients on or off for this thread, and ordinary tensors even where the caller is in inference mode."""
     with torch.inference_mode(False), torch.set_grad_enabled(wanted):
         yield
+
+
+def percent(probability: float) -> str:
+    """A probability in seven characters."""
+    return f"{100 * probability:5.1f} %" if probability >= 5e-4 else "< 0.1 %"
 
 
 def _visible(text: str) -> str:

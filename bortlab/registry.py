@@ -25,10 +25,10 @@ from weakref import WeakValueDictionary
 
 import torch
 
-from bortlab import hub
-from bortlab.checkpoint import HEADS, CheckpointError, load_network, meta_network, read_config
-from bortlab.model import EXAMPLE, HEADS_KEY, PROVENANCES, Model, assemble, check_whole, n_bytes
-from bortlab.models import FAMILIES, Checkpoint, Config, Family
+from bortlab import fitted, hub
+from bortlab.checkpoint import CheckpointError, check_weights, load_network, meta_network, read_config
+from bortlab.model import EXAMPLE, HEADS_KEY, PROVENANCES, Model, assemble, check_whole, encoder_fingerprint, n_bytes
+from bortlab.models import FAMILIES, Checkpoint, Config, Family, Network
 from bortlab.serving import BusyError, memory_allowed, memory_available
 from bortlab.tokenization import Kind, Tokenizer
 
@@ -43,6 +43,7 @@ POLL_S = 0.1
 _MODEL_FILES = (".json", ".safetensors", ".bin", ".txt", ".model")
 
 Weights = Literal["published", "random"]
+Head = Literal["fitted", "published"]
 Device = str | torch.device | None
 Dtype = str | torch.dtype | None
 
@@ -55,6 +56,10 @@ class NeedsNetworkError(RuntimeError):
     """Weights that are not on this machine. Nothing is downloaded unless somebody asks for it."""
 
 
+class MissingFolderError(CheckpointError, FileNotFoundError):
+    """A path that is no folder, or none that may be looked into."""
+
+
 class TooLargeError(RuntimeError):
     """A model that does not fit into memory; nothing was allocated."""
 
@@ -64,7 +69,8 @@ class Request:
     """What makes one loaded model differ from another: two equal requests are one model.
 
     folder: where weights and tokenizer lie, or the tokenizer alone for random weights. stamp: names, sizes and times of
-    its files, so that a changed folder is another request. family: None where config.json is to tell.
+    its files, so that a changed folder is another request. family: None where config.json is to tell. fitted: stamp of
+    the masked-LM head that was fitted here and may take the place of a random one; None for none, or none wanted.
     """
 
     key: str
@@ -78,6 +84,7 @@ class Request:
     dtype: torch.dtype
     revision: str
     source: str
+    fitted: fitted.Stamp | None = None
 
 
 class Options(TypedDict, total=False):
@@ -91,6 +98,7 @@ class Options(TypedDict, total=False):
     revision: str | None
     family: str | None
     download: bool
+    head: Head
 
 
 # -- the catalogue -----------------------------------------------------------------------------------------------------
@@ -149,8 +157,9 @@ def find(key: str) -> tuple[Family, Checkpoint]:
         return known[key]
     looks_like_path = "/" in key or "\\" in key  # keys come from links: no look at the disk
     folder = " For a folder, use load_from; a Hugging Face repository is owner/name." if looks_like_path else ""
+    shown = repr(key) if len(key) <= 200 else f"{key[:200]!r}..."
     keys = ", ".join(checkpoint.key for family in FAMILIES.values() for checkpoint in family.checkpoints)
-    raise UnknownModelError(f"Unknown model {key!r}.{_meant(key)}{folder} Known: {keys}.")
+    raise UnknownModelError(f"Unknown model {shown}.{_meant(key[:200])}{folder} Known: {keys}.")
 
 
 def _meant(key: str) -> str:
@@ -158,7 +167,7 @@ def _meant(key: str) -> str:
     return f" Did you mean {' or '.join(map(repr, close))}?" if close else ""
 
 
-def _is_repository(key: object) -> bool:
+def is_repository(key: object) -> bool:
     """Whether this names a repository, as owner/name, that is not known here. There need not be one."""
     if not isinstance(key, str) or "/" not in key or key in _known():
         return False
@@ -167,6 +176,12 @@ def _is_repository(key: object) -> bool:
     except hub.RepositoryNameError:
         return False
     return True
+
+
+def architecture(key: str) -> tuple[Family, Config]:
+    """The family and the configuration of a key; nothing is loaded. UnknownModelError for a key that there is not."""
+    family, checkpoint = find(key)
+    return family, _architecture(family, checkpoint)
 
 
 def _architecture(family: Family, checkpoint: Checkpoint) -> Config:
@@ -203,7 +218,7 @@ def _request(
         raise ValueError(f'weights: expected "published" or "random", got {weights!r}.')
     _check_family(family)
     random = weights == "random"
-    if not random and _is_repository(key):
+    if not random and is_repository(key):
         return _request_hub(key, None, family, task, device, dtype, revision, download)
     known, checkpoint = find(key)
     if family not in (None, known.name):
@@ -297,9 +312,13 @@ def _request_from(
 ) -> Request:
     """The request for a folder."""
     _check_family(family)
-    path = Path(folder).expanduser().resolve()
-    if not path.is_dir():
-        raise FileNotFoundError(f"{path} is not a folder. Expected one with config.json, weights and tokenizer files.")
+    try:
+        path = Path(folder).expanduser().resolve()
+        there = path.is_dir()
+    except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: ~nobody, or a loop; ValueError: a NUL
+        raise MissingFolderError(f"{str(folder)[:200]!r} is no path that can be opened: {error}.") from error
+    if not there:
+        raise MissingFolderError(f"{path} is not a folder. Expected one with config.json, weights and tokenizer files.")
     return Request(
         key=str(path),
         folder=path,
@@ -315,10 +334,22 @@ def _request_from(
     )
 
 
+def _with_head(request: Request, head: Head) -> Request:
+    """The request with the fitted head that is here for it, if that is wanted; random weights stay random."""
+    if head not in ("fitted", "published"):
+        raise ValueError(f'head: expected "fitted" or "published", got {head!r}.')
+    if head == "published" or request.weights == "random":
+        return request
+    return replace(request, fitted=fitted.stamp(request.key, request.revision))
+
+
 def _stamp(folder: Path) -> tuple[tuple[str, int, int], ...]:
     """Name, size and time of change of each file that a model may be read from."""
-    files = ((path.name, path.stat()) for path in folder.iterdir() if path.suffix in _MODEL_FILES and path.is_file())
-    return tuple(sorted((name, about.st_size, about.st_mtime_ns) for name, about in files))
+    try:
+        files = [path for path in folder.iterdir() if path.suffix in _MODEL_FILES and path.is_file()]
+        return tuple(sorted((path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files))
+    except OSError as error:
+        raise MissingFolderError(f"Cannot look into {folder}: {error.strerror or error}.") from error
 
 
 def _task(task: str, family: Family) -> str:
@@ -351,8 +382,13 @@ def _dtype(dtype: Dtype) -> torch.dtype:
 
 
 def measure(request: Request) -> int:
-    """Bytes of the weights that a request asks for, counted without building them."""
+    """Bytes of the weights that a request asks for, counted without building them.
+
+    A folder that does not hold them is refused here, before others are evicted for its sake.
+    """
     family, config = _design(request)
+    if request.seed is None:
+        check_weights(request.folder, family, config, task=request.task)
     return n_bytes(meta_network(family, config, request.task).to(request.dtype))
 
 
@@ -361,15 +397,21 @@ def build(request: Request) -> Model:
     family, config = _design(request)
     _fits(request)
     tokenizer = Tokenizer.from_folder(request.folder, _kind(family))
+    if request.seed is None and tokenizer.vocab_size > config.vocab_size:
+        raise CheckpointError(
+            f"{request.key}: the tokenizer has ids up to {tokenizer.vocab_size - 1:,}, and the network "
+            f"{config.vocab_size:,} words. They do not belong together: get both from one place."
+        )
     with torch.inference_mode(False), torch.no_grad():  # whatever mode the caller is in
         if request.seed is not None:
             network = meta_network(family, config, request.task).to(request.dtype).to_empty(device="cpu")
             network.initialise(torch.Generator().manual_seed(request.seed))
-            heads = {name: "random" for name, (part, _) in HEADS.items() if getattr(network, part) is not None}
+            heads = dict.fromkeys(network.tasks[request.task], "random")
         else:
             loaded = load_network(request.folder, family, config, task=request.task, dtype=request.dtype)
             network, heads = loaded.network, loaded.heads | _told(config.extra.get(HEADS_KEY), loaded.heads)
             heads |= _untrained(request, heads)
+            heads |= _fitted(request, heads, family, network, tokenizer)
         network.to(request.device)
     if _stamp(request.folder) != request.stamp:
         raise CheckpointError(f"{request.folder} changed while it was being read. Load it again.")
@@ -381,8 +423,7 @@ def build(request: Request) -> Model:
             model, fingerprint=hashlib.sha256(f"{model.fingerprint} {model.revision}".encode()).hexdigest()[:16]
         )
     model.trace(EXAMPLE)
-    if network.masked_lm is not None:
-        model.logits(model.encode(EXAMPLE))
+    model.scores(model.encode(EXAMPLE))
     return model
 
 
@@ -411,6 +452,23 @@ def _untrained(request: Request, present: Mapping[str, str]) -> dict[str, str]:
     return {"masked-lm": "random"} if random else {}
 
 
+def _fitted(
+    request: Request, present: Mapping[str, str], family: Family, network: Network, tokenizer: Tokenizer
+) -> dict[str, str]:
+    """Give a network whose masked-LM head is random the one that was fitted here for its encoder, if there is one."""
+    if request.fitted is None or present.get("masked-lm") != "random" or network.masked_lm is None:
+        return {}
+    exact = network  # what its fingerprint is of: a narrower type has lost digits
+    if request.dtype.itemsize < 4:
+        exact = load_network(request.folder, family, network.config, task=request.task).network
+    encoder = encoder_fingerprint(family, exact, tokenizer)
+    head = fitted.read(request.key, request.revision, encoder=encoder, like=network.masked_lm)
+    if head is None:
+        return {}
+    network.masked_lm.load_state_dict(head.tensors)
+    return {"masked-lm": fitted.PROVENANCE}
+
+
 def _fits(request: Request) -> None:
     """Refuse what the machine has no memory for, before anything is allocated."""
     needed, free = measure(request), memory_available()
@@ -429,11 +487,20 @@ def _mb(size: int) -> str:
 
 
 class Resident(NamedTuple):
-    """A model in the cache: its key, its bytes, and when it was last asked for (seconds since 1970)."""
+    """A model in the cache.
+
+    source: "bundled", "hub", "folder" or "random weights". revision: the commit, of what comes from the hub. heads:
+    provenance by name. last_used: when it was last asked for, seconds since 1970. in_use: whether it must stay for now.
+    """
 
     key: str
+    family: str
+    source: str
+    revision: str
+    heads: Mapping[str, str]
     n_bytes: int
     last_used: float
+    in_use: bool
 
 
 @dataclass(slots=True)
@@ -513,10 +580,28 @@ class Registry:
             with self._lock:
                 self._entries[request].pins -= 1
 
+    @contextmanager
+    def in_use(self, model: Model) -> Iterator[None]:
+        """Keep a model in the cache until the block ends, if it is there: its memory counts as long as it is used."""
+        with self._lock:
+            entry = next((entry for entry in self._entries.values() if entry.model is model), None)
+            if entry is not None:
+                entry.pins += 1
+        try:
+            yield
+        finally:
+            if entry is not None:
+                with self._lock:
+                    entry.pins -= 1
+
     def loaded(self) -> list[Resident]:
         """What is in the cache, least recently used first."""
         with self._lock:
-            return [Resident(request.key, entry.size, entry.last_used) for request, entry in self._entries.items()]
+            entries = [(entry.model, entry.size, entry.last_used, entry.pins > 0) for entry in self._entries.values()]
+        return [
+            Resident(model.key, model.family.name, model.source, model.revision, model.heads, size, used, in_use)
+            for model, size, used, in_use in entries
+        ]
 
     def unload(self, key: str) -> int:
         """Drop every cached model of a key (of a folder, by its path) that is not leased; how many that were."""
@@ -616,13 +701,16 @@ def load(
     revision: str | None = None,
     family: str | None = None,
     download: bool = False,
+    head: Head = "fitted",
 ) -> Model:
     """Load a model by its key (see `checkpoints`) or by any Hugging Face repository of a supported family.
 
     The same call gives the same object.
 
     Args:
-        task: "masked-lm", "pre-training" (with the sentence-order head, where a family has one) or "encoder".
+        task: "masked-lm", "pre-training" (with the sentence-order head; ALBERT and BERT), "sequence-classification",
+            "multiple-choice", "token-classification", "question-answering" or "encoder". A head that the file has not
+            is random, and `model.heads` says so.
         weights: "random" builds the real architecture with random weights by `seed`: sizes and speed need no download.
             Its text is cut by the family's bundled vocabulary, a stand-in, and all its heads are "random".
         device: "cpu" unless told. dtype: torch.float32 unless told.
@@ -630,6 +718,7 @@ def load(
             `model.revision` is the commit.
         family: of a repository whose config.json cannot tell; a Bort calls itself "bert".
         download: get a repository that is not on this machine; once there, it is used without a network.
+        head: "published" leaves a random masked-LM head random, though one was fitted here for it (Model.fit_head).
 
     Raises UnknownModelError, NeedsNetworkError (the weights are not on this machine), bortlab.hub.HubError (they could
     not be downloaded), TooLargeError (no memory for it), BusyError (all models in memory are leased), ValueError for
@@ -646,7 +735,7 @@ def load(
         family=family,
         download=download,
     )
-    return REGISTRY.get(request)
+    return REGISTRY.get(_with_head(request, head))
 
 
 def load_from(
@@ -656,18 +745,21 @@ def load_from(
     task: str = "masked-lm",
     device: Device = None,
     dtype: Dtype = None,
+    head: Head = "fitted",
 ) -> Model:
     """Load a folder in Hugging Face layout: config.json, weights, tokenizer files. A changed folder is read anew.
 
     family: where config.json cannot tell; a published Bort calls itself "bert". The rest is as in `load`.
     """
-    return REGISTRY.get(_request_from(folder, family=family, task=task, device=device, dtype=dtype))
+    request = _request_from(folder, family=family, task=task, device=device, dtype=dtype)
+    return REGISTRY.get(_with_head(request, head))
 
 
 @contextmanager
 def lease(key: str, **options: Unpack[Options]) -> Iterator[Model]:
     """As `load`, and the model stays in the cache until the block ends."""
-    with REGISTRY.lease(_request(key, **options)) as model:
+    head = options.pop("head", "fitted")
+    with REGISTRY.lease(_with_head(_request(key, **options), head)) as model:  # type: ignore[misc]
         yield model
 
 

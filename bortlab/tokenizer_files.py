@@ -11,7 +11,6 @@ import base64
 import binascii
 import json
 import os
-import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,11 +21,20 @@ from typing import Any, Literal, get_args
 import tokenizers
 from tokenizers import AddedToken, decoders, models, normalizers, pre_tokenizers
 
+from bortlab.files import UnsafeFileError, regular_file
+
 Kind = Literal["unigram", "wordpiece", "byte-bpe"]
 PairFormat = Literal["single", "double"]  # separators between A and B: Bort's authors use one, RoBERTa two
 
 MAX_FILE_BYTES = 20 * 2**20
 MAX_PIECES = 300_000
+MAX_NODES = 3 * MAX_PIECES
+"""Objects and lists in a file. A piece and a merge are one each; a list of nothing else would fill the memory."""
+MAX_STEPS = 32
+MAX_WORD = 1_000
+"""Characters of a word that WordPiece cuts; beyond, its time grows with the cube. Published files say 100."""
+MAX_REPLACED_BYTES = 64
+"""Longest text that a precompiled normalisation may give for a character. Unicode's own have 33 at most."""
 
 _UNREACHABLE = " "  # prefix of special tokens in the backend's vocabulary: no pre-tokenizer leaves a blank in a word
 
@@ -231,6 +239,8 @@ def entries_of(document: Mapping[str, Any]) -> list[tuple[str, int]]:
 def blind_backend(document: Mapping[str, Any], special: set[str], extra: list[dict[str, Any]]) -> tokenizers.Tokenizer:
     """The backend for users' text: no template and no special token that text could match (module docstring)."""
 
+    check_pipeline(document)
+
     def hide(token: str) -> str:
         return _UNREACHABLE + token if token in special else token
 
@@ -282,13 +292,62 @@ def canonical(
     return dump({**document, "truncation": None, "padding": None, "added_tokens": ordered, "post_processor": template})
 
 
-def _flat(step: object, inner: str) -> list[dict[str, Any]]:
+def _flat(step: object, inner: str, depth: int = 0) -> list[dict[str, Any]]:
     """A step of the pipeline, or the steps of a Sequence, as a flat list of JSON objects."""
     if not isinstance(step, dict):
         return []
     if step.get("type") == "Sequence" and isinstance(step.get(inner), list):
-        return [leaf for child in step[inner] for leaf in _flat(child, inner)]
+        if depth > MAX_STEPS or len(step[inner]) > MAX_STEPS:
+            raise TokenizerError(f"tokenizer.json: a Sequence has more than {MAX_STEPS} steps. No published one has.")
+        return [leaf for child in step[inner] for leaf in _flat(child, inner, depth + 1)]
     return [step]
+
+
+_REGEXES = (r" {2,}", r"\s+")
+"""Regular expressions that published tokenizers have. Another one may take hours for a word, or make a panic."""
+
+
+def check_pipeline(document: Mapping[str, Any]) -> None:
+    """Refuse steps that a file can use to make a short text take hours, or fill the memory."""
+    parts = (("normalizer", "normalizers"), ("pre_tokenizer", "pretokenizers"), ("decoder", "decoders"))
+    for part, inner in parts:
+        steps = _flat(document.get(part), inner)
+        if len(steps) > MAX_STEPS:
+            raise TokenizerError(f"tokenizer.json: {part} has {len(steps)} steps, expected at most {MAX_STEPS}.")
+        for step in steps:
+            _check_step(part, step)
+    longest = document["model"].get("max_input_chars_per_word")
+    if isinstance(longest, int) and longest > MAX_WORD:
+        raise TokenizerError(
+            f"tokenizer.json: max_input_chars_per_word is {longest:,}, expected at most {MAX_WORD:,}. Published files "
+            f"say 100."
+        )
+    charsmap = _charsmap_of(document)
+    texts = charsmap[4 + int.from_bytes(charsmap[:4], "little") :].split(b"\0")  # behind a trie and its length
+    if any(len(text) > MAX_REPLACED_BYTES for text in texts):
+        raise TokenizerError(
+            f"tokenizer.json: precompiled_charsmap gives {max(map(len, texts)):,} bytes for a character, expected at "
+            f"most {MAX_REPLACED_BYTES}. A text must not grow that way."
+        )
+
+
+def _check_step(part: str, step: Mapping[str, Any]) -> None:
+    pattern, content = step.get("pattern"), step.get("content")
+    if isinstance(pattern, dict) and "Regex" in pattern:
+        if pattern["Regex"] not in _REGEXES:
+            raise TokenizerError(
+                f"tokenizer.json: {part} has a regular expression of its own, {str(pattern['Regex'])[:100]!r}. Only "
+                f"those of published tokenizers are run: {', '.join(map(repr, _REGEXES))}."
+            )
+        pattern = " "
+    elif isinstance(pattern, dict):
+        pattern = pattern.get("String")
+    said = step.get("prepend") if step.get("type") == "Prepend" else content
+    room = 1 if step.get("type") == "Prepend" else len(pattern) if isinstance(pattern, str) else None
+    if isinstance(said, str) and room is not None and len(said) > room:
+        raise TokenizerError(
+            f"tokenizer.json: {part} puts {len(said):,} characters in the place of {room}. No text may grow that way."
+        )
 
 
 def _charsmap_of(document: Mapping[str, Any]) -> bytes:
@@ -503,15 +562,9 @@ def _write_spiece(
 
 def _read_bytes(path: Path) -> bytes:
     try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            raise TokenizerError(f"{path} is not a regular file.")
-        if status.st_size > MAX_FILE_BYTES:
-            raise TokenizerError(f"{path} has {status.st_size:,} bytes. Tokenizer files may have {MAX_FILE_BYTES:,}.")
-        with path.open("rb") as file:
-            return file.read(MAX_FILE_BYTES)
-    except OSError as error:
-        raise TokenizerError(f"{path} cannot be read: {error.strerror or error}.") from error
+        return regular_file(path.parent, path.name, MAX_FILE_BYTES).read_bytes()
+    except (UnsafeFileError, OSError) as error:
+        raise TokenizerError(str(error)) from error
 
 
 def _read_text(path: Path) -> str:
@@ -527,6 +580,8 @@ def _read_json_if_there(path: Path) -> dict[str, Any]:
 
 def parse_json(text: str, what: str) -> dict[str, Any]:
     try:
+        if text.count("{") + text.count("[") > MAX_NODES or text.count(",") > 2 * MAX_NODES:
+            raise ValueError(f"more than {MAX_NODES:,} parts")
         document = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise TokenizerError(f"{what} is not valid JSON ({str(error) or type(error).__name__}).") from error

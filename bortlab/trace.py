@@ -7,7 +7,8 @@ makes twelve records.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -45,6 +46,26 @@ class EncoderOutput:
     embeddings: Tensor
     hidden: Tensor
     layers: tuple[LayerTrace, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TaskOutput:
+    """What the heads of a task say, by name, and what that lacks of the labels, where labels were given.
+
+    logits: "masked-lm" and "token-classification" (batch, seq, classes); "sentence-order" (batch, 2);
+    "sequence-classification" (batch, classes); "multiple-choice" (batch, choices); "start" and "end" (batch, seq) of
+    "question-answering". losses: one for each. loss: what training makes smaller: their sum, of spans their mean.
+    """
+
+    logits: Mapping[str, Tensor]
+    losses: Mapping[str, Tensor] = field(default_factory=dict)
+
+    @property
+    def loss(self) -> Tensor | None:
+        """The losses as one number; None without labels."""
+        if not self.losses:
+            return None
+        return torch.stack(list(self.losses.values())).sum() / (2 if "start" in self.losses else 1)
 
 
 @dataclass(frozen=True)

@@ -10,4 +10,5 @@ shared.page_title(
 )
 home.ideas()
 home.what_to_try()
+home.questions()
 home.models()

@@ -6,7 +6,9 @@ the median over turns of one contestant's time by another's in the same turn, so
 falls on all of them. Outputs are compared before anything is timed. Where other programs take the processor all the
 time, two threads that wait for each other say little: --busy counts the processor time of a single one.
 
-Other benchmarks: the time to import bortlab (beside torch's), to fill a blank, and dynamic convolution by itself.
+Other benchmarks: the time to import bortlab (beside torch's), to fill a blank, to attribute by Integrated
+Gradients (beside captum on transformers), dynamic convolution by itself, and what
+bortlab.analysis.latency says of a forward beside an independent timing of it, and what it adds to one.
 """
 
 from __future__ import annotations
@@ -49,6 +51,7 @@ THREADS = 2
 SHAPES = ((1, 16), (1, 128), (8, 128), (1, 512))
 BARS = {"albert-base-v2": 0.95, "bort": 0.95, "bert-base-uncased": 0.95, "conv-bert-base": 0.75}
 """Our time by transformers' best, at most."""
+LOADED = ("albert-base-v2", "conv-bert-base", "bort")
 MINIS = ("albert-mini", "convbert-mini", "bort-mini")
 TEXTS = (
     "Paris is the [MASK] of France.",
@@ -141,7 +144,7 @@ def take_turns(
 def table(rows: Sequence[Row]) -> str:
     """The rows of one group as text: least and median milliseconds of everyone, the ratio, the bar."""
     names = list(dict.fromkeys(name for row in rows for name in row.ms))
-    head = ["", *(f"{name}, ms" for name in names), "ratio", "bar", ""]
+    head = ["", *(name if name.endswith("MB") else f"{name}, ms" for name in names), "ratio", "bar", ""]
     if with_onnx := any("onnxruntime" in row.ms for row in rows):
         head.append("to ORT")
     lines = [head]
@@ -328,6 +331,54 @@ def bench_fill_mask(how: How) -> Iterator[Row]:
     yield Row(group, "minis", {**ms, "together": together}, "60 ms", median(together) / 60, 1.0, tuple(notes))
 
 
+def bench_attribution(how: How) -> Iterator[Row]:
+    """Integrated Gradients, 50 steps, of a real ALBERT-base's word in a text of 32 pieces, completeness checked.
+
+    The peer is captum's LayerIntegratedGradients on the word table of transformers' model with the same weights, all
+    steps at once, as is its usual, or in parts as large as ours; the faster counts. Both explain one logit.
+    """
+    from captum.attr import LayerIntegratedGradients
+
+    from bortlab.analysis import attribution
+
+    key, pieces, steps = "albert-base-v2", 32, 50
+    model = bortlab.load(key, weights="random", seed=0)
+    encoding = model.encode("river bank " * pieces)
+    kept = slice(0, pieces - 2)  # of 30 pieces and two of the template
+    text = "[MASK] " + "".join(encoding.source(n) for n in range(len(encoding))[kept])
+    while len(encoding := model.encode(text)) > pieces:
+        text = text[:-1]
+    target = attribution.token(model, encoding, scale="logit")
+    ids = torch.tensor([encoding.ids])
+    baseline = ids.clone()
+    baseline[0, attribution.varied(encoding)] = model.tokenizer.mask_id
+
+    def ours() -> Tensor:
+        return attribution.attribute(model, encoding, target, by="pieces", steps=steps).values
+
+    runs: dict[str, Forward] = {"ours": ours}
+    peer = theirs(model.family, model.network, "sdpa").requires_grad_(False)
+
+    def answer(ids: Tensor) -> Tensor:
+        return peer(ids).logits[:, target.position, target.option]
+
+    explain = LayerIntegratedGradients(answer, peer.get_input_embeddings())
+    for size in (None, attribution.of_text(model, encoding, target)[0].rows):
+
+        def captum(size: int | None = size) -> Tensor:
+            return explain.attribute(ids, baseline, n_steps=steps, internal_batch_size=size).sum(-1)[0]
+
+        runs[f"captum, {size or 'all'} at once"] = captum
+    expected = ours()
+    for run in runs.values():
+        torch.testing.assert_close(run().double(), expected, rtol=1e-2, atol=1e-3 * float(expected.abs().max()))
+    ms = take_turns(runs, seconds=how.seconds, turns=1 if how.quick else 3, clock=how.clock)
+    against = best(ms, [name for name in runs if name != "ours"])
+    bortlab.registry.unload(model.key)
+    group = "Integrated Gradients, 50 steps"
+    yield Row(group, f"{key}, {len(encoding)} pieces", ms, against, ratio(ms, "ours", against), 0.8)
+
+
 def bench_import(how: How) -> Iterator[Row]:
     """Fresh processes that import bortlab and ask it for `load`, which is when it imports torch, or torch alone."""
     code = "import time; t = time.perf_counter(); import {}; print(1e3 * (time.perf_counter() - t))"
@@ -341,13 +392,226 @@ def bench_import(how: How) -> Iterator[Row]:
     yield Row("import in a fresh process", "import", ms, "torch", ratio(ms, "bortlab", "torch"), 1.3)
 
 
+def bench_loading(how: How) -> Iterator[Row]:
+    """A folder of random weights of real size, read by us and by transformers, with the file in the disk's cache.
+
+    transformers maps the file and reads nothing of it before the first forward, so that a file which is cut later kills
+    the process. We read, check and hash all of it, and run the model once: so the honest peer is their first answer.
+    """
+    from transformers import AutoModelForMaskedLM, AutoTokenizer  # here: it is slow, and other benches need it less
+
+    for key in LOADED:
+        with tempfile.TemporaryDirectory() as folder:
+            name = save_random(key, folder)
+
+            def load(folder: str = folder, name: str = name) -> None:
+                bortlab.registry.unload(bortlab.load_from(folder, family=name).key)
+
+            def mapped(folder: str = folder) -> Any:
+                return AutoModelForMaskedLM.from_pretrained(folder)
+
+            def answered(folder: str = folder) -> None:
+                with torch.inference_mode():
+                    words = AutoTokenizer.from_pretrained(folder)(TEXTS[0], return_tensors="pt")
+                    mapped(folder)(**words)
+
+            ms = take_turns(
+                {"ours": load, "from_pretrained": mapped, "and first answer": answered},
+                seconds=how.seconds, turns=5, clock=how.clock,
+            )  # fmt: skip
+        yield Row("loading", key, ms, "from_pretrained", ratio(ms, "ours", "from_pretrained"), 1.0)
+        to_answer = ratio(ms, "ours", "and first answer")
+        yield Row("loading", f"{key}, to an answer", ms, "from_pretrained and a first answer", to_answer)
+
+
+def bench_loading_memory(how: How) -> Iterator[Row]:
+    """By how much a fresh process grows, at most, while it loads a folder, by the size of the weights' file."""
+    for key in LOADED:
+        with tempfile.TemporaryDirectory() as folder:
+            family = save_random(key, folder)
+            code = [sys.executable, "-c", PEAK, folder, family]
+            peak = int(subprocess.run(code, cwd=ROOT, capture_output=True, text=True, check=True).stdout) / 1e6
+            file = (Path(folder) / "model.safetensors").stat().st_size / 1e6
+        yield Row("memory of loading", key, {"peak, MB": [peak], "file, MB": [file]}, "the file", peak / file, 1.3)
+
+
+def save_random(key: str, folder: str) -> str:
+    """Random weights of a real size as a folder; their family."""
+    model = bortlab.load(key, weights="random", seed=0)
+    model.save(folder)
+    bortlab.registry.unload(model.key)
+    return model.family.name
+
+
+PEAK = """
+import re, sys
+import bortlab
+bortlab.load("bort-mini")  # what every model needs once is here
+def size(what):
+    return 1024 * int(re.search(what + r":\\s+(\\d+)", open("/proc/self/status").read())[1])
+open("/proc/self/clear_refs", "w").write("5")  # the peak begins anew
+before = size("VmRSS")
+bortlab.load_from(sys.argv[1], family=sys.argv[2])
+print(size("VmHWM") - before)
+"""
+"""Bytes that a process grows by, at most, while it loads a folder. Linux alone can say that."""
+
+
+def bench_harness(how: How) -> Iterator[Row]:
+    """The lab's own timing of forwards: beside torch.utils.benchmark's of the same, and what it adds to 10 ms.
+
+    Both time the same forward by turns, in this process. The ratio of medians may be off by 5 %, either way.
+    """
+    from torch.utils.benchmark import Timer
+
+    from bortlab.analysis.worker import Worker
+
+    with latency_worker(Worker, "bort", (1, 16)) as held:
+        forward = held._forwards[1, 16]
+        timer = Timer("forward()", globals={"forward": forward}, num_threads=torch.get_num_threads())
+        ms: dict[str, list[float]] = {"bortlab": [], "torch.utils.benchmark": []}
+        for _ in range(10 if how.quick else 40):
+            ms["bortlab"].append(median(held.run((1, 16), 5)["ms"]))
+            ms["torch.utils.benchmark"].append(1e3 * timer.timeit(5).median)
+        agreement = ratio(ms, "bortlab", "torch.utils.benchmark")
+        group = "the lab's timing, by torch.utils.benchmark's of the same forward, and what it adds to one of 10 ms"
+        off = max(agreement, 1 / agreement)
+        yield Row(group, "bort (1, 16)", ms, "torch.utils.benchmark", off, 1.05)
+
+        held._forwards[1, 16] = lambda: None
+        nothing = [time for _ in range(50) for time in held.run((1, 16), 25)["ms"]]
+        overhead = {"overhead": nothing, "10 ms": [10.0] * len(nothing)}
+        yield Row(group, "added", overhead, "10 ms", median(nothing) / 10, 0.01)
+
+
+@contextmanager
+def latency_worker(worker: Any, model: str, shape: tuple[int, int]) -> Iterator[Any]:
+    """A warm contestant in this process, whose processors are its own again afterwards."""
+    from bortlab.analysis.runtimes import Contestant
+
+    affinity = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
+    held = worker(Contestant(model=model, threads=torch.get_num_threads()), (shape,))
+    held.warm(shape)
+    try:
+        yield held
+    finally:
+        if affinity is not None:
+            os.sched_setaffinity(0, affinity)
+
+
+# -- attention ---------------------------------------------------------------------------------------------------------
+
+LONG_TEXT = "the doctor who treats the patient in the town is a man of the people and of the word ; " * 12
+
+
+def words_for(model: Any, pieces: int) -> str:
+    """A text that a model cuts into so many pieces, template included."""
+    words = LONG_TEXT.split()
+    return next(text for n in range(len(words), 0, -1) if len(model.encode(text := " ".join(words[:n]))) <= pieces)
+
+
+def bench_trace(how: How) -> Iterator[Row]:
+    """A trace with all layers kept and stacked, by the fused forward pass; 128 pieces."""
+    for key in BARS:
+        model = bortlab.load(key, weights="random")
+        text = words_for(model, 128)
+        ids = torch.tensor([model.encode(text).ids])
+        runs = {"trace": lambda model=model, text=text: model.trace(text).attention,
+                "fused": lambda model=model, ids=ids: model.network(ids)}  # fmt: skip
+        with torch.no_grad():
+            ms = take_turns(runs, seconds=how.seconds, turns=5, clock=how.clock)
+        yield Row(
+            "trace with all layers kept", f"{key} (1, {ids.shape[1]})", ms, "fused", ratio(ms, "trace", "fused"), 1.5
+        )
+        bortlab.registry.unload(key)
+
+
+def bench_views(how: How) -> Iterator[Row]:
+    """What an update of the Attention page computes and sends, 12 x 12 heads and 64 pieces; the ratio is to 1 s."""
+    from bortlab.analysis import attention
+    from bortlab.views import attention as draw
+    from bortlab.views import bertviz
+    from bortlab.views.theme import Look
+
+    look: dict[str, Any] = {"look": Look("light"), "title": "bench"}
+    colour = {"colour": "#2456c7", **look}
+    model = bortlab.load("bert-base-uncased", weights="random")
+    text = words_for(model, 64)
+
+    def update(make: Callable[[attention.Attention], Sequence[Any]]) -> Forward:
+        def run() -> int:
+            views = make(attention.of_pieces(model.trace(text)))
+            return sum(len(v.picture if isinstance(v.picture, str) else v.picture.to_json()) for v in views)
+
+        return run
+
+    def what_heads_do(found: attention.Attention) -> Sequence[Any]:
+        heads = attention.heads(found)
+        return draw.measures(heads, **colour), draw.likeness(heads, **colour), draw.head_map(heads, **look)
+
+    runs = {
+        "one head": update(lambda a: [draw.heat(a.mean(0), a.units, **colour)]),
+        "all heads": update(lambda a: [draw.thumbnails(a, attention.heads(a), **colour)]),
+        "what heads do": update(what_heads_do),
+        "through": update(lambda a: [draw.through(a, 1, None, **colour)]),
+        "bertviz": update(lambda a: [bertviz.model_view(a, **look)]),
+    }
+    with torch.no_grad():
+        ms = take_turns(runs, seconds=how.seconds, turns=3, clock=how.clock)
+    slowest = max(ms, key=lambda name: median(ms[name]))
+    yield Row("update of the Attention page", "bert-base", ms, "1 s", median(ms[slowest]) / 1000, 1.0)
+
+
+def bench_bertviz(how: How) -> Iterator[Row]:
+    """Milliseconds until BertViz of 12 x 12 heads and 128 pieces is drawn in Chromium; the ratio is to 3 s."""
+    from playwright.sync_api import sync_playwright
+
+    from bortlab.analysis.attention import Attention, Unit
+    from bortlab.views import bertviz
+    from bortlab.views.theme import Look
+    from tests import chromium
+
+    weights = torch.randn(12, 12, 128, 128, generator=torch.Generator().manual_seed(0)).mul(2).softmax(-1)
+    found = Attention(weights, tuple(Unit(f"piece{n}", ("piece", n), 0) for n in range(128)))
+    with sync_playwright() as playwright, tempfile.TemporaryDirectory() as folder:
+        browser = playwright.chromium.launch(executable_path=chromium.find(), args=list(chromium.FLAGS))
+
+        def drawn(name: str, document: str) -> Forward:
+            path = Path(folder, f"{name}.html")
+            path.write_text(document, encoding="utf-8")
+
+            def run() -> None:
+                page = browser.new_page()
+                page.goto(path.as_uri())
+                page.wait_for_selector("html[data-drawn=yes]", state="attached")
+                page.close()
+
+            return run
+
+        views = {"head view": bertviz.head_view, "model view": bertviz.model_view}
+        runs = {
+            name: drawn(name, str(make(found, look=Look("light"), title="t").picture)) for name, make in views.items()
+        }
+        ms = take_turns(runs, seconds=how.seconds / 2, turns=3)  # another process draws: wall time
+        browser.close()
+    worst = max(median(times) for times in ms.values())
+    yield Row("BertViz drawn in Chromium", "12 x 12 x 128", ms, "3 s", worst / 3000, 1.0)
+
+
 # -- the run -----------------------------------------------------------------------------------------------------------
 
 BENCHES: dict[str, Callable[..., Iterator[Row]]] = {
     **{key: lambda how, key=key: bench_networks(key, how) for key in BARS},
     "convolution": bench_convolution,
     "fill_mask": bench_fill_mask,
+    "attribution": bench_attribution,
+    "trace": bench_trace,
+    "views": bench_views,
+    "bertviz": bench_bertviz,
     "import": bench_import,
+    "loading": bench_loading,
+    "loading-memory": bench_loading_memory,
+    "harness": bench_harness,
 }
 
 

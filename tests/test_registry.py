@@ -15,7 +15,8 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, ClassVar
 
 import pytest
 import torch
@@ -220,6 +221,51 @@ def test_saved_models_come_back(name: str, tmp_path: Path) -> None:
     assert bortlab.load_from(tmp_path / "saved", family=name) is back
 
 
+BUILT = [(family.name, task) for family in FAMILIES.values() for task in family.tasks]
+
+
+@pytest.mark.parametrize(("name", "task"), BUILT, ids=[f"{name}-{task}" for name, task in BUILT])
+def test_every_task_loads_answers_and_comes_back(name: str, task: str, tmp_path: Path) -> None:
+    """Heads that a file lacks are random, and say so, after a trip through a folder too."""
+    heads = FAMILIES[name].network.tasks[task]
+    model = bortlab.load(f"{name}-mini", task=task)
+    there = {"masked-lm", "pooler", "sentence-order"} if name == "albert" else {"masked-lm"}
+    assert dict(model.heads) == {head: "trained" if head in there else "random" for head in heads}
+    model.save(tmp_path)
+    back = bortlab.load_from(tmp_path, family=name, task=task)
+    assert back.task == task and dict(back.heads) == dict(model.heads)
+    one, two = (each.scores(each.encode("A cat.", "A dog.")) for each in (model, back))
+    assert one.keys() == two.keys()
+    assert (not one) == (task == "encoder")
+    for scores in one:
+        torch.testing.assert_close(one[scores], two[scores])
+
+
+def test_labels_come_from_the_folder_and_stay(tmp_path: Path) -> None:
+    family, said = FAMILIES["bert"], ("negative", "neutral", "positive")
+    tokenizer = bortlab.load("bert-mini").tokenizer
+    config = replace(bortlab.load("bert-mini").config, labels=said)
+    network = family.network(config, "sequence-classification").initialise(torch.Generator().manual_seed(1))
+    checkpoint.save(tmp_path / "one", family, config, network, tokenizer)
+    model = bortlab.load_from(tmp_path / "one", task="sequence-classification")
+    assert dict(model.heads) == {"pooler": "trained", "sequence-classification": "trained"}
+    assert {label.label for label in model.classify("A cat sat.").labels} == set(said)
+    model.save(tmp_path / "two")
+    assert bortlab.load_from(tmp_path / "two", task="sequence-classification").config.labels == said
+    tagger = bortlab.load_from(tmp_path / "two", task="token-classification")
+    assert dict(tagger.heads) == {"token-classification": "random"}
+    assert {tag.label for tag in tagger.tag("A cat sat.").tags} <= set(said)
+
+
+def test_an_unknown_task_lists_the_known_ones() -> None:
+    known = (
+        "Known: masked-lm, sequence-classification, multiple-choice, token-classification, question-answering, encoder"
+    )
+    for task in ("poetry", "pre-training", "", None):
+        with pytest.raises(ValueError, match=f"ConvBERT has no task {task!r}. {known}."):
+            bortlab.load("convbert-mini", task=task)  # type: ignore[arg-type]
+
+
 def test_a_changed_folder_is_another_model(tmp_path: Path) -> None:
     bortlab.load("bert-mini", weights="random", seed=1).save(tmp_path)
     old = bortlab.load_from(tmp_path)
@@ -267,6 +313,9 @@ class Fake:
     """Stands for a model of 10 bytes."""
 
     n_bytes = 10
+    family = SimpleNamespace(name="bert")
+    source, revision = "folder", ""
+    heads: ClassVar[dict[str, str]] = {}
 
     def __init__(self, key: str) -> None:
         self.key = key

@@ -14,8 +14,9 @@ from typing import ClassVar
 from torch import nn
 
 from bortlab.models.base import Checkpoint, Config, ConfigError, Family, Network
-from bortlab.models.bert import EMBEDDING_RENAMES, plain_block
-from bortlab.nn import Block
+from bortlab.models.bert import EMBEDDING_RENAMES, HEAD_RENAMES, PLAIN_BLOCK, TASKS, plain_block
+from bortlab.models.formula import Part
+from bortlab.nn import Block, Classifier
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +24,7 @@ class AlbertConfig(Config):
     """Sizes of an ALBERT, as in its config.json."""
 
     model_type: ClassVar[str] = "albert"
+    block_parts: ClassVar[tuple[Part, ...]] = PLAIN_BLOCK
 
     vocab_size: int = 30000
     embedding_size: int = 128
@@ -55,6 +57,26 @@ class AlbertConfig(Config):
         """Executed layers: each visit of a group runs all of its inner blocks."""
         return self.num_hidden_layers * self.inner_group_num
 
+    @property
+    def n_blocks(self) -> int:
+        """Stored blocks: the inner ones of each group."""
+        return self.num_hidden_groups * self.inner_group_num
+
+    def block_of(self, index: int) -> int:
+        """The stored block that executed layer `index` uses."""
+        visit, inner = divmod(index, self.inner_group_num)
+        return self.group_of(visit) * self.inner_group_num + inner
+
+    @property
+    def projects(self) -> bool:
+        """Always, even where both widths are equal."""
+        return True
+
+    @property
+    def head_dropout(self) -> float:
+        """ALBERT has a name of its own for it."""
+        return self.classifier_dropout_prob
+
     def group_of(self, index: int) -> int:
         """The group that visit `index` of num_hidden_layers uses. Float division, as the published code does it."""
         return int(index / (self.num_hidden_layers / self.num_hidden_groups))
@@ -64,6 +86,7 @@ class Albert(Network):
     """ALBERT: one projection after the embeddings, and groups of blocks that are used again and again."""
 
     config: AlbertConfig
+    tasks = TASKS
 
     def __init__(self, config: AlbertConfig, task: str = "masked-lm") -> None:
         super().__init__(config, task, project=config.hidden_size)
@@ -72,10 +95,17 @@ class Albert(Network):
             for _ in range(config.num_hidden_groups)
         )
 
+    @classmethod
+    def head(cls, name: str, config: Config) -> nn.Module:
+        """BERT's, with dropout before the sentence-order head."""
+        if name == "sentence-order":
+            return Classifier(config.hidden_size, 2, dropout=config.head_dropout)
+        return super().head(name, config)
+
     def block(self, index: int) -> Block:
         """The block of the group that executed layer `index` falls into."""
-        visit, inner = divmod(index, self.config.inner_group_num)
-        return self.groups[self.config.group_of(visit)][inner]  # type: ignore[index, no-any-return]
+        group, inner = divmod(self.config.block_of(index), self.config.inner_group_num)
+        return self.groups[group][inner]  # type: ignore[index, no-any-return]
 
 
 def _published(size: str, **sizes: int) -> tuple[Checkpoint, Checkpoint]:
@@ -105,6 +135,7 @@ FAMILY = Family(
     tokenizer="unigram",
     renames=(
         *EMBEDDING_RENAMES,
+        *HEAD_RENAMES,
         (r"^embeddings\.project\.", "albert.encoder.embedding_hidden_mapping_in."),
         (r"^embeddings\.", "albert.embeddings."),
         (r"^groups\.(\d+)\.(\d+)\.", r"albert.encoder.albert_layer_groups.\1.albert_layers.\2."),

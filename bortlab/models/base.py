@@ -1,20 +1,55 @@
-"""What every family is made of: a configuration, a network with three public steps, and a line in the registry."""
+"""What every family is made of: a configuration, an encoder with heads for a task, and a line in the registry."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, cast
 
 import torch
 from torch import Tensor, nn
 
-from bortlab.nn import ACTIVATIONS, Block, Embeddings, MaskedLMHead, Pooler
-from bortlab.trace import EncoderOutput, LayerTrace
+from bortlab.models.formula import Part
+from bortlab.nn import (
+    ACTIVATIONS,
+    PROBLEM_TYPES,
+    Block,
+    Classifier,
+    Embeddings,
+    MaskedLMHead,
+    Pooler,
+    choice_loss,
+    label_loss,
+    span_loss,
+)
+from bortlab.trace import EncoderOutput, LayerTrace, TaskOutput
 
-TASKS = ("masked-lm", "pre-training", "encoder")
-"""What a network can be built for. "encoder" is the bare body, with its pooler where the family has one."""
+TASKS: Mapping[str, str] = {
+    "masked-lm": "ForMaskedLM",
+    "pre-training": "ForPreTraining",
+    "sequence-classification": "ForSequenceClassification",
+    "multiple-choice": "ForMultipleChoice",
+    "token-classification": "ForTokenClassification",
+    "question-answering": "ForQuestionAnswering",
+    "encoder": "Model",
+}
+"""What a network can be built for, and how transformers' classes for it end. "encoder" is the bare body, with its
+pooler where the family has one."""
+
+HEADS: Mapping[str, str] = {
+    "masked-lm": "masked_lm",
+    "pooler": "pooler",
+    "sentence-order": "order",
+    "sequence-classification": "sequence",
+    "multiple-choice": "choice",
+    "token-classification": "tokens",
+    "question-answering": "spans",
+}
+"""Everything that may stand on an encoder, and the attribute of a network that it is."""
+
+SPANS = ("start", "end")
+"""What a question-answering head scores each position as."""
 
 LIMITS: Mapping[str, tuple[float, float]] = {
     "vocab_size": (1, 300_000),
@@ -33,11 +68,19 @@ LIMITS: Mapping[str, tuple[float, float]] = {
     "hidden_dropout_prob": (0, 0.95),
     "attention_probs_dropout_prob": (0, 0.95),
     "classifier_dropout_prob": (0, 0.95),
+    "classifier_dropout": (0, 0.95),
+    "summary_first_dropout": (0, 0.95),
+    "summary_last_dropout": (0, 0.95),
     "initializer_range": (0, 10),
     "layer_norm_eps": (0, 1),
     "pad_token_id": (0, 299_999),
 }
 """Smallest and largest value of a field. Real ones lie well inside; an absurd file is refused before it is built."""
+
+
+MAX_LABELS = 10_000
+DEFAULT_LABELS = ("LABEL_0", "LABEL_1")
+"""What config.json means where it names no labels."""
 
 
 class ConfigError(ValueError):
@@ -48,10 +91,14 @@ class ConfigError(ValueError):
 class Config:
     """Sizes of an encoder, under the names that config.json uses.
 
-    Keys that bortlab does not know are kept in `extra`, so that saving loses nothing.
+    Keys that bortlab does not know are kept in `extra`, so that saving loses nothing. labels: what the outputs of a
+    classification head stand for, in order; id2label, label2id and num_labels of config.json. problem_type: what they
+    are of a whole text, None: what the labels that a loss is asked for look like.
     """
 
     model_type: ClassVar[str]
+    block_parts: ClassVar[tuple[Part, ...]]
+    """The closed formula of one block."""
 
     vocab_size: int
     hidden_size: int
@@ -61,29 +108,41 @@ class Config:
     hidden_act: str = "gelu"
     hidden_dropout_prob: float = 0.1
     attention_probs_dropout_prob: float = 0.1
+    classifier_dropout: float | None = None
     max_position_embeddings: int = 512
     type_vocab_size: int = 2
     initializer_range: float = 0.02
     layer_norm_eps: float = 1e-12
     pad_token_id: int = 0
+    problem_type: str | None = None
+    labels: tuple[str, ...] = DEFAULT_LABELS
     extra: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     def __post_init__(self) -> None:
         for entry in fields(self):
             self._check_field(entry.name, entry.type, getattr(self, entry.name))
-        if self.hidden_act not in ACTIVATIONS:
-            raise ConfigError(f"Unknown hidden_act {self.hidden_act!r}. Known: {', '.join(ACTIVATIONS)}.")
+        self._is_known("hidden_act", ACTIVATIONS)
+        self._is_known("problem_type", PROBLEM_TYPES)
+        if not 1 <= len(self.labels) <= MAX_LABELS:
+            raise ConfigError(f"labels: expected 1 to {MAX_LABELS:,} of them, got {len(self.labels):,}.")
+        if self.problem_type == "single_label_classification" and len(self.labels) == 1:
+            raise ConfigError("A single_label_classification needs two labels or more, got 1: is it a regression?")
         self._check()
 
     @staticmethod
     def _check_field(name: str, kind: object, value: object) -> None:
         """Raise ConfigError where a value has the wrong type or lies beyond LIMITS."""
+        kind, optional = str(kind).removesuffix(" | None"), str(kind).endswith(" | None")
+        if optional and value is None:
+            return
         if kind == "int" and (not isinstance(value, int) or isinstance(value, bool)):
             raise ConfigError(f"{name}: expected a whole number, got {value!r}.")
         if kind == "float" and (not isinstance(value, int | float) or isinstance(value, bool)):
             raise ConfigError(f"{name}: expected a number, got {value!r}.")
         if kind == "str" and not isinstance(value, str):
             raise ConfigError(f"{name}: expected a text, got {value!r}.")
+        if kind == "bool" and not isinstance(value, bool):
+            raise ConfigError(f"{name}: expected true or false, got {value!r}.")
         if name in LIMITS and isinstance(value, int | float):
             low, high = LIMITS[name]
             if not (math.isfinite(value) and low <= value <= high):
@@ -92,6 +151,11 @@ class Config:
     def _check(self) -> None:
         """Raise ConfigError where fields do not fit together."""
         self._divides("num_attention_heads", "hidden_size")
+
+    def _is_known(self, name: str, known: Iterable[str]) -> None:
+        value = getattr(self, name)
+        if value is not None and value not in known:
+            raise ConfigError(f"Unknown {name} {value!r}. Known: {', '.join(known)}.")
 
     def _divides(self, part: str, whole: str) -> None:
         divisor, value = getattr(self, part), getattr(self, whole)
@@ -104,46 +168,148 @@ class Config:
         return self.hidden_size
 
     @property
+    def heads(self) -> int:
+        """Attention heads of a layer."""
+        return self.num_attention_heads
+
+    @property
     def depth(self) -> int:
         """Number of executed layers."""
         return self.num_hidden_layers
 
+    @property
+    def n_blocks(self) -> int:
+        """Number of stored blocks."""
+        return self.depth
+
+    def block_of(self, index: int) -> int:
+        """The stored block that executed layer `index` uses."""
+        return index
+
+    @property
+    def projects(self) -> bool:
+        """Whether a linear map brings the word vectors to the width of the layers."""
+        return False
+
+    @property
+    def symbols(self) -> dict[str, int]:
+        """The sizes that stand for the letters of formulas; see SYMBOLS."""
+        return {
+            "V": self.vocab_size,
+            "P": self.max_position_embeddings,
+            "T": self.type_vocab_size,
+            "E": self.embed_width,
+            "H": self.hidden_size,
+            "I": self.intermediate_size,
+            "L": self.depth,
+            "N": self.n_blocks,
+            "C": len(self.labels),
+        }
+
+    @property
+    def embedding_parts(self) -> tuple[Part, ...]:
+        """The closed formula of the embeddings."""
+        tables = {"words": "VE", "positions": "PE", "types": "TE", "norm": "2E"}
+        parts = [Part("embeddings", f"embeddings.{name}", weights) for name, weights in tables.items()]
+        if self.projects:
+            parts.append(Part("embeddings", "embeddings.project", "EH + H", "EH"))
+        return tuple(parts)
+
+    def head_parts(self, name: str) -> tuple[Part, ...]:
+        """The closed formula of one of HEADS, as BERT has it."""
+        own = HEADS[name]
+        match name:
+            case "masked-lm":
+                return (
+                    Part("head", f"{own}.dense", "EH + E", "EH"),
+                    Part("head", f"{own}.norm", "2E"),
+                    Part("head", own, "V", "VE", tied="VE"),
+                )
+            case "pooler":
+                return (Part("pooler", f"{own}.dense", "HH + H", "HH", once=True),)
+            case "sentence-order":
+                return (Part("head", own, "2H + 2", "2H", once=True),)
+            case "multiple-choice":
+                return (Part("head", own, "H + 1", "H", once=True),)
+            case "question-answering":
+                return (Part("head", own, "2H + 2", "2H"),)
+            case _:
+                return (Part("head", own, "CH + C", "CH", once=name == "sequence-classification"),)
+
+    @property
+    def head_dropout(self) -> float:
+        """Dropout before a head for labels, while it is trained: its own value, or the encoder's."""
+        return self.hidden_dropout_prob if self.classifier_dropout is None else self.classifier_dropout
+
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Read a config.json's contents; a field that is null or absent takes its default."""
-        own = {entry.name: entry for entry in fields(cls) if entry.name != "extra"}
+        own = {entry.name: entry for entry in fields(cls) if entry.name not in ("labels", "extra")}
         given = {key: value for key, value in data.items() if key in own and value is not None}
         required = [name for name, entry in own.items() if entry.default is MISSING and name not in given]
         if required:
             raise ConfigError(
                 f"A {cls.model_type} configuration needs {', '.join(required)}; config.json has no such key."
             )
-        return cls(**given, extra={key: value for key, value in data.items() if key not in own and key != "model_type"})
+        known = (*own, "model_type", *_LABEL_KEYS)
+        extra = {key: value for key, value in data.items() if key not in known}
+        return cls(**given, labels=_read_labels(data), extra=extra)
 
     def to_dict(self) -> dict[str, Any]:
-        """The contents of config.json again, with the keys of `extra`."""
-        own = {entry.name: getattr(self, entry.name) for entry in fields(self) if entry.name != "extra"}
-        return {**self.extra, "model_type": self.model_type, **own}
+        """The contents of config.json again, with the keys of `extra`, without what is None and labels of no name."""
+        own = {entry.name: getattr(self, entry.name) for entry in fields(self) if entry.name not in ("labels", "extra")}
+        said = {name: value for name, value in own.items() if value is not None}
+        named = {} if self.labels == DEFAULT_LABELS else _write_labels(self.labels)
+        return {**self.extra, "model_type": self.model_type, **said, **named}
+
+
+_LABEL_KEYS = ("id2label", "label2id", "num_labels")
+
+
+def _read_labels(data: Mapping[str, Any]) -> tuple[str, ...]:
+    """The labels that config.json names, counts, or means by default; ConfigError for what is no list of names."""
+    named, count = data.get("id2label"), data.get("num_labels")
+    if named is None:
+        if count is None:
+            return DEFAULT_LABELS
+        if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= MAX_LABELS:
+            raise ConfigError(f"num_labels: expected a whole number from 1 to {MAX_LABELS:,}, got {count!r}.")
+        return tuple(f"LABEL_{number}" for number in range(count))
+    if not isinstance(named, dict):
+        raise ConfigError(f"id2label: expected an object of numbers and names, got a {type(named).__name__}.")
+    if named.keys() != {str(number) for number in range(len(named))}:
+        raise ConfigError(f"id2label: expected the keys 0 to {len(named) - 1}, got {', '.join(list(named)[:5])}.")
+    wrong = [name for name in named.values() if not isinstance(name, str | int | float)]
+    if wrong:
+        raise ConfigError(f"id2label: expected names, got {wrong[0]!r}.")
+    return tuple(str(named[str(number)]) for number in range(len(named)))
+
+
+def _write_labels(labels: tuple[str, ...]) -> dict[str, Any]:
+    return {
+        "id2label": {str(number): name for number, name in enumerate(labels)},
+        "label2id": {name: number for number, name in enumerate(labels)},
+    }
 
 
 class Network(nn.Module):
-    """An encoder with a masked-LM head, in three public steps: embed, encode, predict.
+    """An encoder with the heads of a task, in three public steps: embed, encode, and `predict` or `score`.
 
     A family says which block is the i-th executed layer (`block`), and that is all the encoder loop needs: the loop
-    alone decides whether the layers' records are kept, so a block used twelve times leaves twelve records.
+    alone decides whether the layers' records are kept, so a block used twelve times leaves twelve records. It also says
+    which heads stand on the encoder for each task (`tasks`), and makes those that are not BERT's (`head`).
     """
 
-    embeddings: Embeddings
-    pooler: Pooler | None
-    masked_lm: MaskedLMHead | None
-    order: nn.Linear | None
-    head_activation: ClassVar[str | None] = None
-    """Activation of the masked-LM head; None: the blocks' own."""
+    tasks: ClassVar[Mapping[str, tuple[str, ...]]]
+    """The heads of each task that the family has. Those after a pooler get its vector instead of all positions'."""
 
-    def __init__(
-        self, config: Config, task: str = "masked-lm", *, project: int | None = None, pools: bool = True
-    ) -> None:
-        """project: width that embeddings are projected to, None for no projection; pools: has the family a pooler?"""
+    embeddings: Embeddings
+    masked_lm: MaskedLMHead | None
+    pooler: Pooler | None
+    order: nn.Module | None
+
+    def __init__(self, config: Config, task: str = "masked-lm", *, project: int | None = None) -> None:
+        """project: width that embeddings are projected to, None for no projection."""
         super().__init__()
         self.config, self.task = config, task
         self.embeddings = Embeddings(
@@ -155,20 +321,32 @@ class Network(nn.Module):
             eps=config.layer_norm_eps,
             dropout=config.hidden_dropout_prob,
         )
-        predicts, orders = task in ("masked-lm", "pre-training"), task == "pre-training"
-        self.masked_lm = (
-            MaskedLMHead(
-                hidden=config.hidden_size,
-                embed=config.embed_width,
-                vocab=config.vocab_size,
-                activation=self.head_activation or config.hidden_act,
-                eps=config.layer_norm_eps,
-            )
-            if predicts
-            else None
-        )
-        self.pooler = Pooler(config.hidden_size) if pools and task in ("encoder", "pre-training") else None
-        self.order = nn.Linear(config.hidden_size, 2) if orders else None
+        for name, attribute in HEADS.items():
+            setattr(self, attribute, self.head(name, config) if name in self.tasks[task] else None)
+
+    @classmethod
+    def head(cls, name: str, config: Config) -> nn.Module:
+        """Make one of HEADS, as BERT has it."""
+        hidden, dropout = config.hidden_size, config.head_dropout
+        match name:
+            case "masked-lm":
+                return MaskedLMHead(
+                    hidden=hidden,
+                    embed=config.embed_width,
+                    vocab=config.vocab_size,
+                    activation=config.hidden_act,
+                    eps=config.layer_norm_eps,
+                )
+            case "pooler":
+                return Pooler(hidden)
+            case "sentence-order":
+                return Classifier(hidden, 2)
+            case "multiple-choice":
+                return Classifier(hidden, 1, dropout=dropout)
+            case "question-answering":
+                return Classifier(hidden, len(SPANS))
+            case _:
+                return Classifier(hidden, len(config.labels), dropout=dropout)
 
     def block(self, index: int) -> Block:
         """The block that the index-th executed layer uses."""
@@ -217,6 +395,57 @@ class Network(nn.Module):
             raise ValueError(f'This network was built for task "{self.task}" and has no sentence-order head.')
         return self.order(self.pooler(hidden))  # type: ignore[no-any-return]
 
+    def score(self, hidden: Tensor) -> dict[str, Tensor]:
+        """Last hidden states (batch, seq, hidden) -> the logits of the task's heads, by name (see TaskOutput).
+
+        For multiple choice a batch is one question's choices. An encoder alone scores nothing.
+        """
+        features = hidden if self.pooler is None else self.pooler(hidden)
+        scores: dict[str, Tensor] = {}
+        for name in self.tasks[self.task]:
+            if name == "masked-lm":
+                scores[name] = self.predict(hidden)
+            elif name != "pooler":
+                scores[name] = getattr(self, HEADS[name])(features)
+        if "question-answering" in scores:
+            scores = dict(zip(SPANS, scores["question-answering"].unbind(-1), strict=True))
+        return scores
+
+    def solve(
+        self,
+        ids: Tensor,
+        mask: Tensor | None = None,
+        type_ids: Tensor | None = None,
+        labels: Mapping[str, Tensor] | Tensor | None = None,
+    ) -> TaskOutput:
+        """Do the task that the network was built for: embed, encode and score, and compare with labels where given.
+
+        ids, mask and type_ids are (batch, seq), for multiple choice (batch, choices, seq). labels: for each of the
+        logits, by name (a tensor where there is but one): classes, with -100 where there is none, or positions of
+        spans. Raises ValueError for an encoder alone and for labels of other names.
+        """
+        rows, visible, types = (None if part is None else part.flatten(0, -2) for part in (ids, mask, type_ids))
+        logits = self.score(self.encode(self.embed(cast(Tensor, rows)), types, visible).hidden)
+        if not logits:
+            raise ValueError(f'This network was built for task "{self.task}" and has no head to solve a task with.')
+        if "multiple-choice" in logits:
+            logits["multiple-choice"] = logits["multiple-choice"].view(ids.shape[:-1])
+        if labels is None:
+            return TaskOutput(logits)
+        if isinstance(labels, Tensor) and len(logits) == 1:
+            labels = dict.fromkeys(logits, labels)
+        if not isinstance(labels, Mapping) or labels.keys() != logits.keys():
+            got = ", ".join(labels) if isinstance(labels, Mapping) else f"a {type(labels).__name__}"
+            raise ValueError(f"labels: expected a mapping with {' and '.join(logits)}, got {got}.")
+        return TaskOutput(logits, {name: self._loss(name, logits[name], labels[name]) for name in logits})
+
+    def _loss(self, name: str, logits: Tensor, labels: Tensor) -> Tensor:
+        if name in SPANS:
+            return span_loss(logits, labels)
+        if name == "sequence-classification":
+            return label_loss(logits, labels, self.config.problem_type)
+        return choice_loss(logits, labels)
+
     def forward(self, ids: Tensor, mask: Tensor | None = None, type_ids: Tensor | None = None) -> Tensor:
         """ids (batch, seq) -> masked-LM logits (batch, seq, vocab): embed, encode and predict."""
         return self.predict(self.encode(self.embed(ids), type_ids, mask).hidden)
@@ -259,7 +488,7 @@ class Family:
 
     renames: ordered (regular expression, replacement) pairs that turn our tensor names into the published ones.
     tied: published names of tensors that are copies of (our name of) another one. tokenizer: kind of its vocabulary.
-    mini: the architecture of its bundled mini. tasks: what its networks can be built for.
+    mini: the architecture of its bundled mini.
     """
 
     name: str
@@ -275,4 +504,8 @@ class Family:
     prefix: str
     mini: Config
     checkpoints: tuple[Checkpoint, ...]
-    tasks: tuple[str, ...] = TASKS
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """What its networks can be built for."""
+        return tuple(self.network.tasks)

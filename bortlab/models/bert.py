@@ -7,13 +7,38 @@ and a next-sentence head on the pooled first position.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
 from torch import nn
 
 from bortlab.models.base import Checkpoint, Config, Family, Network
+from bortlab.models.formula import Part
 from bortlab.nn import Block, FeedForward, SelfAttention
+
+TASKS: Mapping[str, tuple[str, ...]] = {
+    "masked-lm": ("masked-lm",),
+    "pre-training": ("masked-lm", "pooler", "sentence-order"),
+    "sequence-classification": ("pooler", "sequence-classification"),
+    "multiple-choice": ("pooler", "multiple-choice"),
+    "token-classification": ("token-classification",),
+    "question-answering": ("question-answering",),
+    "encoder": ("pooler",),
+}
+"""The heads of BERT for each task."""
+
+PLAIN_BLOCK = (
+    Part("attention", "attention.query", "HH + H", "HH + SH"),  # each query meets each key
+    Part("attention", "attention.key", "HH + H", "HH"),
+    Part("attention", "attention.value", "HH + H", "HH + SH"),  # and each value is weighed
+    Part("attention", "attention.output", "HH + H", "HH"),
+    Part("norms", "attention_norm", "2H"),
+    Part("feed-forward", "feedforward.expand", "HI + I", "HI"),
+    Part("feed-forward", "feedforward.contract", "HI + H", "HI"),
+    Part("norms", "feedforward_norm", "2H"),
+)
+"""The closed formula of `plain_block`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +46,7 @@ class BertConfig(Config):
     """Sizes of a BERT, as in its config.json."""
 
     model_type: ClassVar[str] = "bert"
+    block_parts: ClassVar[tuple[Part, ...]] = PLAIN_BLOCK
 
     vocab_size: int = 30522
     hidden_size: int = 768
@@ -30,10 +56,12 @@ class BertConfig(Config):
 
 
 class Bert(Network):
-    """BERT: one block of its own for each layer."""
+    """BERT: one block of its own for each layer; a pooler wherever a whole text is judged."""
 
-    def __init__(self, config: Config, task: str = "masked-lm", *, pools: bool = True) -> None:
-        super().__init__(config, task, pools=pools)
+    tasks = TASKS
+
+    def __init__(self, config: Config, task: str = "masked-lm") -> None:
+        super().__init__(config, task)
         self.blocks = nn.ModuleList(plain_block(config) for _ in range(config.num_hidden_layers))
 
     def block(self, index: int) -> Block:
@@ -70,9 +98,14 @@ BLOCK_RENAMES = (
     (r"\.feedforward\.contract\.", ".output.dense."),
     (r"\.feedforward_norm\.", ".output.LayerNorm."),
 )
+HEAD_RENAMES = (
+    (r"^(sequence|choice|tokens)\.", "classifier."),
+    (r"^spans\.", "qa_outputs."),
+)
 RENAMES = (
     *EMBEDDING_RENAMES,
     *BLOCK_RENAMES,
+    *HEAD_RENAMES,
     (r"^(embeddings|pooler)\.", r"bert.\1."),
     (r"^blocks\.", "bert.encoder.layer."),
     (r"^masked_lm\.dense\.", "cls.predictions.transform.dense."),

@@ -16,7 +16,7 @@ from typing import Self
 import torch
 
 from bortlab.models.base import Checkpoint, Config, Family
-from bortlab.models.bert import RENAMES, TIED, Bert, BertConfig
+from bortlab.models.bert import RENAMES, TASKS, TIED, Bert, BertConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,10 +34,16 @@ class BortConfig(BertConfig):
 
 
 class Bort(Bert):
-    """BERT's blocks with Bort's sizes; no pooler, and one constant token type."""
+    """BERT's blocks with Bort's sizes, one constant token type, and no pooler in the body.
+
+    A text as a whole is judged by dense, tanh and a linear map on the first position, as the authors' classifier does:
+    BERT's pooler and classifier, which is also how transformers builds and names them. They are new for each task.
+    """
+
+    tasks = {name: heads for name, heads in TASKS.items() if name != "pre-training"} | {"encoder": ()}
 
     def __init__(self, config: Config, task: str = "masked-lm") -> None:
-        super().__init__(config, task, pools=False)
+        super().__init__(config, task)
         self.embeddings.types.weight.requires_grad_(False)
 
     @torch.no_grad()
@@ -71,5 +77,4 @@ FAMILY = Family(
             masked_lm="random", note="The published masked-LM head was never trained: the conversion left it random.",
         ),
     ),
-    tasks=("masked-lm", "encoder"),
 )  # fmt: skip

@@ -8,21 +8,51 @@ No pooler. Published files hold the discriminator's body, trained without a mask
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from torch import nn
 
 from bortlab.models.base import Checkpoint, Config, ConfigError, Family, Network
-from bortlab.models.bert import BLOCK_RENAMES, EMBEDDING_RENAMES
-from bortlab.nn import Block, FeedForward, MixedAttention
+from bortlab.models.bert import BLOCK_RENAMES, EMBEDDING_RENAMES, HEAD_RENAMES
+from bortlab.models.formula import Part
+from bortlab.nn import (
+    ACTIVATIONS,
+    SUMMARIES,
+    Block,
+    FeedForward,
+    FirstClassifier,
+    MixedAttention,
+    SummaryClassifier,
+)
+
+MIXED_BLOCK = (
+    Part("attention", "attention.query", "Hh + h", "Hh + Sh"),  # each query meets each key
+    Part("attention", "attention.key", "Hh + h", "Hh"),
+    Part("attention", "attention.value", "Hh + h", "Hh + Sh"),  # and each value is weighed
+    Part("convolution", "attention.span", "h"),
+    Part("convolution", "attention.span.depthwise", "Hk", "Hk"),
+    Part("convolution", "attention.span.pointwise", "Hh", "Hh"),
+    Part("convolution", "attention.kernel", "hAk + Ak", "hAk"),
+    Part("convolution", "attention.convolved", "Hh + h", "Hh + hk"),  # and each neighbour is weighed
+    Part("attention", "attention.output", "HH + H", "HH"),
+    Part("norms", "attention_norm", "2H"),
+    Part("feed-forward", "feedforward.expand", "HI/g + I", "HI/g"),
+    Part("feed-forward", "feedforward.contract", "HI/g + H", "HI/g"),
+    Part("norms", "feedforward_norm", "2H"),
+)
+"""The closed formula of `mixed_block`. The output projection serves both halves and is counted as attention's."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ConvBertConfig(Config):
-    """Sizes of a ConvBERT, as in its config.json."""
+    """Sizes of a ConvBERT, as in its config.json.
+
+    summary_...: how multiple choice makes one vector of a sequence; None: the last position, and nothing more.
+    """
 
     model_type: ClassVar[str] = "convbert"
+    block_parts: ClassVar[tuple[Part, ...]] = MIXED_BLOCK
 
     vocab_size: int = 30522
     embedding_size: int = 768
@@ -33,6 +63,11 @@ class ConvBertConfig(Config):
     head_ratio: int = 2
     conv_kernel_size: int = 9
     num_groups: int = 1
+    summary_type: str | None = None
+    summary_use_proj: bool | None = None
+    summary_activation: str | None = None
+    summary_first_dropout: float | None = None
+    summary_last_dropout: float | None = None
 
     def _check(self) -> None:
         # The published code checks the heads that remain, not num_attention_heads.
@@ -45,6 +80,12 @@ class ConvBertConfig(Config):
             raise ConfigError(f"conv_kernel_size: expected an odd number of taps, got {self.conv_kernel_size}.")
         self._divides("num_groups", "hidden_size")
         self._divides("num_groups", "intermediate_size")
+        self._is_known("summary_type", SUMMARIES)
+        self._is_known("summary_activation", ACTIVATIONS)
+        if self.summary_use_proj and self.extra.get("summary_proj_to_labels"):
+            raise ConfigError(
+                "summary_proj_to_labels is true; a multiple-choice head needs a vector, so only false works."
+            )
 
     @property
     def embed_width(self) -> int:
@@ -56,16 +97,69 @@ class ConvBertConfig(Config):
         """Attention heads that remain, and as many convolution heads."""
         return max(1, self.num_attention_heads // self.head_ratio)
 
+    @property
+    def projects(self) -> bool:
+        """Only where the widths differ."""
+        return self.embedding_size != self.hidden_size
+
+    @property
+    def symbols(self) -> dict[str, int]:
+        """BERT's, and those of the convolution."""
+        own = {"h": self.hidden_size // 2, "A": self.heads, "k": self.conv_kernel_size, "g": self.num_groups}
+        return super().symbols | own
+
+    def head_parts(self, name: str) -> tuple[Part, ...]:
+        """Two layers for a whole text, one or two for multiple choice; the others are BERT's."""
+        match name:
+            case "sequence-classification":
+                return (
+                    Part("head", "sequence.dense", "HH + H", "HH", once=True),
+                    Part("head", "sequence.out", "CH + C", "CH", once=True),
+                )
+            case "multiple-choice":
+                summary = Part("head", "choice.summary", "HH + H", "HH", once=True)
+                out = Part("head", "choice.out", "H + 1", "H", once=True)
+                return (summary, out) if self.summary_use_proj else (out,)
+            case _:
+                return super().head_parts(name)
+
 
 class ConvBert(Network):
-    """ConvBERT: BERT's blocks with mixed attention."""
+    """ConvBERT: BERT's blocks with mixed attention; no pooler, so heads for a whole text have layers of their own."""
 
-    head_activation = "gelu"  # the published head's, whatever the blocks use
+    tasks = {  # noqa: RUF012
+        "masked-lm": ("masked-lm",),
+        "sequence-classification": ("sequence-classification",),
+        "multiple-choice": ("multiple-choice",),
+        "token-classification": ("token-classification",),
+        "question-answering": ("question-answering",),
+        "encoder": (),
+    }
 
     def __init__(self, config: ConvBertConfig, task: str = "masked-lm") -> None:
-        project = None if config.embedding_size == config.hidden_size else config.hidden_size
-        super().__init__(config, task, project=project, pools=False)
+        super().__init__(config, task, project=config.hidden_size if config.projects else None)
         self.blocks = nn.ModuleList(mixed_block(config) for _ in range(config.num_hidden_layers))
+
+    @classmethod
+    def head(cls, name: str, config: ConvBertConfig) -> nn.Module:  # type: ignore[override]
+        """The published code's own heads for masked words, a whole text and multiple choice; the others are BERT's."""
+        hidden, dropout = config.hidden_size, config.head_dropout
+        match name:
+            case "masked-lm":  # always GELU, whatever the blocks use
+                return super().head(name, replace(config, hidden_act="gelu"))
+            case "sequence-classification":
+                return FirstClassifier(hidden, len(config.labels), activation=config.hidden_act, dropout=dropout)
+            case "multiple-choice":
+                return SummaryClassifier(
+                    hidden,
+                    1,
+                    summary=config.summary_type or "last",
+                    projects=bool(config.summary_use_proj),
+                    activation=config.summary_activation,
+                    dropouts=(config.summary_first_dropout or 0.0, config.summary_last_dropout or 0.0),
+                )
+            case _:
+                return super().head(name, config)
 
     def block(self, index: int) -> Block:
         """The index-th block."""
@@ -108,6 +202,10 @@ FAMILY = Family(
     tokenizer="wordpiece",
     renames=(
         *EMBEDDING_RENAMES,
+        (r"^sequence\.out\.", "classifier.out_proj."),
+        (r"^choice\.summary\.", "sequence_summary.summary."),
+        (r"^choice\.out\.", "classifier."),
+        *HEAD_RENAMES,
         (r"\.attention\.span\.", ".attention.key_conv_attn_layer."),
         (r"\.attention\.kernel\.", ".attention.conv_kernel_layer."),
         (r"\.attention\.convolved\.", ".attention.conv_out_layer."),
@@ -146,5 +244,4 @@ FAMILY = Family(
             config=ConvBertConfig(), masked_lm="random", note=_NO_HEAD,
         ),
     ),
-    tasks=("masked-lm", "encoder"),
 )  # fmt: skip

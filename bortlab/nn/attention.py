@@ -96,18 +96,29 @@ class MixedAttention(nn.Module):
     def forward(self, hidden: Tensor, mask: Tensor | None, *, explicit: bool = False) -> Mixed:
         """hidden (batch, seq, hidden) -> Mixed."""
         query = self.query(hidden)  # (batch, seq, half), shared by both halves
-        heads = (self.heads, -1)
+        attended = self.attend(query, hidden, mask, explicit=explicit)
+        kernels = self.kernels(query, self.span(hidden)).transpose(1, 2)  # as recorded, so that it has a gradient
+        context = self.join(attended.values, self.convolve(hidden, kernels.transpose(1, 2)))
+        return Mixed(context, attended.probabilities, kernels)
+
+    def attend(self, query: Tensor, hidden: Tensor, mask: Tensor | None, *, explicit: bool = False) -> Attended:
+        """The half that attends: query (batch, seq, half) -> values (batch, heads, seq, size)."""
         q, k, v = (
-            t.unflatten(-1, heads).transpose(1, 2)  # (batch, heads, seq, size)
+            t.unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (batch, heads, seq, size)
             for t in (query, self.key(hidden), self.value(hidden))
         )
-        dropout = self.dropout if self.training else 0.0
-        attended = attend(q, k, v, mask, dropout=dropout, explicit=explicit)
+        return attend(q, k, v, mask, dropout=self.dropout if self.training else 0.0, explicit=explicit)
 
-        kernels = self.kernel(query * self.span(hidden)).unflatten(-1, heads).softmax(-1)  # (batch, seq, heads, width)
-        convolved_values = self.convolved(hidden).unflatten(-1, heads)  # (batch, seq, heads, size)
-        convolved = dynamic_convolution(convolved_values, kernels)
+    def kernels(self, query: Tensor, span: Tensor) -> Tensor:
+        """query and span (batch, seq, half) -> kernels (batch, seq, heads, width)."""
+        return self.kernel(query * span).unflatten(-1, (self.heads, -1)).softmax(-1)  # type: ignore[no-any-return]
 
+    def convolve(self, hidden: Tensor, kernels: Tensor) -> Tensor:
+        """The half that convolves: (batch, seq, heads, size)."""
+        return dynamic_convolution(self.convolved(hidden).unflatten(-1, (self.heads, -1)), kernels)
+
+    def join(self, attended: Tensor, convolved: Tensor) -> Tensor:
+        """Both halves (batch, heads, seq, size) and (batch, seq, heads, size) -> context (batch, seq, hidden)."""
         # Attention heads first, convolution heads second: the order of the published weights.
-        both = torch.cat([attended.values.transpose(1, 2), convolved], dim=2)  # (batch, seq, 2 heads, size)
-        return Mixed(self.output(both.flatten(2)), attended.probabilities, kernels.transpose(1, 2))
+        both = torch.cat([attended.transpose(1, 2), convolved], dim=2)  # (batch, seq, 2 heads, size)
+        return self.output(both.flatten(2))  # type: ignore[no-any-return]

@@ -34,6 +34,9 @@ class Block(nn.Module):
     def forward(self, hidden: Tensor, mask: Tensor | None, *, explicit: bool = False) -> LayerTrace:
         """hidden (batch, seq, hidden) -> LayerTrace; explicit=True makes its attention probabilities readable."""
         mixed = self.attention(hidden, mask, explicit=explicit)
-        hidden = self.attention_norm(hidden + self.dropout(mixed.context))
-        hidden = self.feedforward_norm(hidden + self.dropout(self.feedforward(hidden)))
-        return LayerTrace(hidden, mixed.attention, mixed.kernels)
+        return LayerTrace(self.finish(hidden, mixed.context), mixed.attention, mixed.kernels)
+
+    def finish(self, hidden: Tensor, context: Tensor) -> Tensor:
+        """What follows attention: its input and its context, both (batch, seq, hidden) -> the block's output."""
+        hidden = self.attention_norm(hidden + self.dropout(context))
+        return self.feedforward_norm(hidden + self.dropout(self.feedforward(hidden)))  # type: ignore[no-any-return]

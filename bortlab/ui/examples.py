@@ -1,12 +1,13 @@
 """Texts to begin with. The minis know WordNet and the Bible, so the examples ask what these say."""
 
-DEFAULT_TEXT = "Paris is the capital of [MASK]."
+DEFAULT_TEXT = "Paris is the [MASK] of France."
 
 EXAMPLES = (
     DEFAULT_TEXT,
-    "The opposite of hot is [MASK].",
-    "A beagle is a kind of [MASK].",
-    "A wheel is part of a [MASK].",
-    "In the beginning God created the [MASK] and the [MASK].",
-    "Yahweh is my [MASK]; I shall lack nothing.",
+    "Tokyo is the capital of [MASK].",
+    "The opposite of wife is [MASK].",
+    "A hotel is a kind of [MASK].",
+    "A hand is part of an [MASK].",
+    "In the beginning, God created the heavens and the [MASK].",
+    "The [MASK] of [MASK] is Rome.",
 )

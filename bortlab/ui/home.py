@@ -13,6 +13,19 @@ from bortlab.views.cards import model_heading
 from bortlab.views.escape import markdown
 from bortlab.views.ideas import draw
 
+QUESTIONS = {
+    "predict": "What does each model put in the blank?",
+    "tokens": "How does each model cut the text?",
+    "parameters": "Where are the weights?",
+    "latency": "How fast is each model here?",
+    "attention": "Who looks at whom?",
+    "kernels": "What does the convolution see?",
+    "attribution": "Which words decided?",
+    "layers": "When was the answer known?",
+    "models": "Which models are here?",
+}
+"""What each page answers, in the order of the navigation: the titles of the pages."""
+
 
 def ideas() -> None:
     """A picture and a sentence for each family but the reference."""
@@ -34,6 +47,16 @@ def what_to_try() -> None:
         for number, example in enumerate(EXAMPLES):
             if st.button(markdown(example), key=f"try-{number}"):
                 st.switch_page("pages/predict.py", query_params={"text": example})
+
+
+def questions() -> None:
+    """Every page, by the question that it answers."""
+    st.subheader("Look inside", anchor=False)
+    st.markdown("Each page answers one question.")
+    with st.container(horizontal=True):
+        for page, question in QUESTIONS.items():
+            if st.button(f"**{page.capitalize()}** · {question}", key=f"open-{page}"):
+                st.switch_page(f"pages/{page}.py")
 
 
 def models() -> None:

@@ -6,11 +6,10 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
-from bortlab import registry
 from bortlab.analysis import predict as analysis
 from bortlab.model import FilledMask, Model
 from bortlab.tokenization import MASK
-from bortlab.ui import shared
+from bortlab.ui import fitting, opened, shared
 from bortlab.ui.examples import EXAMPLES
 from bortlab.ui.shared import Timed
 from bortlab.views import predict as view
@@ -106,7 +105,7 @@ def fill(keys: Sequence[str], text: str, top_k: int) -> Answers:
     answers = {}
     for key in keys:
         with shared.sentences():
-            model = registry.load(key)
+            model = opened.load(key)
             answers[key] = (
                 model,
                 shared.ask(model, ("fill_mask", text, top_k), lambda model: model.fill_mask(text, top_k=top_k)),
@@ -136,6 +135,7 @@ def show(answers: Answers) -> None:
                 st.html(
                     model_heading(title(key), model.family.name, head=model.heads["masked-lm"], facts=facts, look=look)
                 )
+                fitting.about_head(model)
                 for number, blank in enumerate(timed.value.blanks[:BLANKS], 1):
                     if len(timed.value.blanks) > 1:
                         st.caption(f"Blank {number}")
@@ -159,7 +159,7 @@ def _truncation(filled: Mapping[str, FilledMask]) -> None:
 
 def title(key: str) -> str:
     """A model's title."""
-    return registry.find(key)[1].title
+    return opened.title(key)
 
 
 def show_agreement(answers: Answers) -> None:
@@ -267,12 +267,11 @@ def take_away(answers: Answers, text: str, top_k: int) -> None:
     """Table, CSV, link and Python of the guesses."""
     if not answers:
         return
-    keys = list(answers)
     shared.take_away(
         analysis.frame({key: timed.value for key, (_, timed) in answers.items()}),
         name="predictions",
         python=(
-            f"import bortlab\n\nfor key in {keys!r}:\n"
-            f"    print(key)\n    print(bortlab.load(key).fill_mask({text!r}, top_k={top_k}))\n"
+            f"import bortlab\n\nmodels = [{', '.join(map(opened.python, answers))}]\n"
+            f"for model in models:\n    print(model.key)\n    print(model.fill_mask({text!r}, top_k={top_k}))\n"
         ),
     )

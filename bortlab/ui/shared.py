@@ -5,21 +5,26 @@ from __future__ import annotations
 import itertools
 import logging
 import time
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 from urllib.parse import urlencode
 
 import streamlit as st
 
-from bortlab import registry, serving
-from bortlab.model import Model, NoHeadError, NonFiniteError
-from bortlab.ui import startup
+from bortlab import hub, registry, serving
+from bortlab.model import Model, NonFiniteError
+from bortlab.ui import opened, startup
 from bortlab.ui.examples import DEFAULT_TEXT
 from bortlab.ui.startup import bundled
 from bortlab.views.escape import csv_cell, markdown
 from bortlab.views.theme import Look
+
+if TYPE_CHECKING:
+    import pandas
+
+    from bortlab.views.view import View  # plotly is slow to import; the pages with pictures have it already
 
 T = TypeVar("T")
 
@@ -49,25 +54,28 @@ def page_title(question: str, says: str) -> None:
 
 def choose_models() -> list[str]:
     """The models to compare, in the sidebar and in the link."""
-    options = bundled()
+    usual = bundled()
+    options = opened.choosable(usual)
     for key in [key for key in dict.fromkeys(st.query_params.get_all("models")) if key and key not in options][:5]:
         _explain_missing(key)
     return st.sidebar.multiselect(
         "Models",
         options,
-        default=options,
+        default=usual,
         key="models",
         bind="query-params",
         persist_state="session",
-        help="Small models that were all trained on the same text for the same time, and come with the lab.",
+        help="The minis that come with the lab were all trained on the same text for the same time. The Models page "
+        "opens others.",
     )
 
 
 def _explain_missing(key: str) -> None:
     """Why a link's model is not among the options. A link never makes the lab load anything."""
     with sentences():
-        _, checkpoint = registry.find(key[:200])
-        st.info(f"{markdown(checkpoint.title)} is not on this machine; the link opens without it.")
+        if not registry.is_repository(key[:200]):
+            key = registry.find(key[:200])[1].title
+        st.info(f"{markdown(key)} is not loaded here; the link opens without it. The Models page can load it.")
 
 
 def text_box() -> str:
@@ -117,7 +125,8 @@ def ask(model: Model, key: Hashable, question: Callable[[Model], T]) -> Timed[T]
         value = question(model)
         return Timed(value, 1000 * (time.perf_counter() - started))
 
-    return serving.default_pool().run((model.fingerprint, key), timed, tick=_yield)
+    with registry.REGISTRY.in_use(model):
+        return serving.default_pool().run((model.fingerprint, key), timed, tick=_yield)
 
 
 def _yield() -> None:
@@ -136,7 +145,7 @@ def sentences() -> Iterator[None]:
     except serving.BusyError as busy:
         st.warning(markdown(str(busy)), icon="⏳")
         st.button("Try again", key=f"again-{next(_numbers)}")
-    except (ValueError, registry.NeedsNetworkError, registry.TooLargeError, NoHeadError, NonFiniteError) as error:
+    except (ValueError, hub.HubError, registry.NeedsNetworkError, registry.TooLargeError, NonFiniteError) as error:
         st.error(markdown(str(error)))
     except Exception as error:
         _log.exception("A page failed")
@@ -146,34 +155,115 @@ def sentences() -> Iterator[None]:
         )
 
 
+def choose_view(views: Mapping[str, T]) -> T:
+    """One of a page's views, in the link; the others are not computed."""
+    names = list(views)
+    chosen = st.segmented_control("View", names, default=names[0], key="view", bind="query-params", required=True)
+    return views[chosen or names[0]]
+
+
+# -- pictures ----------------------------------------------------------------------------------------------------------
+
+
+def picture(view: View, key: str, *, on_select: Callable[[], None] | None = None) -> None:
+    """A view on the page, with what it says for people who cannot see it. on_select: what a click on a point does."""
+    from bortlab.views.predict import CONFIG
+
+    if isinstance(view.picture, str):
+        st.iframe(view.picture, height=view.height, alt=view.alt)
+        return
+    config = CONFIG | {"toImageButtonOptions": {"format": (st.session_state.get("picture") or "PNG").lower()}}
+    if on_select is None:
+        st.plotly_chart(view.picture, theme=None, config=config, key=key, alt=view.alt)
+    else:
+        st.plotly_chart(
+            view.picture, theme=None, config=config, key=key, alt=view.alt, on_select=on_select, selection_mode="points"
+        )
+
+
+def sentence(view: View) -> str:
+    """What a view says in words, without its title."""
+    said = view.alt.removeprefix(f"{view.title}: ")
+    return said[:1].upper() + said[1:]
+
+
 # -- the end of a page -------------------------------------------------------------------------------------------------
 
 
-def take_away(table: object, *, name: str, python: str) -> None:
-    """The numbers as a table, to download; a link to this very view; the view in Python."""
+def together(tables: Sequence[pandas.DataFrame], *, first: Sequence[str]) -> pandas.DataFrame:
+    """Tables below each other, with these columns in front; texts that repeat are sent once."""
     import pandas
 
-    assert isinstance(table, pandas.DataFrame)
+    table = pandas.concat(tables, ignore_index=True)
+    table = table[[*first, *(column for column in table.columns if column not in first)]]
+    repeated = [name for name in table.columns if all(isinstance(value, str) for value in table[name])]
+    return table.astype(dict.fromkeys(repeated, "category"))
+
+
+def take_away(
+    table: pandas.DataFrame,
+    *,
+    name: str,
+    python: str,
+    views: Sequence[View] = (),
+    json: str | None = None,
+    says: Mapping[str, object] | None = None,
+) -> None:
+    """The numbers as a table, to download; a link to this very view; the view in Python.
+
+    views: to download as one HTML page. json: all there is to know, to download too. says: as in `link`.
+    """
     with st.expander("The numbers as a table", expanded=False):
         st.dataframe(table, hide_index=True, width="stretch", alt=f"{name}: the numbers of the pictures above")
+    downloads(table, name=name, python=python, views=views, json=json, says=says)
+
+
+def downloads(
+    table: pandas.DataFrame,
+    *,
+    name: str,
+    python: str,
+    views: Sequence[View] = (),
+    json: str | None = None,
+    says: Mapping[str, object] | None = None,
+) -> None:
+    """As `take_away`, for a table that is shown already."""
+    from bortlab.views.view import page
+
+    now = look()
     safe = table.map(lambda value: csv_cell(value) if isinstance(value, str) else value)
     with st.container(horizontal=True):
         st.download_button(
             "CSV", safe.to_csv(index=False).encode("utf-8-sig"), f"{name}.csv", "text/csv", on_click="ignore", icon="⬇️"
         )
+        if json is not None:
+            st.download_button("JSON", json.encode(), f"{name}.json", "application/json", on_click="ignore", icon="⬇️")
+        if views:
+            st.download_button(
+                "HTML", lambda: page(views, now), f"{name}.html", "text/html", on_click="ignore", icon="⬇️"
+            )
         with st.popover("Link", icon="🔗"):
             st.caption("This link opens the same view.")
-            st.code(link(), language=None, wrap_lines=True)
+            st.code(link(says), language=None, wrap_lines=True)
         with st.popover("As Python", icon="🐍"):
             st.caption("The same in a notebook.")
             st.code(python, language="python")
+        if any(not isinstance(view.picture, str) for view in views):
+            st.segmented_control(
+                "The camera above a picture saves", ["PNG", "SVG"], default="PNG", key="picture", required=True
+            )
 
 
-def link() -> str:
-    """The address of this view: what the browser shows, and the text and the models even where they are the usual."""
+def link(says: Mapping[str, object] | None = None) -> str:
+    """The address of this view: what the browser shows, and what matters most even where it is the usual.
+
+    says: what that is, by the names of the link; None: the text and the models.
+    """
     base = (st.context.url or "").split("?")[0]
-    said = {"text": st.session_state.get("text", ""), "models": st.session_state.get("models") or [""]}
-    return f"{base}?{urlencode(st.query_params.to_dict() | said, doseq=True)}"
+    said = says
+    if said is None:
+        said = {"text": st.session_state.get("text", ""), "models": st.session_state.get("models") or [""]}
+    return f"{base}?{urlencode(st.query_params.to_dict() | dict(said), doseq=True)}"
 
 
 def what_is_this(text: str) -> None:

@@ -36,6 +36,7 @@ def warm_up() -> None:
             return
         import pandas  # noqa: F401
 
+        import bortlab.views.attribution
         import bortlab.views.predict  # noqa: F401  plotly
 
         serving.configure_torch()

@@ -6,12 +6,11 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
-from bortlab import registry
 from bortlab.analysis import tokens as analysis
 from bortlab.analysis.tokens import Cut
 from bortlab.model import Model
 from bortlab.tokenization import PairFormat
-from bortlab.ui import shared
+from bortlab.ui import opened, shared
 from bortlab.views import tokens as view
 from bortlab.views.escape import markdown
 from bortlab.views.predict import percent
@@ -61,7 +60,7 @@ def second_text() -> str | None:
 
 def pair_format(keys: Sequence[str], second: str | None) -> PairFormat:
     """How byte-level models join two texts; asked where it matters."""
-    if second is None or not any(registry.load(key).tokenizer.kind == "byte-bpe" for key in keys):
+    if second is None or not any(opened.load(key).tokenizer.kind == "byte-bpe" for key in keys):
         return "single"
     chosen = st.segmented_control(
         "Separators between Bort's texts",
@@ -79,7 +78,7 @@ def cut(keys: Sequence[str], text: str, second: str | None, joined: PairFormat) 
     cuts = {}
     for key in keys:
         with shared.sentences():
-            model = registry.load(key)
+            model = opened.load(key)
             cuts[key] = (model, analysis.cut(model.tokenizer.with_pair_format(joined), text, second))
     if not keys:
         st.info("Choose at least one model in the sidebar.")
@@ -113,7 +112,7 @@ def _shown(cuts: Cuts) -> dict[str, view.Shown]:
 
 def title(model: Model) -> str:
     """A model's title."""
-    return registry.find(model.key)[1].title
+    return opened.title(model.key)
 
 
 def pairs(cuts: Cuts) -> None:
@@ -239,7 +238,7 @@ def take_away(cuts: Cuts, text: str, second: str | None, joined: PairFormat) -> 
     """Table, CSV, link and Python of the pieces."""
     if not cuts:
         return
-    tokenizer = "bortlab.load(key).tokenizer"
+    tokenizer = "model.tokenizer"
     if second is not None and joined != "single":
         tokenizer += f".with_pair_format({joined!r})"
     pair = "" if second is None else f", {second!r}"
@@ -248,7 +247,8 @@ def take_away(cuts: Cuts, text: str, second: str | None, joined: PairFormat) -> 
         name="tokens",
         python=(
             "import bortlab\nfrom bortlab.analysis import tokens\n\n"
-            f"cuts = {{key: tokens.cut({tokenizer}, {text!r}{pair}) for key in {list(cuts)!r}}}\n"
+            f"models = [{', '.join(map(opened.python, cuts))}]\n"
+            f"cuts = {{model.key: tokens.cut({tokenizer}, {text!r}{pair}) for model in models}}\n"
             "print(tokens.frame(cuts))\n"
         ),
     )

@@ -41,7 +41,7 @@ def _visible(character: str, spaces: bool) -> str:
     if character in NAMES:
         return NAMES[character]
     category = unicodedata.category(character)
-    if category in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"):
+    if category in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Zs"):
         return f"⟨U+{ord(character):04X}⟩"
     return character
 

@@ -2,20 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from bortlab.models.bort import BortConfig
+from bortlab.views.svg import Drawing, arrow, box, drawing, text
 from bortlab.views.theme import Look, translucent
-
-WIDTH, HEIGHT = 360, 210
-
-
-@dataclass(frozen=True, slots=True)
-class Drawing:
-    """An SVG picture and what it shows, in words."""
-
-    svg: str
-    alt: str
 
 
 def draw(family: str, look: Look) -> Drawing | None:
@@ -24,95 +13,63 @@ def draw(family: str, look: Look) -> Drawing | None:
     return drawings[family](look) if family in drawings else None
 
 
-def _svg(look: Look, alt: str, *parts: str) -> Drawing:
-    font = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"
-    body = "".join(parts)
-    svg = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
-        f'width="100%" font-family="{font}" font-size="13" fill="{look.ink}">'
-        f"<title>{alt}</title>{body}</svg>"
-    )
-    return Drawing(svg, alt)
-
-
-def _box(x: float, y: float, width: float, height: float, colour: str, *, strength: float = 0.35) -> str:
-    return (
-        f'<rect x="{x:g}" y="{y:g}" width="{width:g}" height="{height:g}" rx="3" '
-        f'fill="{translucent(colour, strength)}" stroke="{colour}"/>'
-    )
-
-
-def _text(x: float, y: float, text: str, *, anchor: str = "middle", colour: str | None = None) -> str:
-    fill = f' fill="{colour}"' if colour else ""
-    return f'<text x="{x:g}" y="{y:g}" text-anchor="{anchor}"{fill}>{text}</text>'
-
-
-def _arrow(path: str, colour: str) -> str:
-    """A line with a head at its end."""
-    return (
-        '<defs><marker id="head" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8" '
-        f'orient="auto-start-reverse"><path d="M0 0L8 4L0 8z" fill="{colour}"/></marker></defs>'
-        f'<path d="{path}" fill="none" stroke="{colour}" stroke-width="2" marker-end="url(#head)"/>'
-    )
-
-
 def _stacking(look: Look) -> Drawing:
     colour = look.family("bert")
-    blocks = [_box(130, 150 - 12 * layer, 100, 9, colour, strength=0.2 + 0.05 * (layer % 4)) for layer in range(12)]
-    return _svg(
+    blocks = [box(130, 150 - 12 * layer, 100, 9, colour, strength=0.2 + 0.05 * (layer % 4)) for layer in range(12)]
+    return drawing(
         look,
         "BERT base: a table of words, 768 numbers each, and twelve different blocks above it.",
         *blocks,
-        _box(110, 168, 140, 16, colour),
-        _text(180, 202, "words, 768 wide"),
-        _text(242, 90, "12 blocks", anchor="start"),
+        box(110, 168, 140, 16, colour),
+        text(180, 202, "words, 768 wide"),
+        text(242, 90, "12 blocks", anchor="start"),
     )
 
 
 def _sharing(look: Look) -> Drawing:
     colour, other = look.family("albert"), look.family("bert")
-    stack = [_box(28, 140 - 11 * layer, 92, 8, other, strength=0.15 + 0.06 * (layer % 4)) for layer in range(12)]
-    return _svg(
+    stack = [box(28, 140 - 11 * layer, 92, 8, other, strength=0.15 + 0.06 * (layer % 4)) for layer in range(12)]
+    return drawing(
         look,
         "BERT has twelve different blocks over a wide table of words; ALBERT uses one block twelve times, over a table "
         "of narrow word vectors that one matrix widens.",
         *stack,
-        _box(18, 160, 112, 14, other),
-        _text(74, 196, "BERT", colour=look.faint),
-        _text(162, 96, "→", colour=look.faint),
-        _box(206, 62, 92, 34, colour, strength=0.5),
-        _text(252, 84, "one block"),
-        _arrow("M298 70 C346 62 346 112 300 90", colour),
-        _text(336, 58, "12 ×"),
+        box(18, 160, 112, 14, other),
+        text(74, 196, "BERT", colour=look.faint),
+        text(162, 96, "→", colour=look.faint),
+        box(206, 62, 92, 34, colour, strength=0.5),
+        text(252, 84, "one block"),
+        arrow("M298 70 C346 62 346 112 300 90", colour),
+        text(336, 58, "12 ×"),
         f'<path d="M222 160L282 160L298 126L206 126z" fill="{translucent(colour, 0.2)}" stroke="{colour}"/>',
-        _text(252, 147, "widen"),
-        _box(238, 160, 28, 14, colour),
-        _text(252, 196, "ALBERT", colour=look.faint),
-        _text(74, 14, "12 blocks"),
+        text(252, 147, "widen"),
+        box(238, 160, 28, 14, colour),
+        text(252, 196, "ALBERT", colour=look.faint),
+        text(74, 14, "12 blocks"),
     )
 
 
 def _mixing(look: Look) -> Drawing:
     colour = look.family("convbert")
     xs = [30 + 30 * i for i in range(5)]
-    parts = [_text(90, 20, "attention: everything"), _text(270, 20, "convolution: neighbours")]
+    parts = [text(90, 20, "attention: everything"), text(270, 20, "convolution: neighbours")]
     for x in xs:
         parts.append(f'<line x1="90" y1="76" x2="{x}" y2="142" stroke="{colour}" stroke-width="2" opacity=".55"/>')
     for offset in (0, 180):
-        parts.extend(_box(x - 11 + offset, 142, 22, 16, colour, strength=0.2) for x in xs)
-        parts.append(_box(79 + offset, 58, 22, 18, colour, strength=0.55))
+        parts.extend(box(x - 11 + offset, 142, 22, 16, colour, strength=0.2) for x in xs)
+        parts.append(box(79 + offset, 58, 22, 18, colour, strength=0.55))
     taps = (0.35, 1.0, 0.6)
     for tap, x in zip(taps, xs[1:4], strict=True):
         height = 34 * tap
-        parts.append(_box(x + 180 - 7, 136 - height, 14, height, colour, strength=0.55))
+        parts.append(box(x + 180 - 7, 136 - height, 14, height, colour, strength=0.55))
     parts.append(
         f'<path d="M229 100 Q229 84 270 78 Q311 84 311 100" fill="none" stroke="{colour}" stroke-width="2" '
         'stroke-dasharray="4 3"/>'
     )
-    parts.append(_text(90, 186, "half of the width", colour=look.faint))
-    parts.append(_text(270, 186, "half of the width", colour=look.faint))
-    parts.append(_text(270, 50, "a kernel for this word", colour=look.faint))
-    return _svg(
+    parts.append(text(90, 186, "half of the width", colour=look.faint))
+    parts.append(text(270, 186, "half of the width", colour=look.faint))
+    parts.append(text(270, 50, "a kernel for this word", colour=look.faint))
+    return drawing(
         look,
         "One half of a ConvBERT block joins a word to all words by attention; the other half weighs its neighbours "
         "with a small kernel that is made for this word from the span around it.",
@@ -123,18 +80,18 @@ def _mixing(look: Look) -> Drawing:
 def _searching(look: Look) -> Drawing:
     colour, other = look.family("bort"), look.family("bert")
     scale = 110 / 4096
-    big = [_box(95 - 4096 * scale / 2, 152 - 6 * layer, 4096 * scale, 4.5, other, strength=0.25) for layer in range(24)]
+    big = [box(95 - 4096 * scale / 2, 152 - 6 * layer, 4096 * scale, 4.5, other, strength=0.25) for layer in range(24)]
     width = BortConfig().intermediate_size * scale
-    small = [_box(265 - width / 2, 152 - 6 * layer, width, 4.5, colour, strength=0.7) for layer in range(4)]
-    return _svg(
+    small = [box(265 - width / 2, 152 - 6 * layer, width, 4.5, colour, strength=0.7) for layer in range(4)]
+    return drawing(
         look,
         "Drawn to scale: BERT large has 24 layers with a feed-forward part 4,096 wide; Bort, the best of the "
         "sizes that were searched, has 4 layers, 768 wide.",
         *big,
         *small,
-        _text(95, 178, "BERT large", colour=look.faint),
-        _text(95, 198, "24 layers, 4096"),
-        _text(200, 110, "search →", colour=look.faint),
-        _text(265, 178, "Bort", colour=look.faint),
-        _text(265, 198, "4 layers, 768"),
+        text(95, 178, "BERT large", colour=look.faint),
+        text(95, 198, "24 layers, 4096"),
+        text(200, 110, "search →", colour=look.faint),
+        text(265, 178, "Bort", colour=look.faint),
+        text(265, 198, "4 layers, 768"),
     )

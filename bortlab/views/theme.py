@@ -43,9 +43,34 @@ class Look:
         """Lines that only guide the eye."""
         return GRID[self.mode]
 
+    @property
+    def paper(self) -> str:
+        """The page behind everything."""
+        return PAPER[self.mode]
+
+    @property
+    def less(self) -> str:
+        """What became less, in differences: orange, which nobody takes for blue."""
+        return _PALETTE[self.mode][0]
+
+    @property
+    def more(self) -> str:
+        """What became more, in differences: blue."""
+        return _PALETTE[self.mode][2]
+
+    def group(self, number: int) -> str:
+        """One of a few colours for groups that are no families; they repeat."""
+        return _PALETTE[self.mode][number % len(_PALETTE[self.mode])]
+
     def family(self, name: str) -> str:
         """The family's colour; families take the palette's colours in the order of the registry."""
         return _PALETTE[self.mode][list(FAMILIES).index(name) % len(_PALETTE[self.mode])]
+
+
+def mixed(colour: str, other: str, share: float) -> str:
+    """The opaque #rrggbb that has this share of the first colour, and of the other the rest."""
+    parts = ((int(colour[n : n + 2], 16), int(other[n : n + 2], 16)) for n in (1, 3, 5))
+    return "#" + "".join(f"{round(share * a + (1 - share) * b):02x}" for a, b in parts)
 
 
 def translucent(colour: str, alpha: float) -> str:

@@ -87,9 +87,16 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     (pickled / "model.safetensors").unlink()
     torch.save(bort.half().state_dict(), pickled / "pytorch_model.bin")
     bort.float()
+    pieces = shutil.copytree(found["bort"], root / "pickled-shards")
+    (pieces / "model.safetensors").unlink()
+    state = bort.state_dict()
+    places = {name: f"pytorch_model-{1 + number % 2:05}-of-00002.bin" for number, name in enumerate(state)}
+    for place in set(places.values()):
+        torch.save({name: state[name].clone() for name in places if places[name] == place}, pieces / place)
+    (pieces / "pytorch_model.bin.index.json").write_text(json.dumps({"weight_map": places}))
     (found["albert"] / "README.md").write_text("---\nlicense: apache-2.0\n---\n")
     (found["albert"] / "tf_model.h5").write_bytes(b"not wanted" * 1000)
-    return found | {"shards": shards, "pickled": pickled}
+    return found | {"shards": shards, "pickled": pickled, "pickled-shards": pieces}
 
 
 @pytest.fixture(scope="module")
@@ -168,6 +175,7 @@ def test_a_plan_says_what_would_come_and_gets_nothing(fake: FakeHub, folders: di
         ("convbert", "convbert", "random"),  # a body without head
         ("bort", "bort", "trained"),
         ("pickled", "bort", "trained"),
+        ("pickled-shards", "bort", "trained"),
     ],
 )
 def test_every_kind_of_file_loads_and_stays(
@@ -464,7 +472,7 @@ def test_the_cache_is_where_huggingface_hub_has_it(monkeypatch: pytest.MonkeyPat
         ({"change": lambda b: b.replace(b'"size"', b'"dize"').replace(b'"lfs"', b'"x"')}, r"neither size nor", None),
         ({"change": lambda b: b.replace(b'"siblings": [', b'"siblings": 3, "x": [')}, r"no list of files", None),
         ({"change": lambda b: b.replace(b"config.json", b"confog.json")}, r"has no config\.json, so no model", None),
-        ({"change": lambda b: b.replace(b"model.safetensors", b"../../x.safetensors")}, r"no weights in a file", None),
+        ({"change": lambda b: b.replace(b"model.safetensors", b"../../x.safetensors")}, r"no weights in files", None),
         ({"change": lambda b: re.sub(rb'"(tokenizer|spiece)\.', b'"other.', b)}, r"has no tokenizer \(", None),
         ({"change": lambda b: b.replace(b'_type": "albert"', b'_type": "llama"')}, r"a 'llama' model", None),
         ({"change": lambda b: re.sub(rb'"size": \d+', b'"size": 9999999999', b)}, r"has 9,999,999,999 bytes", None),

@@ -16,8 +16,13 @@ from bortlab.models.base import LIMITS
 from bortlab.models.bort import BortConfig
 from bortlab.models.convbert import ConvBertConfig
 
-FIELDS = [(family, entry) for family in FAMILIES.values() for entry in fields(family.config) if entry.name != "extra"]
-NUMBERS = [(family, entry) for family, entry in FIELDS if entry.type in ("int", "float")]
+FIELDS = [
+    (family, entry)
+    for family in FAMILIES.values()
+    for entry in fields(family.config)
+    if entry.name not in ("labels", "extra")
+]
+NUMBERS = [(family, entry) for family, entry in FIELDS if str(entry.type).startswith(("int", "float"))]
 
 
 def name_of(value: object) -> str:
@@ -35,7 +40,7 @@ class TestEachFamily:
         assert read.to_dict() == written
 
     def test_null_and_absent_take_the_default(self, family: Family) -> None:
-        nothing = dict.fromkeys(entry.name for entry in fields(family.config) if entry.name != "extra")
+        nothing = dict.fromkeys([entry.name for other, entry in FIELDS if other is family] + ["id2label", "num_labels"])
         assert family.config.from_dict(nothing) == family.config.from_dict({}) == family.config()
 
     def test_is_frozen(self, family: Family) -> None:
@@ -84,6 +89,82 @@ def test_fields_that_do_not_fit_together(config: type[Config], changes: dict[str
 def test_a_text_field_wants_a_text() -> None:
     with pytest.raises(ConfigError, match="hidden_act: expected a text, got 3"):
         AlbertConfig(hidden_act=3)  # type: ignore[arg-type]
+
+
+# -- labels ------------------------------------------------------------------------------------------------------------
+
+LABELS: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
+    "none": ({}, ("LABEL_0", "LABEL_1")),
+    "named": ({"id2label": {"1": "yes", "0": "no", "2": "maybe"}}, ("no", "yes", "maybe")),
+    "more than nine": ({"id2label": {str(n): f"x{n}" for n in range(12)}}, tuple(f"x{n}" for n in range(12))),
+    "alike": ({"id2label": {"0": "a", "1": "a"}}, ("a", "a")),
+    "numbers for names": ({"id2label": {"0": 1, "1": 2.5}}, ("1", "2.5")),
+    "counted": ({"num_labels": 3}, ("LABEL_0", "LABEL_1", "LABEL_2")),
+    "named and counted otherwise": ({"id2label": {"0": "one"}, "num_labels": 3}, ("one",)),  # as transformers has it
+    "the other way alone": ({"label2id": {"a": 0, "b": 1, "c": 2}}, ("LABEL_0", "LABEL_1")),  # so too
+    "a key of our own": ({"labels": ["x"]}, ("LABEL_0", "LABEL_1")),
+}
+
+
+@pytest.mark.parametrize(("data", "labels"), LABELS.values(), ids=LABELS)
+def test_labels_are_read_and_written(data: dict[str, Any], labels: tuple[str, ...]) -> None:
+    config = AlbertConfig.from_dict(data)
+    assert config.labels == labels
+    written = json.loads(json.dumps(config.to_dict()))
+    assert AlbertConfig.from_dict(written) == config
+    named = written.get("id2label", {"0": "LABEL_0", "1": "LABEL_1"})
+    assert [named[str(number)] for number in range(len(named))] == list(labels)
+    assert written.get("label2id", {}).keys() <= set(labels)
+    assert "num_labels" not in written
+
+
+WRONG_LABELS: dict[str, tuple[dict[str, Any], str]] = {
+    "no object": ({"id2label": ["a", "b"]}, "id2label: expected an object of numbers and names, got a list"),
+    "gaps": ({"id2label": {"0": "a", "2": "b"}}, "id2label: expected the keys 0 to 1, got 0, 2"),
+    "no numbers": ({"id2label": {"zero": "a"}}, "id2label: expected the keys 0 to 0, got zero"),
+    "padded numbers": ({"id2label": {"00": "a", "01": "b"}}, "expected the keys 0 to 1"),
+    "no names": ({"id2label": {"0": None, "1": "b"}}, "id2label: expected names, got None"),
+    "nested": ({"id2label": {"0": ["a"]}}, r"id2label: expected names, got \['a'\]"),
+    "empty": ({"id2label": {}}, "labels: expected 1 to 10,000 of them, got 0"),
+    "too many": ({"id2label": {str(n): "x" for n in range(10_001)}}, "got 10,001"),
+    "absurd": ({"num_labels": 10**9}, "num_labels: expected a whole number from 1 to 10,000, got 1000000000"),
+    "none at all": ({"num_labels": 0}, "num_labels: expected"),
+    "true": ({"num_labels": True}, "num_labels: expected a whole number .*, got True"),
+    "text": ({"num_labels": "3"}, "num_labels: expected"),
+    "another problem": ({"problem_type": "poetry"}, "Unknown problem_type 'poetry'. Known: regression, single_label"),
+    "no problem": ({"problem_type": 7}, "problem_type: expected a text, got 7"),
+    "one class": ({"problem_type": "single_label_classification", "num_labels": 1}, "needs two labels or more, got 1"),
+}
+
+
+@pytest.mark.parametrize("config", [AlbertConfig, BortConfig, ConvBertConfig])
+@pytest.mark.parametrize(("data", "message"), WRONG_LABELS.values(), ids=WRONG_LABELS)
+def test_labels_that_are_none(config: type[Config], data: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        config.from_dict(data)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ({"summary_type": "attn"}, r"Unknown summary_type 'attn'\. Known: last, first, mean"),
+        ({"summary_activation": "gelo"}, "Unknown summary_activation 'gelo'"),
+        ({"summary_use_proj": 1}, "summary_use_proj: expected true or false, got 1"),
+        ({"summary_use_proj": True, "summary_proj_to_labels": True}, "summary_proj_to_labels is true"),
+        ({"classifier_dropout": "x"}, "classifier_dropout: expected a number"),
+    ],
+)
+def test_summaries_of_convbert(data: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        ConvBertConfig.from_dict(data)
+
+
+def test_dropout_of_heads() -> None:
+    """transformers: ALBERT says its own; the others may, and else take the encoder's."""
+    assert AlbertConfig(classifier_dropout_prob=0.3).head_dropout == 0.3
+    for config in (BortConfig, ConvBertConfig):
+        assert config(hidden_dropout_prob=0.2).head_dropout == 0.2
+        assert config(hidden_dropout_prob=0.2, classifier_dropout=0.0).head_dropout == 0.0
 
 
 def test_convbert_keeps_at_least_one_head() -> None:

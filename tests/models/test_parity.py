@@ -16,19 +16,21 @@ from torch import Tensor
 
 from bortlab.checkpoint import meta_network, published_names
 from bortlab.models import FAMILIES, Config, Family, Network
+from bortlab.models.base import DEFAULT_LABELS, TASKS
+from bortlab.nn import PROBLEM_TYPES
 
-CLASSES = {"masked-lm": "ForMaskedLM", "pre-training": "ForPreTraining", "encoder": "Model"}
 EXACT = {"rtol": 0.0, "atol": 1e-9}
 SINGLE = {"rtol": 1e-5, "atol": 1e-5}
 
 
 def oracle(family: Family, network: Network) -> Any:
     """transformers' model of the same architecture with the same numbers."""
-    settings = network.config.to_dict()
+    two = network.task in ("pre-training", "question-answering")  # transformers makes as many outputs as labels
+    settings = (replace(network.config, labels=DEFAULT_LABELS) if two else network.config).to_dict()
     stem = family.architecture.removesuffix("ForMaskedLM")
     config = transformers.CONFIG_MAPPING[settings.pop("model_type")](**settings)
     dtype = next(network.parameters()).dtype
-    architecture = getattr(transformers, stem + CLASSES[network.task])
+    architecture = getattr(transformers, stem + TASKS[network.task])
     pools = "add_pooling_layer" in inspect.signature(architecture).parameters
     options = {"add_pooling_layer": network.pooler is not None} if pools else {}
     model = architecture._from_config(config, attn_implementation="eager", dtype=dtype, **options)
@@ -54,8 +56,9 @@ def batch(config: Config, rows: int, seq: int, seed: int) -> tuple[Tensor, Tenso
 
 def differences(family: Family, network: Network, ids: Tensor, mask: Tensor, types: Tensor, tolerance: Any) -> None:
     """Assert that the network and transformers agree everywhere, and that our two paths do."""
+    inputs = [part[None] if network.task == "multiple-choice" else part for part in (ids, mask, types)]  # rows: choices
     theirs = oracle(family, network)(
-        ids, attention_mask=mask, token_type_ids=types, output_hidden_states=True, output_attentions=True
+        inputs[0], attention_mask=inputs[1], token_type_ids=inputs[2], output_hidden_states=True, output_attentions=True
     )
     kept = network.encode(network.embed(ids), types, mask, keep_layers=True)
     fused = network.encode(network.embed(ids), types, mask)
@@ -75,7 +78,7 @@ def differences(family: Family, network: Network, ids: Tensor, mask: Tensor, typ
     if network.order is not None:
         order = theirs.sop_logits if "sop_logits" in theirs else theirs.seq_relationship_logits
         torch.testing.assert_close(network.predict_order(kept.hidden), order, **tolerance)
-    elif network.pooler is not None:
+    elif network.task == "encoder" and network.pooler is not None:
         torch.testing.assert_close(network.pooler(kept.hidden), theirs.pooler_output, **tolerance)
 
 
@@ -99,6 +102,11 @@ def architectures(draw: st.DrawFn, family: Family, tiny_config: Callable[..., Co
         intermediate_size=draw(st.sampled_from([6, 32])),
         type_vocab_size=draw(st.integers(1, 2)),
         hidden_act=draw(st.sampled_from(["gelu", "gelu_new", "relu"])),
+        labels=tuple(f"label {n}" for n in range(draw(st.integers(1, 4)))),
+        classifier_dropout=draw(st.sampled_from([None, 0.3])),
+        summary_type=draw(st.sampled_from(["last", "first", "mean"])),
+        summary_use_proj=draw(st.booleans()),
+        summary_activation=draw(st.sampled_from([None, "tanh", "gelu"])),
         layer_norm_eps=draw(st.sampled_from([1e-12, 1e-5])),
         max_position_embeddings=24,
     )
@@ -116,6 +124,101 @@ def test_float64_equals_transformers(
         differences(family, network, *batch(config, rows, seq, seed=seq), EXACT)
 
     check()
+
+
+NAMES = {
+    "masked-lm": ("logits", "prediction_logits"),
+    "sentence-order": ("sop_logits", "seq_relationship_logits"),
+    "start": ("start_logits",),
+    "end": ("end_logits",),
+}
+"""What transformers calls our logits, where it is not "logits"."""
+LABELS = {"masked-lm": "labels", "start": "start_positions", "end": "end_positions"}
+
+
+def questions(network: Network, shape: tuple[int, ...], seed: int, problem: str | None) -> dict[str, Tensor]:
+    """Random labels for every output of a network's task, some of them absent or out of reach."""
+    generator = torch.Generator().manual_seed(seed)
+    *rows, seq = shape
+    count = len(network.config.labels)
+
+    def classes(number: int, *size: int, low: int = 0) -> Tensor:
+        return torch.randint(low, number, size, generator=generator)
+
+    def some(labels: Tensor) -> Tensor:
+        return labels.where(torch.rand(labels.shape, generator=generator) < 0.6, -100)
+
+    match network.task:
+        case "masked-lm":
+            return {"masked-lm": some(classes(network.config.vocab_size, *shape))}
+        case "pre-training":
+            words = some(classes(network.config.vocab_size, *shape))
+            return {"masked-lm": words, "sentence-order": classes(2, *rows)}
+        case "token-classification":
+            return {"token-classification": some(classes(count, *shape))}
+        case "multiple-choice":
+            return {"multiple-choice": classes(rows[1], rows[0])}
+        case "question-answering":
+            return {name: classes(seq + 3, *rows, low=-2) for name in ("start", "end")}
+        case _ if problem == "single_label_classification" or (problem is None and seed % 2 and count > 1):
+            labels = classes(count, *rows)
+        case _ if problem == "regression" or count == 1:
+            labels = torch.randn(*rows, count, generator=generator, dtype=torch.float64)
+            labels = labels[:, 0] if count == 1 and problem != "multi_label_classification" else labels
+        case _:
+            labels = classes(2, *rows, count).double()
+    return {"sequence-classification": labels}
+
+
+SOLVED = [(family, task) for family in FAMILIES.values() for task in family.tasks if task != "encoder"]
+
+
+@pytest.mark.parametrize(("family", "task"), SOLVED, ids=[f"{family.name}-{task}" for family, task in SOLVED])
+@torch.no_grad()
+def test_every_task_scores_and_errs_as_in_transformers(
+    family: Family, task: str, tiny_config: Callable[..., Config], build: Callable[..., Network]
+) -> None:
+    """Logits and losses in float64, with padding, token types, and labels that are to be ignored."""
+
+    @settings(max_examples=25)
+    @given(
+        architectures(family, tiny_config), st.sampled_from([None, *PROBLEM_TYPES]), st.integers(1, 4),
+        st.integers(1, 24), st.integers(0, 999),
+    )  # fmt: skip
+    def check(config: Config, problem: str | None, rows: int, seq: int, seed: int) -> None:
+        if problem == "single_label_classification" and len(config.labels) == 1:
+            problem = None
+        network = build(family, replace(config, problem_type=problem), task, torch.float64)
+        shape = (2, rows, seq) if task == "multiple-choice" else (rows, seq)
+        ids, mask, types = (
+            part.view(shape) for part in batch(config, shape[0] * (rows if len(shape) > 2 else 1), seq, seed)
+        )
+        labels = questions(network, shape, seed, problem)
+        named = {"sentence-order": "sentence_order_label" if family.name == "albert" else "next_sentence_label"}
+        theirs = oracle(family, network)(
+            ids, attention_mask=mask, token_type_ids=types,
+            **{(LABELS | named).get(name, "labels"): wanted for name, wanted in labels.items()},
+        )  # fmt: skip
+        ours = network.solve(ids, mask, types, labels)
+        for name, logits in ours.logits.items():
+            wanted = next(theirs[key] for key in NAMES.get(name, ("logits",)) if key in theirs)
+            torch.testing.assert_close(logits, wanted, **EXACT)
+        assert ours.loss is not None
+        torch.testing.assert_close(ours.loss, theirs.loss, equal_nan=True, **EXACT)  # NaN: no label that counts
+        assert network.solve(ids, mask, types).loss is None
+        if len(labels) == 1:
+            (alone,) = labels.values()
+            torch.testing.assert_close(network.solve(ids, mask, types, alone).loss, ours.loss, equal_nan=True, **EXACT)
+
+    check()
+
+
+def test_labels_must_fit_the_task(tiny_config: Callable[..., Config], build: Callable[..., Network]) -> None:
+    network = build(FAMILIES["albert"], tiny_config(FAMILIES["albert"]), "pre-training")
+    ids = torch.zeros(1, 3, dtype=torch.long)
+    for labels, got in (({"masked-lm": ids}, "got masked-lm"), (ids, "got a Tensor")):
+        with pytest.raises(ValueError, match=f"expected a mapping with masked-lm and sentence-order, {got}"):
+            network.solve(ids, labels=labels)
 
 
 @pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES)

@@ -116,6 +116,38 @@ def test_gradients_are_those_of_torch() -> None:
     assert all(torch.equal(one, two) for one, two in zip(ours, theirs, strict=True))
 
 
+@needs_onednn
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("shape", [(4,), (2, 4), (2, 3, 4)])
+def test_frozen_weights_have_a_fast_way_back(shape: tuple[int, ...], bias: bool, calls: list[Tensor]) -> None:
+    x, weight, added = normal(*shape).requires_grad_(), normal(6, 4, seed=1), normal(6, seed=2) if bias else None
+    (ours,) = torch.autograd.grad(linear_map(x, weight, added).square().sum(), x)
+    assert not calls
+    (theirs,) = torch.autograd.grad(F.linear(x, weight, added).square().sum(), x)
+    torch.testing.assert_close(ours, theirs, **SINGLE)
+
+
+@needs_onednn
+def test_gradients_of_gradients_go_through_frozen_weights() -> None:
+    x, weight, bias = normal(2, 4).requires_grad_(), normal(6, 4, seed=1), normal(6, seed=2)
+
+    def second(map_: Callable[[Tensor, Tensor, Tensor], Tensor]) -> Tensor:
+        (first,) = torch.autograd.grad(map_(x, weight, bias).pow(3).sum(), x, create_graph=True)
+        return torch.autograd.grad(first.square().sum(), x)[0]
+
+    torch.testing.assert_close(second(linear_map), second(F.linear), rtol=1e-4, atol=1e-4)
+
+
+def test_weights_that_learn_are_left_to_torch(calls: list[Tensor]) -> None:
+    x, weight, bias = normal(2, 4).requires_grad_(), normal(6, 4, seed=1), normal(6, seed=2)
+    for learns in (weight, bias):
+        calls.clear()
+        learns.requires_grad_()
+        torch.autograd.grad(linear_map(x, weight, bias).sum(), learns)
+        assert calls
+        learns.requires_grad_(False)
+
+
 @pytest.mark.filterwarnings("ignore:There is a performance drop")
 @pytest.mark.parametrize("grad_mode", [True, False])
 def test_transforms_are_those_of_torch(grad_mode: bool) -> None:

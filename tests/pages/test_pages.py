@@ -24,13 +24,13 @@ from streamlit.testing.v1 import AppTest
 
 from bortlab import registry, serving
 from bortlab.analysis.predict import MAX_WORDS
-from bortlab.ui import examples, predict, shared
+from bortlab.ui import examples, home, predict, shared
 from bortlab.ui.startup import bundled
 from bortlab.views import escape
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(path.stem for path in (ROOT / "pages").glob("*.py"))
-FIRST = "Paris is the capital of [MASK]."
+FIRST = examples.DEFAULT_TEXT
 
 each_page = pytest.mark.parametrize("page", PAGES)
 
@@ -289,7 +289,7 @@ def test_a_known_model_that_is_not_here_is_a_sentence_and_is_not_loaded(
     load = registry.load
     monkeypatch.setattr(registry, "load", lambda key, **options: asked.append(key) or load(key, **options))
     at = lab(models=[key])
-    assert any("is not on this machine" in said for said in sentences(at))
+    assert any("is not loaded here" in said for said in sentences(at))
     assert key not in asked and charts(at)
 
 
@@ -509,7 +509,13 @@ def test_home_shows_the_ideas_and_the_bundled_models() -> None:
     at = lab("home")
     table = at.dataframe[0].value
     assert len(table) == len(bundled())
-    assert at.button and all(b.key.startswith("try-") for b in at.button)
+    assert at.button and all(b.key.startswith(("try-", "open-")) for b in at.button)
+
+
+def test_home_leads_to_every_page_by_its_question() -> None:
+    assert home.QUESTIONS.keys() == set(PAGES) - {"home"}
+    for page, question in home.QUESTIONS.items():
+        assert check(lab("home").button(key=f"open-{page}").click().run()).title[0].value == question
 
 
 @pytest.mark.parametrize("number", range(len(examples.EXAMPLES)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from itertools import accumulate
 
 import numpy as np
@@ -13,12 +14,15 @@ from hypothesis import strategies as st
 from bortlab.training.batches import (
     IGNORED,
     PACKED,
+    SHORT,
     EncodedDocument,
     Pieces,
     encode_documents,
     epoch_batches,
     fill,
     hide,
+    hide_one,
+    recital_batches,
 )
 from bortlab.training.corpus import Document
 from bortlab.training.vocabulary import train_tokenizer
@@ -39,7 +43,7 @@ def numbered(sizes: list[int]) -> list[Pieces]:
 
 
 def numbered_documents(shapes: list[tuple[list[int], int]]) -> list[EncodedDocument]:
-    """Documents of (sentence sizes, copies); no two pieces of all of them are alike."""
+    """Documents of (sentence sizes, copies), never recited; no two pieces of all of them are alike."""
     sentences = iter(numbered([size for sizes, _ in shapes for size in sizes]))
     return [EncodedDocument(tuple(next(sentences) for _ in sizes), copies) for sizes, copies in shapes]
 
@@ -94,29 +98,37 @@ shapes = st.lists(
 
 
 def batches_of(
-    documents: list[EncodedDocument], *, length: int = 8, size: int = 24, seed: int = 0, epoch: int = 0
+    documents: list[EncodedDocument], *, length: int = 8, size: int = 24, seed: int = 0, epoch: int = 0, recite=False
 ) -> list[Pieces]:
-    return epoch_batches(documents, length=length, batch_pieces=size, cls=CLS, sep=SEP, seed=seed, epoch=epoch)
+    make = recital_batches if recite else epoch_batches
+    return make(documents, length=length, batch_pieces=size, cls=CLS, sep=SEP, seed=seed, epoch=epoch)
 
 
-@given(shapes, st.integers(3, 12), st.integers(1, 60), st.integers(0, 3))
-def test_an_epoch_reads_every_document_as_often_as_it_says(
-    found: list[tuple[list[int], int]], length: int, size: int, epoch: int
+def flat(batches: list[Pieces]) -> list[int]:
+    return [piece for batch in batches for piece in batch.flatten().tolist()]
+
+
+@given(shapes, st.integers(0, 3), st.integers(3, 12), st.integers(1, 60), st.integers(0, 3))
+def test_everything_is_read_and_recited_as_often_as_it_says(
+    found: list[tuple[list[int], int]], recitals: int, length: int, size: int, epoch: int
 ) -> None:
-    documents = numbered_documents(found)
-    batches = batches_of(documents, length=length, size=size, epoch=epoch)
-    for batch in batches:
-        assert batch.ndim == 2
-        assert 3 <= batch.shape[1] <= length
-        assert batch.size <= max(size, batch.shape[1])  # about batch_pieces, at least one sequence
-        assert (batch[:, 0] == CLS).all() and (batch[:, -1] == SEP).all()
-    seen = Counter(piece for batch in batches for piece in batch[:, 1:-1].flatten().tolist())
-    assert seen == {
-        piece: document.copies
-        for document in documents
-        for sentence in document.sentences
-        for piece in sentence.tolist()
-    }
+    documents = [
+        replace(document, recited=document.sentences[:2], recitals=recitals) for document in numbered_documents(found)
+    ]
+    for recite in (False, True):
+        batches = batches_of(documents, length=length, size=size, epoch=epoch, recite=recite)
+        for batch in batches:
+            assert batch.ndim == 2
+            assert 3 <= batch.shape[1] <= length
+            assert batch.size <= max(size, batch.shape[1])  # about batch_pieces, at least one sequence
+            assert (batch[:, 0] == CLS).all() and (batch[:, -1] == SEP).all()
+        seen = Counter(piece for batch in batches for piece in batch[:, 1:-1].flatten().tolist())
+        assert seen == Counter(
+            piece
+            for document in documents
+            for sentence in (document.recited * recitals if recite else document.sentences * document.copies)
+            for piece in sentence.tolist()
+        )
 
 
 @given(shapes, st.integers(0, 2**31), st.integers(0, 99))
@@ -127,14 +139,13 @@ def test_an_epoch_is_a_function_of_seed_and_number(found: list[tuple[list[int], 
     assert all(np.array_equal(first, second) for first, second in zip(one, two, strict=True))
 
 
-def flat(batches: list[Pieces]) -> list[int]:
-    return [piece for batch in batches for piece in batch.flatten().tolist()]
-
-
 def test_epochs_and_seeds_differ() -> None:
-    documents = numbered_documents([([3, 2, 4], 1)] * 20)
-    epochs = {tuple(flat(batches_of(documents, seed=seed, epoch=epoch))) for seed in range(3) for epoch in range(4)}
-    assert len(epochs) == 12
+    documents = [
+        replace(found, recited=found.sentences, recitals=1) for found in numbered_documents([([3, 2, 4], 1)] * 20)
+    ]
+    for recite in (False, True):
+        runs = [batches_of(documents, seed=seed, epoch=epoch, recite=recite) for seed in range(3) for epoch in range(4)]
+        assert len({tuple(flat(batches)) for batches in runs}) == 12
 
 
 def test_most_documents_are_packed_and_the_others_are_read_sentence_by_sentence() -> None:
@@ -188,6 +199,28 @@ def test_a_rate_of_zero_hides_one_piece_a_sequence() -> None:
     assert ((hide(batch, rate=0.0, mask=MASK, seed=(0,)).labels != IGNORED).sum(1) == 1).all()
 
 
+@given(st.integers(1, 6), st.integers(1, 12), st.lists(st.integers(0, 2**31), min_size=1, max_size=3))
+def test_one_piece_is_hidden(rows: int, inner: int, seed: list[int]) -> None:
+    batch = np.full((rows, inner + 2), CLS, dtype=np.int32)
+    batch[:, -1] = SEP
+    batch[:, 1:-1] = FIRST + np.arange(rows * inner).reshape(rows, inner)
+    counts = np.ones(FIRST + rows * inner, dtype=np.int64)
+    hidden, again = (hide_one(batch, counts=counts, mask=MASK, seed=seed) for _ in range(2))
+    ids, labels = hidden.ids.numpy(), hidden.labels.numpy()
+    chosen = labels != IGNORED
+    assert (chosen.sum(axis=1) == 1).all() and not chosen[:, [0, -1]].any()
+    assert np.array_equal(ids, np.where(chosen, MASK, batch)) and np.array_equal(labels[chosen], batch[chosen])
+    assert np.array_equal(ids, again.ids.numpy())
+
+
+def test_a_rare_piece_is_hidden_likelier() -> None:
+    """By the square root of the frequency: of pieces met 1, 4 and 16 times, 4/7, 2/7 and 1/7."""
+    batch = np.tile(np.array([CLS, FIRST, FIRST + 1, FIRST + 2, SEP], dtype=np.int32), (7000, 1))
+    counts = np.array([1] * FIRST + [1, 4, 16])
+    share = (hide_one(batch, counts=counts, mask=MASK, seed=(0, 1)).labels != IGNORED).float().mean(0).tolist()
+    assert share == pytest.approx([0, 4 / 7, 2 / 7, 1 / 7, 0], abs=0.02)
+
+
 # -- encode_documents --------------------------------------------------------------------------------------------------
 
 
@@ -212,3 +245,26 @@ def test_often_used_senses_are_read_more_often(count: int, copies: int) -> None:
     """1 + log2(1 + count) / 2, rounded down, at most 4."""
     tokenizer = train_tokenizer("wordpiece", ["An old river."], vocab_size=40)
     assert encode_documents([Document("wordnet/n/1", count, ("An old river.",))], tokenizer)[0].copies == copies
+
+
+SAID = "A home is a kind of place."
+LONG = " ".join(["long"] * SHORT) + " word."
+
+
+@pytest.mark.parametrize(
+    ("source", "count", "said", "recitals"),
+    [
+        ("wordnet/n/1", 0, SAID, 0),
+        ("wordnet/n/1", 1, SAID, 0),
+        ("wordnet/n/1", 3, SAID, 2),
+        ("wordnet/n/1", 127, SAID, 24),
+        ("wordnet/n/1", 0, "Home is a national capital.", 24),
+        ("bible/Genesis/1", 0, SAID, 8),
+    ],
+)
+def test_short_sentences_are_recited(source: str, count: int, said: str, recitals: int) -> None:
+    tokenizer = train_tokenizer("wordpiece", [SAID], vocab_size=60)
+    document = Document(source, count, (LONG, said))
+    [encoded] = encode_documents([document], tokenizer)
+    assert [piece.tolist() for piece in encoded.recited] == tokenizer.ids_of([said])
+    assert encoded.recitals == recitals

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from bortlab.training import corpus
-from bortlab.training.corpus import Document, Speaker, WordNet, parse_synset
+from bortlab.training.corpus import Document, bible, build, english, say
+from bortlab.training.corpus.say import Speaker
+from bortlab.training.corpus.wordnet import WORDNET, WordNet, parse_synset
 
 LINES = """\
 02088364 05 n 01 beagle 0 001 @ 02087551 n 0000 | a small short-legged smooth-coated breed of hound
@@ -66,17 +68,17 @@ def test_a_wrong_data_line_is_named() -> None:
      ("use", "a"), ("umbrella", "an"), ("11th", "an"), ("large hat", "a"), ("Indian", "an"), ("Turk", "a")],
 )  # fmt: skip
 def test_article(phrase: str, expected: str) -> None:
-    assert corpus.article(phrase) == expected
+    assert english.article(phrase) == expected
 
 
 def test_a_gloss_is_taken_apart() -> None:
-    gloss = corpus.split_gloss('(law) one (a; b) thing; another; "He said; yes"- A. Name; "x y"')
-    assert gloss == corpus.Gloss(("one (a; b) thing", "another"), ("He said; yes", "x y"), "law")
+    gloss = say.split_gloss('(law) one (a; b) thing; another; "He said; yes"- A. Name; "x y"')
+    assert gloss == say.Gloss(("one (a; b) thing", "another"), ("He said; yes", "x y"), "law")
 
 
 def test_sentence_is_tidied() -> None:
-    assert corpus.sentence(" it ended ,  so ") == "It ended, so."
-    assert corpus.sentence("who's there?") == "Who's there?"
+    assert english.sentence(" it ended ,  so ") == "It ended, so."
+    assert english.sentence("who's there?") == "Who's there?"
 
 
 @pytest.mark.parametrize(
@@ -109,8 +111,8 @@ def test_scientific_names_are_left_out(wordnet: WordNet) -> None:
 
 def test_a_verse_is_cleaned() -> None:
     osis = "<w>God</w><note>1:1 A note.</note><w>said</w>, \u201c<w>Let</w> <w>there</w> <w>be</w> <w>light</w>,<lb/>"
-    assert corpus.clean_verse(osis) == 'God said, "Let there be light."'
-    assert corpus.clean_verse("<title>A Psalm.</title>") == ""
+    assert bible.clean_verse(osis) == 'God said, "Let there be light."'
+    assert bible.clean_verse("<title>A Psalm.</title>") == ""
 
 
 def test_the_split_is_stable() -> None:
@@ -123,7 +125,7 @@ def test_read_checks_the_file(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="missing"):
         corpus.read("train", tmp_path)
     document = Document("wordnet/n/00000001", 2, ("A b is a c.",))
-    corpus.write([document], {}, tmp_path)
+    build.write([document], {}, tmp_path)
     assert corpus.read(corpus.split_of(document.id), tmp_path) == [document]
     (tmp_path / "train.jsonl.xz").write_bytes(b"x")
     with pytest.raises(ValueError, match="got sha256"):
@@ -132,7 +134,7 @@ def test_read_checks_the_file(tmp_path: Path) -> None:
 
 def test_the_same_documents_give_the_same_bytes(tmp_path: Path) -> None:
     documents = [Document("wordnet/n/00000001", 2, ("A b is a c.",))]
-    sums = [corpus.write_documents(tmp_path / name, documents) for name in ("one", "two")]
+    sums = [build.write_documents(tmp_path / name, documents) for name in ("one", "two")]
     assert sums[0] == sums[1]
 
 
@@ -140,7 +142,7 @@ def test_the_committed_corpus() -> None:
     train, heldout = corpus.read("train"), corpus.read("heldout")
     manifest = json.loads((corpus.ASSETS / "manifest.json").read_text())
     for split, documents in (("train", train), ("heldout", heldout)):
-        assert manifest["splits"][split] == corpus.statistics(documents)
+        assert manifest["splits"][split] == build.statistics(documents)
         assert all(corpus.split_of(document.id) == split for document in documents)
     sentences = [text for document in train + heldout for text in document.sentences]
     assert len(sentences) == len(set(map(corpus.normal, sentences)))
@@ -162,9 +164,9 @@ def test_the_committed_blanks() -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(
-    not (corpus.WORDNET / "data.noun").exists() or shutil.which("diatheke") is None,
+    not (WORDNET / "data.noun").exists() or shutil.which("diatheke") is None,
     reason="needs Debian's wordnet-base, sword-text-web and diatheke",
 )
 def test_the_build_gives_the_committed_corpus() -> None:
-    built = {document.id: document for document in corpus.build()}
+    built = {document.id: document for document in build.build()}
     assert built == {document.id: document for split in ("train", "heldout") for document in corpus.read(split)}

@@ -36,8 +36,9 @@ each_family = pytest.mark.parametrize("family", list(FAMILIES))
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device on this machine")
 
 RECIPE = Recipe(
-    family="", pieces=6_000, step_pieces=192, length=24, rate=1e-2, weight_decay=0.01, warmup=1_000, decay=0.4
-)
+    family="", pieces=6_000, step_pieces=192, length=24, rate=1e-2, weight_decay=0.01, warmup=1_000, decay=0.4,
+    recite_from=2_000,
+)  # fmt: skip
 EVERY = 1_500
 SIZES = {
     "vocab_size": 300, "hidden_size": 32, "embedding_size": 16, "num_hidden_layers": 2, "num_attention_heads": 4,
@@ -193,6 +194,14 @@ def test_rates_without_decay_or_warm_up() -> None:
     assert replace(ROUND, rate=0.5).rate_at(800) == 0.25
 
 
+def test_recitals_begin_late_and_give_way_to_reading_in_the_decay() -> None:
+    recipe = Recipe("bert", pieces=1_000, decay=0.4, recite_from=300, recite=0.6)
+    assert [recipe.recite_at(seen) for seen in (0, 299)] == [0, 0]
+    assert [recipe.recite_at(seen) for seen in (300, 600)] == [0.6, 0.6]
+    assert recipe.recite_at(800) == pytest.approx(0.4) and recipe.recite_at(1_000) == pytest.approx(0.2)
+    assert replace(recipe, recite=0.0).recite_at(500) == 0
+
+
 def test_a_larger_budget_begins_as_a_smaller_one() -> None:
     large = replace(ROUND, pieces=5000)
     assert all(ROUND.rate_at(seen) == large.rate_at(seen) for seen in range(0, 600, 7))
@@ -218,10 +227,12 @@ def test_a_state_holds_the_fields_that_older_states_have(finished: dict[str, Run
     """Runs are days old: their state.pt must stay readable."""
     state = torch.load(finished["bert"].folder / "state.pt", weights_only=True)
     assert set(state) == {"recipe", "counters", "network", "optimizers"}
-    assert set(state["counters"]) == {"step", "seen", "epoch", "taken", "seconds", "curve"}
+    assert set(state["counters"]) == {
+        "step", "seen", "epoch", "taken", "recitals", "recited", "seconds", "curve",
+    }  # fmt: skip
     assert list(state["recipe"]) == [
         "family", "pieces", "step_pieces", "length", "optimizer", "rate", "weight_decay", "warmup", "decay",
-        "mask_rate", "clip", "seed",
+        "mask_rate", "recite_from", "recite", "clip", "seed",
     ]  # fmt: skip
 
 
@@ -398,7 +409,9 @@ def test_a_step_hides_by_the_recipe_and_each_step_others(
         return hide(batch, rate=rate, mask=mask, seed=seed)
 
     monkeypatch.setattr(pretrain, "hide", spy)
-    run = again(finished["bort"], tmp_path, pieces=1_200, decay=0.5, mask_rate=0.45, seed=3)
+    run = again(
+        finished["bort"], tmp_path, pieces=1_200, decay=0.5, mask_rate=0.45, seed=3
+    )  # it ends before it recites
     steps = run.train()
     seeds = []
     while run.seen < run.recipe.pieces:
@@ -544,19 +557,51 @@ def test_nothing_to_resume(finished: dict[str, Run], tmp_path: Path) -> None:
     assert not again(finished["bert"], tmp_path).resume()
 
 
-def test_batches_go_on_where_they_stopped(finished: dict[str, Run], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("stream", "epoch", "taken"), [("reading", "epoch", "taken"), ("recital", "recitals", "recited")]
+)
+def test_batches_go_on_where_they_stopped(
+    finished: dict[str, Run], tmp_path: Path, stream: str, epoch: str, taken: str
+) -> None:
     """Also within an epoch, and beyond its end."""
     run = again(finished["bert"], tmp_path)
-    batches = run.batches()
+    batches = getattr(run, stream)()
     whole, places = [], []
-    while run.epoch < 2 or run.taken < 3:
-        places.append((run.epoch, run.taken))
+    while getattr(run, epoch) < 2 or getattr(run, taken) < 3:
+        places.append((getattr(run, epoch), getattr(run, taken)))
         whole.append(next(batches))
     for index in (0, 5, len(whole) // 2, len(whole) - 2):
         other = again(finished["bert"], tmp_path)
-        other.epoch, other.taken = places[index]
-        for expected, got in zip(whole[index:], other.batches(), strict=False):
+        for name, value in zip((epoch, taken), places[index], strict=True):
+            setattr(other, name, value)
+        for expected, got in zip(whole[index:], getattr(other, stream)(), strict=False):
             assert np.array_equal(expected, got)
+
+
+def test_most_batches_recite_once_a_run_has_read_enough(finished: dict[str, Run], tmp_path: Path) -> None:
+    run = again(finished["bert"], tmp_path, recite=0.7)
+    batches = run.batches()
+    told = [recites(run, next(batches)) for _ in range(400)]
+    assert sum(told) < 20  # a few documents are one short sentence, of which one piece may be hidden
+    assert run.recited == run.recitals == 0
+    run.seen = run.recipe.recite_from
+    told = [recites(run, next(batches)) for _ in range(400)]
+    assert sum(told) / 400 == pytest.approx(0.7, abs=0.07)
+    assert run.recitals > 0
+
+
+def test_a_corpus_without_anything_to_recite_is_read(finished: dict[str, Run], tmp_path: Path) -> None:
+    done = finished["bert"]
+    mute = [replace(document, recited=()) for document in done.documents]
+    run = Run(replace(done.recipe, recite=1.0, recite_from=0), tmp_path, mute, done.tokenizer)
+    assert not any(recites(run, batch) for batch, _ in zip(run.batches(), range(50), strict=False))
+
+
+def recites(run: Run, batch: Batch) -> bool:
+    """Whether every sequence of a batch is a recited sentence with one piece hidden."""
+    said = {tuple(sentence.tolist()) for document in run.documents for sentence in document.recited}
+    shown = torch.where(batch.labels != IGNORED, batch.labels, batch.ids)[:, 1:-1].tolist()
+    return bool(((batch.labels != IGNORED).sum(1) == 1).all()) and all(tuple(sequence) in said for sequence in shown)
 
 
 @each_family
@@ -749,7 +794,8 @@ def test_every_option_reaches_the_recipe(monkeypatch: pytest.MonkeyPatch, tmp_pa
     monkeypatch.setattr(pretrain, "train", lambda recipe, folder, **options: found.append((recipe, folder, options)))
     given = {
         "family": "albert", "pieces": 123, "step_pieces": 45, "length": 67, "optimizer": "adamw", "rate": 0.5,
-        "weight_decay": 0.25, "mask_rate": 0.125, "decay": 0.75, "seed": 9,
+        "weight_decay": 0.25, "mask_rate": 0.125, "decay": 0.75,
+        "recite_from": 8, "recite": 0.375, "seed": 9,
     }  # fmt: skip
     assert set(given) == set(pretrain.OPTIONS)
     pretrain.main([part for key, value in given.items() for part in (f"--{key.replace('_', '-')}", str(value))])

@@ -166,7 +166,7 @@ def test_nothing_invisible_is_left(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "shown"),
     [("the cat", "the cat"), (" ", "␣"), ("   ", "␣␣␣"), ("a\nb", "a↵b"), ("a\u202eb", "a⟨RLO⟩b"), ("\x00", "⟨U+0000⟩"),
-     ("\ud800", "⟨U+D800⟩"), ("👩\u200d👧", "👩⟨ZWJ⟩👧"), ("", "")],
+     ("\ud800", "⟨U+D800⟩"), ("👩\u200d👧", "👩⟨ZWJ⟩👧"), ("a\u3000b", "a⟨U+3000⟩b"), ("", "")],
 )  # fmt: skip
 def test_visible_by_example(text: str, shown: str) -> None:
     assert escape.visible(text) == shown

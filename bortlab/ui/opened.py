@@ -1,0 +1,188 @@
+"""What visitors opened beside the bundled models, and the download under way. Both belong to the process: all share.
+
+A model is remembered by how it was opened, not by its weights: those live in the registry, which may evict them and
+load them again.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import streamlit as st
+
+from bortlab import hub, registry
+from bortlab.model import Model
+from bortlab.models import Checkpoint
+from bortlab.serving import BusyError
+
+FOLDERS_VARIABLE = "BORTLAB_FOLDERS"
+"""1: visitors may name folders of this machine; 0: they may not; else: if the server listens to this machine alone."""
+UNSAID = "not stated here"
+MOST = 50
+"""How many opened models are remembered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """How a model was opened: by a key or repository, or from a folder, as which family (None: as its files say)."""
+
+    key: str
+    title: str
+    family: str | None
+    folder: bool
+    licence: str
+
+
+_lock = threading.Lock()
+_opened: dict[str, Opened] = {}
+_download: Download | None = None
+
+
+# -- models ------------------------------------------------------------------------------------------------------------
+
+
+def keys() -> list[str]:
+    """Keys of the opened models, oldest first."""
+    return list(_opened)
+
+
+def is_folder(name: str) -> bool:
+    """Is this a path, rather than a key or a repository? A folder here is written as /, ~, ., or C:\\ something."""
+    return name.startswith(("/", "~", ".")) or "\\" in name
+
+
+def folders_allowed() -> bool:
+    """May visitors name folders? A path tells what is on this machine's disk, so only if they sit before it."""
+    told = os.environ.get(FOLDERS_VARIABLE, "").strip()
+    if told in ("0", "1"):
+        return told == "1"
+    address = str(st.get_option("server.address") or "")  # empty: every network
+    try:
+        return address == "localhost" or ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False
+
+
+def open_model(name: str, *, family: str | None = None, licence: str = "") -> Model:
+    """Load a key, a repository or a folder, and let every page offer it; its key is the model's."""
+    folder = is_folder(name)
+    if folder and not folders_allowed():
+        raise ValueError(
+            f"Folders of this machine are not opened for visitors here, as others may reach the server. Whoever runs "
+            f"it can allow them with {FOLDERS_VARIABLE}=1."
+        )
+    model = registry.load_from(name, family=family) if folder else registry.load(name, family=family)
+    found = None if folder else known(name)
+    if found is None or found.source != "bundled":
+        said = licence or (found.licence if found else UNSAID)
+        entry = Opened(model.key, found.title if found else _last_part(model.key), family, folder, said)
+        with _lock:
+            _opened.pop(model.key, None)
+            _opened[model.key] = entry
+            for key in list(_opened)[:-MOST]:
+                del _opened[key]
+    return model
+
+
+def load(key: str) -> Model:
+    """The model of a key that a page offers."""
+    entry = _opened.get(key)
+    if entry is None:
+        return registry.load(key)
+    return registry.load_from(key, family=entry.family) if entry.folder else registry.load(key, family=entry.family)
+
+
+def title(key: str) -> str:
+    """A model's title: the catalogue's, or the last part of its repository's or folder's name."""
+    entry = _opened.get(key)
+    found = known(key)
+    return entry.title if entry else found.title if found else _last_part(key)
+
+
+def python(key: str) -> str:
+    """The expression that loads this model in a notebook."""
+    entry = _opened.get(key)
+    function = "load_from" if entry and entry.folder else "load"
+    family = f", family={entry.family!r}" if entry and entry.family else ""
+    return f"bortlab.{function}({key!r}{family})"
+
+
+def licence(key: str) -> str:
+    """A model's licence, as the catalogue or its repository states it."""
+    entry = _opened.get(key)
+    found = known(key)
+    return entry.licence if entry else found.licence if found else UNSAID
+
+
+def _last_part(key: str) -> str:
+    return key.rstrip("/\\").replace("\\", "/").split("/")[-1] or key
+
+
+def known(key: str) -> Checkpoint | None:
+    """The catalogue's entry for a key or a repository, if it has one."""
+    try:
+        return registry.find(key)[1]
+    except registry.UnknownModelError:
+        return None
+
+
+# -- the download ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True, eq=False)
+class Download:
+    """A plan on its way, in a thread of its own: it goes on while pages come and go."""
+
+    name: str
+    plan: hub.DownloadPlan
+    family: str | None
+    done: int = 0
+    key: str = ""
+    error: Exception | None = None
+    stop: threading.Event = field(default_factory=threading.Event)
+    over: threading.Event = field(default_factory=threading.Event)
+
+    def run(self) -> None:
+        """Get the files, then load the model."""
+        try:
+            hub.download(self.plan, progress=self._note, cancelled=self.stop.is_set)
+            self.key = open_model(self.name, family=self.family, licence=self.plan.licence).key
+        except Exception as error:
+            self.error = error
+        finally:
+            self.over.set()
+
+    def _note(self, done: int, _: int) -> None:
+        self.done = done
+
+
+def download() -> Download | None:
+    """The latest download, under way or over."""
+    return _download
+
+
+def start_download(name: str, plan: hub.DownloadPlan, family: str | None) -> None:
+    """Get a plan and open the model; one at a time, for the whole lab."""
+    global _download
+    with _lock:
+        if _download is not None and not _download.over.is_set():
+            raise BusyError(f"{_download.plan.repo_id} is being downloaded. One at a time: wait for it, or cancel it.")
+        _download = Download(name, plan, family)
+    threading.Thread(target=_download.run, name=f"download of {plan.repo_id}", daemon=True).start()
+
+
+def dismiss_download() -> None:
+    """Forget a download that is over."""
+    global _download
+    with _lock:
+        if _download is not None and _download.over.is_set():
+            _download = None
+
+
+def choosable(bundled: Sequence[str]) -> list[str]:
+    """What pages offer: the bundled models, then the opened ones."""
+    return [*bundled, *(key for key in keys() if key not in bundled)]

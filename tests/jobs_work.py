@@ -1,0 +1,97 @@
+"""Functions that the tests run as jobs: tests/test_jobs.py."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from bortlab.jobs import Running
+from bortlab.store import write
+
+
+def count(running: Running, *, to: int, pause: float = 0.0, die_at: int = -1) -> dict[str, Any]:
+    """Add up the numbers below `to`, with a checkpoint after each. die_at: be killed there, the first time."""
+    path, total, first = running.folder / "total", 0, 0
+    if path.exists():
+        first, total = map(int, path.read_text().split())
+    for number in range(first, to):
+        if number == die_at and first == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        total += number
+        write(path, f"{number + 1} {total}".encode())
+        running.report((number + 1) / to, f"{number + 1} of {to}", total=total)
+        time.sleep(pause)
+    return {"total": total, "began_at": first, "pid": os.getpid()}
+
+
+def fail(running: Running) -> None:
+    """Fail after a while."""
+    running.report(0.5, "Half of it.", half=1)
+    raise ValueError("The corpus is empty:\n  give it a sentence.")
+
+
+def stubborn(running: Running, *, pids: str) -> None:
+    """Start a process, and let nothing end either of them but SIGKILL."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=False)
+    Path(pids).write_text(f"{os.getpid()} {child.pid}")
+    running.report(0.1, "Running.")
+    while True:
+        time.sleep(1)
+
+
+def side_by_side(running: Running, *, folder: str, number: int) -> dict[str, int]:
+    """How many of these run at this moment."""
+    mark = Path(folder) / str(number)
+    mark.touch()
+    most = 0
+    for _ in range(10):
+        most = max(most, len(list(Path(folder).iterdir())))
+        time.sleep(0.02)
+    mark.unlink()
+    return {"most": most}
+
+
+def fit_and_die(running: Running, **arguments: Any) -> Any:
+    """Fit a head, with a checkpoint after each step; be killed at the third, the first time."""
+    from bortlab.training import fit
+
+    fit.SAVE_S, fit.cores = 0.0, lambda: 1  # as many threads as the tests: sums depend on it
+    save, mark = fit.Fit.save, running.folder / "died"
+
+    def save_and_die(run: fit.Fit) -> None:
+        save(run)
+        if run.step == 3 and not mark.exists():
+            mark.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    fit.Fit.save = save_and_die  # type: ignore[method-assign]
+    return fit.run(running, **arguments)
+
+
+def fit_bundled_elsewhere(running: Running, *, checkpoints: str, seconds: float = 0.0, **arguments: Any) -> Any:
+    """Fit the head of a model that lies where the tests put bundled ones; wait first."""
+    from bortlab import registry
+    from bortlab.training import fit
+
+    registry.CHECKPOINTS = Path(checkpoints)
+    running.report(0.25, "7 of 28 pieces read.", seconds_left=200.0)
+    time.sleep(seconds)
+    return fit.run(running, **arguments)
+
+
+def fit_lens_elsewhere(running: Running, *, checkpoints: str, **arguments: Any) -> Any:
+    """Fit a lens to a model that lies where the tests put bundled ones."""
+    from bortlab import registry
+    from bortlab.training import lens
+
+    registry.CHECKPOINTS = Path(checkpoints)
+    return lens.run(running, **arguments)
+
+
+not_a_function = 3

@@ -1,0 +1,149 @@
+"""A random head on the Predict page: offered to be fitted, fitted by a real job, cancelled, failed, shown as fitted."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from streamlit.testing.v1 import AppTest
+
+from bortlab import checkpoint, fitted, registry
+from bortlab.jobs import Job
+from bortlab.model import HEADS_KEY, Model
+from bortlab.models import FAMILIES
+from bortlab.registry import Registry
+from bortlab.training import fit
+from bortlab.training.vocabulary import train_tokenizer
+from bortlab.ui import fitting
+from tests.pages.test_pages import check, first_visit, frame_of_the_lab, nothing_outdated  # noqa: F401 - fixtures
+
+ROOT = Path(__file__).parents[2]
+KEY = "bort-mini"
+
+
+@pytest.fixture(autouse=True)
+def random_head(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One bundled model, tiny and with a random head; an empty cache."""
+    family = FAMILIES["bort"]
+    tokenizer = train_tokenizer(family.tokenizer, ["Paris is the capital of France.", "A cat sat."] * 9, vocab_size=300)  # type: ignore[arg-type]
+    config = replace(
+        family.mini, vocab_size=tokenizer.vocab_size, hidden_size=24, num_hidden_layers=1, num_attention_heads=2,
+        intermediate_size=32, max_position_embeddings=32, extra={HEADS_KEY: {"masked-lm": "random"}},
+    )  # fmt: skip
+    network = family.network(config).initialise(torch.Generator().manual_seed(1))
+    checkpoint.save(tmp_path / KEY, family, config, network, tokenizer)
+    monkeypatch.setenv("BORTLAB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(registry, "CHECKPOINTS", tmp_path)
+    monkeypatch.setattr(registry, "REGISTRY", Registry())
+
+
+@pytest.fixture
+def short_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """short_job(seconds, **changes): let the page start a job that waits, and then fits with a tiny budget."""
+    whole = fit.job
+
+    def make(seconds: float, **changes: Any) -> None:
+        def job(model: Model) -> Job:
+            asked = whole(model, pieces=2_000)
+            added = {"checkpoints": str(tmp_path), "seconds": seconds, **changes}
+            return replace(
+                asked, function="tests.jobs_work:fit_bundled_elsewhere", arguments={**asked.arguments, **added}
+            )
+
+        monkeypatch.setattr(fit, "job", job)
+
+    return make
+
+
+def the_job() -> Job:
+    return fit.job(registry.load(KEY))
+
+
+def lab() -> AppTest:
+    at = AppTest.from_file(ROOT / "app.py", default_timeout=120)
+    at.query_params["models"] = KEY
+    at.switch_page("pages/predict.py")
+    return run(at)
+
+
+def run(at: AppTest) -> AppTest:
+    check(at.run())
+    assert not [error for error in at.error if "went wrong" in error.value]
+    return at
+
+
+def said(at: AppTest) -> str:
+    return " ".join(element.value for kind in ("caption", "info", "error") for element in getattr(at, kind))
+
+
+def html(at: AppTest) -> str:
+    return " ".join(element.proto.body for element in at.get("html"))
+
+
+def button(at: AppTest, label: str) -> Any:
+    return next(button for button in at.button if button.label == label)
+
+
+def labels(at: AppTest) -> list[str]:
+    return [button.label for button in at.button]
+
+
+def test_a_random_head_is_fitted_by_a_click_and_the_badge_says_so(short_job: Any) -> None:
+    short_job(0.0)
+    at = lab()
+    assert "random head" in html(at) and "It takes about" in said(at)
+    button(at, "Fit this head here").click()
+    run(at)
+    assert the_job().wait(300).state == "done", the_job().log()
+    run(at)  # what the fragment asks for when it sees that the job has ended
+    assert "head fitted here" in html(at) and "random head" not in html(at)
+    assert "Fit this head here" not in labels(at) and "of held-out pieces guessed right" in said(at)
+    card = fitted.card_of(KEY, "main")
+    assert card is not None and card["base"] == KEY
+
+
+def test_progress_is_shown_after_a_reload_and_cancel_stops_it(short_job: Any) -> None:
+    short_job(300.0)
+    at = lab()
+    button(at, "Fit this head here").click()
+    run(at)
+    job = the_job()
+    while job.status().progress == 0:  # type: ignore[union-attr]
+        time.sleep(0.05)
+    at = lab()  # another visit
+    bar = at.get("progress")[0].proto
+    assert bar.value == 25 and "7 of 28 pieces read" in bar.text and "About 3 minutes left" in bar.text
+    button(at, "Cancel").click()
+    run(at)
+    status = job.status()
+    assert status is not None and status.state == "cancelled"
+    assert "Go on fitting this head" in labels(at) and "last checkpoint" in said(at)
+
+
+def test_a_job_that_fails_says_why_and_can_be_started_again(short_job: Any) -> None:
+    short_job(0.0, encoder="0" * 16)
+    at = lab()
+    button(at, "Fit this head here").click()
+    run(at)
+    assert the_job().wait(300).state == "failed"
+    run(at)
+    assert "has changed" in said(at) and "random head" in html(at) and "Go on fitting this head" in labels(at)
+
+
+def test_a_trained_head_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = registry.load(KEY)
+    monkeypatch.setattr(registry, "load", lambda key: replace(model, heads={"masked-lm": "trained"}))
+    at = lab()
+    assert "Fit this head here" not in labels(at) and "trained head" in html(at)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0, "about 10 seconds"), (44, "about 40 seconds"), (100, "about 2 minutes"), (7200, "about 2.0 hours")],
+)
+def test_times_are_said_as_people_say_them(seconds: float, words: str) -> None:
+    assert fitting.duration(seconds) == words
