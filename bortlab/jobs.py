@@ -48,6 +48,8 @@ GRACE_S = 1.0
 """How long a job may take to stop by itself before it is killed."""
 START_S = 60.0
 """How long a new process may take to say that it is there."""
+GONE_S = 10.0
+"""How long a process may take to be gone after its last word."""
 KEPT_S = 30 * 86_400.0
 """How long the folder of a job that does not run is kept."""
 POLL_S = 0.05
@@ -113,9 +115,11 @@ class Job:
         sweep()
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / "start.lock"):
-            if _is_alive(folder, patience=4 * POLL_S):
+            alive, last = _is_alive(folder, patience=4 * POLL_S), _read(folder)
+            if alive and (last is None or last.alive):
                 return self
-            last = _read(folder)
+            if alive and not self._ends_within(GONE_S):
+                _end(last.pid, gently=False)  # it has said its last word, yet does not leave
             if last is not None and last.state == "done":
                 shutil.rmtree(folder / "work", ignore_errors=True)
             (folder / "work").mkdir(exist_ok=True)
@@ -150,13 +154,15 @@ class Job:
                 _write(self.folder, replace(last, state="cancelled", message=f"Cancelled. {_GO_ON}"))
 
     def wait(self, timeout: float | None = None) -> Status:
-        """How it ended. TimeoutError if it has not after so many seconds, JobError if it was never started."""
+        """How it ended, once its process is gone. TimeoutError if it runs on after so many seconds, JobError if it was
+        never started."""
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:
             status = self.status()
             if status is None:
                 raise JobError(f"The job {self.name} was never started.")
             if not status.alive:
+                self._ends_within(GONE_S)
                 return status
             if deadline is not None and time.monotonic() > deadline:
                 raise TimeoutError(f"The job {self.name} is {status.state} ({status.message}) after {timeout:g} s.")

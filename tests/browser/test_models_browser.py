@@ -73,7 +73,7 @@ def test_a_model_is_downloaded_loaded_and_predicts(lab: Visit, fake: FakeHub) ->
     lab.page.get_by_role("button", name="Back").click()
     look_up.click()
     lab.page.get_by_role("button", name="and load").click()
-    expect(lab.page.get_by_text("tiny is loaded. Predict")).to_be_visible()
+    expect(lab.page.get_by_text("tiny is loaded.")).to_be_visible()
     expect(lab.page.get_by_role("button", name="Unload")).to_have_count(len(bundled()) + 1)
 
     lab.page.get_by_role("button", name="Predict with it").click()
