@@ -118,7 +118,7 @@ class Job:
             alive, last = _is_alive(folder, patience=4 * POLL_S), _read(folder)
             if alive and (last is None or last.alive):
                 return self
-            if alive and not self._ends_within(GONE_S):
+            if alive and last is not None and not self._ends_within(GONE_S):
                 _end(last.pid, gently=False)  # it has said its last word, yet does not leave
             if last is not None and last.state == "done":
                 shutil.rmtree(folder / "work", ignore_errors=True)

@@ -464,7 +464,7 @@ def bench_harness(how: How) -> Iterator[Row]:
     """
     from torch.utils.benchmark import Timer
 
-    from bortlab.analysis.worker import Worker
+    from bortlab.analysis.latency.worker import Worker
 
     with latency_worker(Worker, "bort", (1, 16)) as held:
         forward = held._forwards[1, 16]
@@ -487,7 +487,7 @@ def bench_harness(how: How) -> Iterator[Row]:
 @contextmanager
 def latency_worker(worker: Any, model: str, shape: tuple[int, int]) -> Iterator[Any]:
     """A warm contestant in this process, whose processors are its own again afterwards."""
-    from bortlab.analysis.runtimes import Contestant
+    from bortlab.analysis.latency.runtimes import Contestant
 
     affinity = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
     held = worker(Contestant(model=model, threads=torch.get_num_threads()), (shape,))

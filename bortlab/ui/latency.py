@@ -12,10 +12,9 @@ import streamlit as st
 
 from bortlab import jobs
 from bortlab.analysis import latency as analysis
-from bortlab.analysis import machine, runtimes
-from bortlab.analysis.latency import Measured, Plan, Run
-from bortlab.analysis.runtimes import RUNTIMES, Case, title
-from bortlab.analysis.timing import Ratio
+from bortlab.analysis.latency import Measured, Plan, Run, machine, runtimes
+from bortlab.analysis.latency.runtimes import RUNTIMES, Case, title
+from bortlab.analysis.latency.timing import Ratio
 from bortlab.jobs import Job, Status
 from bortlab.models import FAMILIES
 from bortlab.serving import cores

@@ -8,8 +8,8 @@ from dataclasses import dataclass, fields
 import plotly.graph_objects as go
 
 from bortlab.analysis.latency import Measured, Run, front, heldout_accuracy
-from bortlab.analysis.runtimes import RUNTIMES, Case, family_name, title
-from bortlab.analysis.timing import Interval
+from bortlab.analysis.latency.runtimes import RUNTIMES, Case, family_name, title
+from bortlab.analysis.latency.timing import Interval
 from bortlab.views.escape import plotly
 from bortlab.views.predict import FONT
 from bortlab.views.theme import Look, translucent

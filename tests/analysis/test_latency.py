@@ -17,9 +17,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bortlab.analysis import latency, machine, runtimes, worker
-from bortlab.analysis.latency import Measured, Plan, Run
-from bortlab.analysis.runtimes import MATMUL, RUNTIMES, Case, Contestant, UnsupportedError
+from bortlab.analysis import latency
+from bortlab.analysis.latency import Measured, Plan, Run, machine, measuring, runtimes, worker
+from bortlab.analysis.latency.__main__ import main
+from bortlab.analysis.latency.runtimes import MATMUL, RUNTIMES, Case, Contestant, UnsupportedError
 from bortlab.jobs import Job
 
 BORT = Case(model="bort-mini", seq=8, threads=1)
@@ -98,7 +99,7 @@ def test_sizes_beyond_memory_are_refused_with_the_number_before_anything_starts(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     plan = Plan((Case(model="bert-large-uncased", batch=65_536, seq=512, output="masked-lm"),))
-    monkeypatch.setattr(latency, "_process", None)  # nothing may be started
+    monkeypatch.setattr(measuring, "_process", None)  # nothing may be started
     with pytest.raises(latency.MemoryNeededError, match=r"needs about [\d,]+\.\d GB of memory .* are free"):
         latency.measure(plan)
     with pytest.raises(latency.MemoryNeededError):
@@ -149,7 +150,7 @@ def test_contestants_take_turns_and_another_one_begins_each_round(monkeypatch: p
 
 
 def test_a_killed_worker_is_told_and_the_others_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    measurement = latency.Measurement(replace(TINY, rounds=6), latency._silent, tmp_path / "x.json", 60.0)
+    measurement = latency.Measurement(replace(TINY, rounds=6), measuring._silent, tmp_path / "x.json", 60.0)
     turn, turns = measurement._turn, []
 
     def kill_in_the_third_round(case: Case) -> None:
@@ -422,14 +423,14 @@ def test_what_came_with_the_lab_can_be_read_and_says_where_it_is_from() -> None:
 def test_the_command_measures_compares_and_refuses(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     here, table = tmp_path / "here.json", tmp_path / "here.csv"
     asked = ["bort-mini", "bert-mini", "--seq", "8", "--threads", "1", "--rounds", "2", "--seconds", "0"]
-    latency.main([*asked, "--json", str(here), "--csv", str(table)])
+    main([*asked, "--json", str(here), "--csv", str(table)])
     assert "BERT mini" in capsys.readouterr().out and "p50 ms" in table.read_text()
-    latency.main(["--compare", str(here), str(here)])
+    main(["--compare", str(here), str(here)])
     assert "Bort mini, 1 × 8, fused, float32: 1.00" in capsys.readouterr().out
     with pytest.raises(SystemExit, match="Unknown model"):
-        latency.main(["brot"])
+        main(["brot"])
     with pytest.raises(SystemExit):
-        latency.main(["--compare", str(table), str(here)])
+        main(["--compare", str(table), str(here)])
 
 
 def test_equal_plans_are_one_job() -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from bortlab.analysis import timing
+from bortlab.analysis.latency import timing
 
 Sample = np.ndarray
 

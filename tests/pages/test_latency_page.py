@@ -13,10 +13,9 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from bortlab.analysis import latency as analysis
-from bortlab.analysis import runtimes
-from bortlab.analysis.latency import Measured, Plan, Run
-from bortlab.analysis.machine import Noise
-from bortlab.analysis.runtimes import Case
+from bortlab.analysis.latency import Measured, Plan, Run, runtimes
+from bortlab.analysis.latency.machine import Noise
+from bortlab.analysis.latency.runtimes import Case
 from bortlab.ui import latency as ui
 from bortlab.views import latency as view
 from bortlab.views.theme import Look

@@ -127,6 +127,11 @@ def title(model: str) -> str:
     return f"{said} ({changes})" if changes else said
 
 
+def shape(case: Case) -> str:
+    """Batch and sequence, as "8 × 128"."""
+    return f"{case.batch} × {case.seq}"
+
+
 def family_name(model: str) -> str:
     """The name of its family."""
     return registry.find(model.partition(":")[0])[0].name

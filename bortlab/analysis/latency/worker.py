@@ -1,4 +1,4 @@
-"""A process that holds one contestant and times it when told to: `python -m bortlab.analysis.worker`.
+"""A process that holds one contestant and times it when told to: `python -m bortlab.analysis.latency.worker`.
 
 It reads one JSON object a line and answers with one. Between two orders it sleeps, its threads too, so that contestants
 in processes of their own can take turns without disturbing each other. The order {"build": contestant, "shapes": ...}
@@ -21,8 +21,8 @@ from typing import Any, TextIO
 
 import torch
 
-from bortlab.analysis import machine, runtimes
-from bortlab.analysis.runtimes import RUNTIMES, TOLERANCES, Contestant, Forward, UnsupportedError
+from bortlab.analysis.latency import machine, runtimes
+from bortlab.analysis.latency.runtimes import RUNTIMES, TOLERANCES, Contestant, Forward, UnsupportedError
 
 WARM_CALLS, WARM_S = 3, 0.2
 """A shape is warm after so many calls and so many seconds."""
