@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bortlab.analysis import latency
-from bortlab.analysis.latency import Measured, Plan, Run, machine, measuring, runtimes, worker
+from bortlab.analysis.latency import Measured, Plan, Run, machine, measuring, plans, runtimes, worker
 from bortlab.analysis.latency.__main__ import main
 from bortlab.analysis.latency.runtimes import MATMUL, RUNTIMES, Case, Contestant, UnsupportedError
 from bortlab.jobs import Job
@@ -104,7 +104,7 @@ def test_sizes_beyond_memory_are_refused_with_the_number_before_anything_starts(
         latency.measure(plan)
     with pytest.raises(latency.MemoryNeededError):
         latency.job(plan)
-    monkeypatch.setattr(latency, "memory_available", lambda: None)  # the system does not tell: nothing to refuse by
+    monkeypatch.setattr(plans, "memory_available", lambda: None)  # the system does not tell: nothing to refuse by
     plan.check()
 
 
