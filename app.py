@@ -8,7 +8,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read when torch is import
 
 import streamlit as st
 
-from bortlab.ui import latency, shared, startup
+from bortlab.ui import history, latency, shared, startup
 
 st.set_page_config(page_title="bortlab", page_icon="🔬", layout="wide")
 
@@ -31,3 +31,4 @@ if page.url_path != "latency":
     latency.notice()
 page.run()
 shared.footer()
+history.one_step_a_page()  # last: its empty element would push the page down
