@@ -80,7 +80,7 @@ def answers() -> Iterator[None]:
         try:
             yield
         except LaterError as later:
-            st.info(TAKES_LONG, icon="⏳")
+            st.info(TAKES_LONG, icon=":material/hourglass_top:")
             panel(later.job, later.model, "Compute it")
 
 
@@ -203,7 +203,7 @@ def _settings(text: str) -> Settings:
                 blank = st.selectbox(
                     "Blank", range(blanks), format_func=lambda n: f"Blank {n + 1}", key="blank", width=110
                 )
-        with st.popover("Settings", icon="⚙️"):
+        with st.popover("Settings", icon=":material/settings:"):
             scale = st.selectbox(
                 "The answer as", list(SCALES), key="scale", bind="query-params", disabled=not blanks,
                 help="Logits before the softmax, or log-probabilities or probabilities after it.",
@@ -300,7 +300,7 @@ def completeness(found: Attribution, key: str) -> None:
                 st.session_state["steps"] = more
 
             st.button(
-                f"Take {more} steps", key=f"refine-{key}", on_click=refine, icon="🎯",
+                f"Take {more} steps", key=f"refine-{key}", on_click=refine, icon=":material/adjust:",
                 help="The error is above 1 %; more steps make it smaller.",
             )  # fmt: skip
 
@@ -370,7 +370,7 @@ def methods(asked: Asked) -> None:
                 except LaterError:
                     waiting = True
             if waiting:
-                st.info(TAKES_LONG, icon="⏳")
+                st.info(TAKES_LONG, icon=":material/hourglass_top:")
                 job = asked.job(key, _possible(asked.target(key)), checks=False)
                 found |= {
                     METHODS[method].title: done.attribution
@@ -607,7 +607,7 @@ def _panel(job: Job, model: Model, offer: str, *, was_alive: bool) -> None:
     found = work.result(job, model)
     if status is not None and status.alive:
         st.progress(status.progress, text=f"{name}: {markdown(status.message)}")
-        if st.button("Cancel", key=f"cancel-{job.folder.name}", icon="✖️"):
+        if st.button("Cancel", key=f"cancel-{job.folder.name}", icon=":material/close:"):
             job.cancel()
             st.rerun()
     elif was_alive:
@@ -617,7 +617,10 @@ def _panel(job: Job, model: Model, offer: str, *, was_alive: bool) -> None:
             (st.error if status.state == "failed" else st.info)(markdown(status.message))
         if status is None or status.state != "done":
             pressed = st.button(
-                offer, key=f"start-{job.folder.name}", icon="🧪", help="In the background; it can be cancelled."
+                offer,
+                key=f"start-{job.folder.name}",
+                icon=":material/science:",
+                help="In the background; it can be cancelled.",
             )
             if pressed:
                 with shared.sentences():
