@@ -17,6 +17,7 @@ from streamlit.testing.v1 import AppTest
 from bortlab import hub, registry
 from bortlab.registry import CHECKPOINTS, Registry
 from bortlab.ui import opened, startup
+from bortlab.ui.history import SCRIPT
 from bortlab.ui.startup import bundled
 from tests.hub.server import FakeHub, running
 from tests.pages.test_pages import (  # noqa: F401 - fixtures
@@ -98,7 +99,7 @@ def wait(at: AppTest, seconds: float = 60.0) -> AppTest:
 
 def cards(at: AppTest) -> list[str]:
     """The headings of the models."""
-    return [element.value for element in elements(at._tree) if element.type == "html"]
+    return [element.value for element in elements(at._tree) if element.type == "html" and element.value != SCRIPT]
 
 
 def captions(at: AppTest) -> str:

@@ -32,6 +32,8 @@ from bortlab.views import escape
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(path.stem for path in (ROOT / "pages").glob("*.py"))
+WORDLESS = {"home", "latency", "models", "parameters"}
+"""The pages that read no text."""
 FIRST = examples.DEFAULT_TEXT
 
 each_page = pytest.mark.parametrize("page", PAGES)
@@ -193,7 +195,13 @@ def test_every_page_is_in_the_navigation() -> None:
     assert sorted(re.findall(r'"pages/(\w+)\.py"', source)) == PAGES
 
 
-@each_page
+@pytest.mark.parametrize("page", sorted(WORDLESS))
+def test_a_text_is_nothing_to_a_page_that_reads_none(page: str) -> None:
+    at = lab(page, text=HOSTILE["image"])
+    assert not [field for field in at.text_input if field.key == "text"]
+
+
+@pytest.mark.parametrize("page", sorted({*PAGES} - WORDLESS))
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
 def test_any_text_in_the_link_is_survived(page: str, text: str) -> None:
     at = lab(page, text=text)
