@@ -9,9 +9,9 @@ PORT ?= 8501
 app: $(VENV)/.app
 	OMP_WAIT_POLICY=PASSIVE MALLOC_ARENA_MAX=2 $(BIN)/streamlit run app.py --server.port $(PORT)
 
-# On all cores, but for the visitors who measure the server: they want it for themselves.
+# On all cores, browsers first (few tests, and long ones), the visitors who measure the server by themselves.
 test: $(VENV)/.tests
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile -m "not load" $(ARGS)
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder -m "not load" $(ARGS)
 	$(if $(ARGS),,$(BIN)/python -m pytest -m load tests/load)
 
 lint: $(VENV)/.tests
