@@ -478,11 +478,11 @@ def test_a_job_finds_what_the_library_finds_and_goes_on(
     running = Running(job.folder)
     threads = torch.get_num_threads()
     try:
-        assert work.run(running, **job.arguments) == {"methods": 2}
+        assert work.run(running, **job.arguments) == {"attributions": 2}
         found = work.result(job, model)
         asked: list[str] = []
         monkeypatch.setattr(work, "attribute", lambda *_, **more: asked.append(more["method"]))
-        assert work.run(running, **job.arguments) == {"methods": 2} and not asked  # all of it was there
+        assert work.run(running, **job.arguments) == {"attributions": 2} and not asked  # all of it was there
     finally:
         torch.set_num_threads(threads)
     for method in methods:

@@ -18,6 +18,7 @@ from bortlab.analysis.attribution import work
 from bortlab.jobs import Job, Status
 from bortlab.ui import attribution as ui
 from bortlab.ui import shared
+from bortlab.ui.attribution import asking, views, waiting
 from bortlab.ui.history import SCRIPT
 from bortlab.ui.startup import bundled
 from bortlab.views.escape import markdown
@@ -60,7 +61,7 @@ def frame_of_the_lab(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def however_busy_the_machine_is(monkeypatch: pytest.MonkeyPatch) -> None:
     """What takes long by a guess would be offered as a job."""
-    monkeypatch.setattr(ui, "LONGEST_S", math.inf)
+    monkeypatch.setattr(asking, "LONGEST_S", math.inf)
 
 
 def lab(**query: Any) -> AppTest:
@@ -136,14 +137,14 @@ def test_python_of_the_page_gives_the_pages_numbers(capsys: pytest.CaptureFixtur
 @pytest.mark.parametrize("view", ui.VIEWS)
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
 def test_any_text_is_survived(text: str, view: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ui, "LONGEST_S", 0.3)  # what takes long is offered as a job
+    monkeypatch.setattr(asking, "LONGEST_S", 0.3)  # what takes long is offered as a job
     at = lab(text=text, view=view, models=bundled()[:2])
     assert at.text_input(key="text").value == text
     said = [*at.error, *at.info, *at.warning]
     assert charts(at) or said
 
 
-@pytest.mark.parametrize("inside", ui.INSIDE)
+@pytest.mark.parametrize("inside", views.INSIDE)
 def test_inside_the_models(inside: str) -> None:
     at = lab(text=TEXT, view="Layers", inside=inside)
     assert not at.error and not at.warning
@@ -193,8 +194,8 @@ def test_more_steps_are_offered_where_the_sum_is_off() -> None:
 def test_what_takes_long_is_a_job(monkeypatch: pytest.MonkeyPatch) -> None:
     """Offered, then shown while it runs, cancelled, and used when it is done."""
     state: dict[str, Any] = {"status": None, "found": {}}
-    monkeypatch.setattr(ui, "LONGEST_S", 0.0)
-    monkeypatch.setattr(ui, "POLL_S", 1000.0)
+    monkeypatch.setattr(asking, "LONGEST_S", 0.0)
+    monkeypatch.setattr(waiting, "POLL_S", 1000.0)
     monkeypatch.setattr(Job, "status", lambda self: state["status"])
     monkeypatch.setattr(Job, "start", lambda self: state.update(status=Status("running", 0.4, "LIME: 12 passes.")))
     monkeypatch.setattr(Job, "cancel", lambda self: state.update(status=Status("cancelled", message="Cancelled.")))
