@@ -177,9 +177,8 @@ def label(
     chosen, other = (_number(model, names, named) if isinstance(named, str) else named for named in (option, against))
     target = _ranked(model, encoding, Target(head, 0, position, other, scale, several), chosen)
     if target.option == target.against:
-        raise ValueError(
-            f"A contrast needs two different labels; {model.key} says {target._named(model, target.option)!r}."
-        )
+        twice = target._named(model, target.option)
+        raise ValueError(f"A contrast needs two different labels, and {model.key} would have {twice!r} twice.")
     return target
 
 
