@@ -325,6 +325,26 @@ def test_the_page_explains_what_its_link_and_its_python_say(
     assert all(f"{name}={value}" in link for name, value in query.items())
 
 
+def test_a_chosen_word_stays_the_word_of_its_number(
+    own_folder: Callable[..., Path], opens: Callable[[Path], str]
+) -> None:
+    key = opens(own_folder("bert", "token-classification"))
+    query = {"models": key, "answer": "the label of a word", "method": "Saliency"}
+    at = lab(text="Ann is in Paris", at="4 Paris", **query)
+    check(at.text_input(key="text").set_value("Ann is in Rome now").run())
+    assert at.selectbox(key="at").value == "4 Rome" and not at.error
+    assert any('at "Rome"' in html.unescape(e.proto.body) for e in elements(at._tree) if e.type == "html")
+    check(at.text_input(key="text").set_value("Ann is").run())
+    assert at.selectbox(key="at").value == "1 Ann" and not at.error
+    check(at.text_input(key="text").set_value("").run())
+    assert ["There is no word" in e.value for e in at.error] == [True]
+    check(at.selectbox(key="answer").set_value("a word in the blank").run())
+    check(at.text_input(key="text").set_value("Ann").run())
+    assert any("log-likelihood" in e.proto.body for e in elements(at._tree) if e.type == "html") and not at.error
+    for odd in ("zzz", "9 is", "0", "-1 is"):
+        assert lab(text="Ann is", at=odd, **query | {"why-label": "no such label"}).selectbox(key="at").value == "1 Ann"
+
+
 def test_the_passage_is_asked_for(own_folder: Callable[..., Path], opens: Callable[[Path], str]) -> None:
     at = lab(text="Who?", models=opens(own_folder("bort", "question-answering")), answer="where an answer ends")
     assert ["second text" in e.value for e in at.info] == [True] and not at.error and not charts(at)

@@ -304,9 +304,14 @@ def _labels(names: Sequence[str]) -> tuple[str | None, str | None]:
 
 def _place(label: str, before: str, text: str, *, placeholder: str | None = None) -> int | None:
     """A word of a text, by its number, which counts on from the text before; None: placeholder says what then."""
-    first, spans = len(word_spans(before)), word_spans(text)
-    return st.selectbox(
-        label, range(first, first + len(spans)), index=None if placeholder else 0,
-        format_func=lambda n: f"{n - first + 1} {text[slice(*spans[n - first])]}",
-        key="at" if placeholder is None else "edge", bind="query-params", placeholder=placeholder, width=170,
+    words = [f"{n} {text[start:end]}" for n, (start, end) in enumerate(word_spans(text), 1)]
+    key, usual = ("edge", None) if placeholder else ("at", next(iter(words), None))
+    chosen = st.session_state.get(key)
+    if chosen and chosen not in words:  # the text has changed since: its word of that number
+        number = int(chosen.split()[0])
+        st.session_state[key] = words[number - 1] if number <= len(words) else usual
+    chosen = st.selectbox(
+        label, words, index=None if placeholder else 0, key=key, bind="query-params", placeholder=placeholder,
+        width=170,
     )  # fmt: skip
+    return words.index(chosen) + len(word_spans(before)) if chosen else None
