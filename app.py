@@ -9,21 +9,17 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read when torch is import
 import streamlit as st
 
 from bortlab.ui import history, latency, shared, startup
+from bortlab.ui.contents import CONTENTS
 
 st.set_page_config(page_title="bortlab", page_icon="🔬", layout="wide")
 
 page = st.navigation(
     [
-        st.Page("pages/home.py", title="Home", icon="🏠", default=True),
-        st.Page("pages/predict.py", title="Predict", icon="✏️", url_path="predict"),
-        st.Page("pages/tokens.py", title="Tokens", icon="✂️", url_path="tokens"),
-        st.Page("pages/parameters.py", title="Parameters", icon="⚖️", url_path="parameters"),
-        st.Page("pages/latency.py", title="Latency", icon="⏱️", url_path="latency"),
-        st.Page("pages/attention.py", title="Attention", icon="👀", url_path="attention"),
-        st.Page("pages/kernels.py", title="Kernels", icon="🪟", url_path="kernels"),
-        st.Page("pages/attribution.py", title="Attribution", icon="🗳️", url_path="attribution"),
-        st.Page("pages/layers.py", title="Layers", icon="🪜", url_path="layers"),
-        st.Page("pages/models.py", title="Models", icon="🗃️", url_path="models"),
+        st.Page("pages/home.py", title="Home", icon=":material/home:", default=True),
+        *(
+            st.Page(f"pages/{name}.py", title=name.capitalize(), icon=entry.icon, url_path=name)
+            for name, entry in CONTENTS.items()
+        ),
     ]
 )
 startup.start()

@@ -39,7 +39,7 @@ def _panel(job: Job, seconds: float, what: str, help: str, *, was_alive: bool) -
     status = job.status()
     if status is not None and status.alive:
         st.progress(status.progress, text=markdown(f"Fitting the {what}. {status.message}{_left(status)}"))
-        if st.button("Cancel", key=f"cancel-{job.folder.name}", icon="✖️"):
+        if st.button("Cancel", key=f"cancel-{job.folder.name}", icon=":material/close:"):
             job.cancel()
             st.rerun()
     elif was_alive:
@@ -55,7 +55,7 @@ def _offer(job: Job, seconds: float, what: str, help: str, status: Status | None
     pressed = st.button(
         f"Go on fitting this {what}" if interrupted else f"Fit this {what} here",
         key=f"start-{job.folder.name}",
-        icon="🛠️",
+        icon=":material/build:",
         help=help,
     )
     st.caption(f"It takes {duration(seconds)} on this machine, beside your work.")

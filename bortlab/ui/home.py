@@ -7,24 +7,14 @@ import streamlit as st
 from bortlab import registry
 from bortlab.models import FAMILIES
 from bortlab.ui import shared
+from bortlab.ui.contents import CONTENTS
 from bortlab.ui.examples import EXAMPLES
 from bortlab.ui.startup import bundled
 from bortlab.views.cards import model_heading
 from bortlab.views.escape import markdown
 from bortlab.views.ideas import draw
 
-QUESTIONS = {
-    "predict": "What does each model put in the blank?",
-    "tokens": "How does each model cut the text?",
-    "parameters": "Where are the weights?",
-    "latency": "How fast is each model here?",
-    "attention": "Who looks at whom?",
-    "kernels": "What does the convolution see?",
-    "attribution": "Which words decided?",
-    "layers": "When was the answer known?",
-    "models": "Which models are here?",
-}
-"""What each page answers, in the order of the navigation: the titles of the pages."""
+COLUMNS = 3
 
 
 def ideas() -> None:
@@ -53,10 +43,13 @@ def questions() -> None:
     """Every page, by the question that it answers."""
     st.subheader("Look inside", anchor=False)
     st.markdown("Each page answers one question.")
-    with st.container(horizontal=True):
-        for page, question in QUESTIONS.items():
-            if st.button(f"**{page.capitalize()}** · {question}", key=f"open-{page}"):
-                st.switch_page(f"pages/{page}.py")
+    entries = list(CONTENTS.items())
+    for start in range(0, len(entries), COLUMNS):
+        for (page, (icon, question)), column in zip(entries[start:], st.columns(COLUMNS), strict=False):
+            with column.container(border=True, gap="xxsmall", height="stretch"):
+                if st.button(f"**{page.capitalize()}**", key=f"open-{page}", icon=icon, type="tertiary"):
+                    st.switch_page(f"pages/{page}.py")
+                st.caption(question)
 
 
 def models() -> None:

@@ -106,7 +106,9 @@ def _panel(seen: tuple[Any, ...]) -> None:
         if status.state == "queued":
             said = f"The measurement of {what} waits until {_others(job)} is over."
         st.progress(status.progress, text=f"{said} The fewer others use this machine meanwhile, the better.")
-        if st.button("Cancel", key="cancel-latency", icon="✖️", help="What has been measured until now is kept."):
+        if st.button(
+            "Cancel", key="cancel-latency", icon=":material/close:", help="What has been measured until now is kept."
+        ):
             with st.spinner("Stopping …"):
                 job.cancel()
             st.rerun()
@@ -128,7 +130,9 @@ def notice() -> None:
     """On other pages, while something is measured: what visitors ask for now falsifies it."""
     found = latest_job()
     if found is not None and found[1].alive:
-        st.sidebar.markdown("⏱️ *Latency is being measured on this machine. What you ask for now disturbs it a little.*")
+        st.sidebar.markdown(
+            ":material/timer: *Latency is being measured on this machine. What you ask for now disturbs it a little.*"
+        )
 
 
 @functools.lru_cache(maxsize=64)
@@ -482,15 +486,15 @@ def claims(found: dict[str, Run]) -> None:
         where = "came with the lab" if is_recorded(run) else "measured here"
         st.dataframe(
             [
-                {"Claim": f"{one.claim.name} as fast as {title(one.claim.baseline)}", "Model": title(one.claim.model),
-                 "Sequences × pieces": view.shape(one.case), "times as fast": one.speedup.value,
-                 "at least": one.speedup.low, "at most": one.speedup.high, "times less arithmetic": one.flops,
+                {"claimed": f"{one.claim.times:g} × {title(one.claim.baseline)}", "Bort": title(one.claim.model),
+                 "sequences × pieces": view.shape(one.case), "measured": one.speedup.value,
+                 "95 %": f"{one.speedup.low:.1f} to {one.speedup.high:.1f}", "less arithmetic": one.flops,
                  "verdict": one.verdict}
                 for one in checked
             ],
-            hide_index=True, width="stretch", alt="Published speeds of Bort beside measured ones",
-            column_config={name: st.column_config.NumberColumn(format="%.1f")
-                           for name in ("times as fast", "at least", "at most", "times less arithmetic")},
+            hide_index=True, width="stretch", height="content", alt="Published speeds of Bort beside measured ones",
+            column_config={name: st.column_config.NumberColumn(format="%.1f ×")
+                           for name in ("measured", "less arithmetic")},
         )  # fmt: skip
         st.markdown(f"{_claims_read(checked)} ({where}: {markdown(machine.described(run.environment))}, {_when(run)})")
     with shared.sentences():
@@ -577,7 +581,7 @@ def _measure_button(label: str, plan: Plan, *, key: str, primary: bool = False) 
     running = latest_job()
     busy = running is not None and running[1].alive
     pressed = st.button(
-        label, key=f"start-{key}", icon="⏱️", type="primary" if primary else "secondary", disabled=busy,
+        label, key=f"start-{key}", icon=":material/timer:", type="primary" if primary else "secondary", disabled=busy,
         help="One at a time: a measurement is running." if busy else None,
     )  # fmt: skip
     if primary or key == "claims":

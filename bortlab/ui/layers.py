@@ -140,7 +140,7 @@ def show(views: Views, measure: str, word: int, lens: str) -> None:
     truncated = {seen.title: seen.plain.encoding for seen in views.values() if seen.plain.encoding.truncated}
     if truncated:
         parts = [f"{markdown(title)} left out the last {e.truncated:,} pieces" for title, e in truncated.items()]
-        st.warning(f"The text is longer than a model reads: {shared.names(parts)}.", icon="✂️")
+        st.warning(f"The text is longer than a model reads: {shared.names(parts)}.", icon=":material/content_cut:")
     if any(len(seen.plain.own) > view.SHOWN for seen in views.values()):
         st.info(f"{view.SHOWN} pieces around the chosen word are drawn; the table below has all.")
     if not any(seen.plain.own for seen in views.values()):

@@ -167,7 +167,7 @@ def _load_button(name: str, family: str | None) -> None:
 def _ready(key: str) -> None:
     """A model is there: on to the pages that use it."""
     st.success(f"{markdown(opened.title(key))} is loaded. Every page that has models in its sidebar offers it now.")
-    if st.button("Predict with it", key="predict", icon="✏️"):
+    if st.button("Predict with it", key="predict", icon=":material/edit:"):
         st.switch_page("pages/predict.py", query_params={"models": [*bundled(), key]})
 
 
@@ -202,7 +202,12 @@ def _agree(name: str, plan: hub.DownloadPlan, family: str | None) -> None:
         )
         st.caption("By downloading you accept its licence. Read it where it was published, if you do not know it.")
         with st.container(horizontal=True):
-            if st.button(f"Download {size(plan.missing_bytes)} and load", key="download", type="primary", icon="⬇️"):
+            if st.button(
+                f"Download {size(plan.missing_bytes)} and load",
+                key="download",
+                type="primary",
+                icon=":material/download:",
+            ):
                 opened.start_download(name, plan, family)
                 st.session_state["plan"] = None
                 st.rerun()

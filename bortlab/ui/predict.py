@@ -154,7 +154,7 @@ def _truncation(filled: Mapping[str, FilledMask]) -> None:
     cut = {key: answer.encoding for key, answer in filled.items() if answer.encoding.truncated}
     if cut:
         parts = [f"{title(key)} left out the last {encoding.truncated:,} pieces" for key, encoding in cut.items()]
-        st.warning(f"The text is longer than a model reads: {shared.names(parts)}.", icon="✂️")
+        st.warning(f"The text is longer than a model reads: {shared.names(parts)}.", icon=":material/content_cut:")
 
 
 def title(key: str) -> str:

@@ -143,7 +143,7 @@ def sentences() -> Iterator[None]:
     try:
         yield
     except serving.BusyError as busy:
-        st.warning(markdown(str(busy)), icon="⏳")
+        st.warning(markdown(str(busy)), icon=":material/hourglass_top:")
         st.button("Try again", key=f"again-{next(_numbers)}")
     except (ValueError, hub.HubError, registry.NeedsNetworkError, registry.TooLargeError, NonFiniteError) as error:
         st.error(markdown(str(error)))
@@ -234,18 +234,30 @@ def downloads(
     safe = table.map(lambda value: csv_cell(value) if isinstance(value, str) else value)
     with st.container(horizontal=True):
         st.download_button(
-            "CSV", safe.to_csv(index=False).encode("utf-8-sig"), f"{name}.csv", "text/csv", on_click="ignore", icon="⬇️"
+            "CSV",
+            safe.to_csv(index=False).encode("utf-8-sig"),
+            f"{name}.csv",
+            "text/csv",
+            on_click="ignore",
+            icon=":material/download:",
         )
         if json is not None:
-            st.download_button("JSON", json.encode(), f"{name}.json", "application/json", on_click="ignore", icon="⬇️")
+            st.download_button(
+                "JSON", json.encode(), f"{name}.json", "application/json", on_click="ignore", icon=":material/download:"
+            )
         if views:
             st.download_button(
-                "HTML", lambda: page(views, now), f"{name}.html", "text/html", on_click="ignore", icon="⬇️"
+                "HTML",
+                lambda: page(views, now),
+                f"{name}.html",
+                "text/html",
+                on_click="ignore",
+                icon=":material/download:",
             )
-        with st.popover("Link", icon="🔗"):
+        with st.popover("Link", icon=":material/link:"):
             st.caption("This link opens the same view.")
             st.code(link(says), language=None, wrap_lines=True)
-        with st.popover("As Python", icon="🐍"):
+        with st.popover("As Python", icon=":material/code:"):
             st.caption("The same in a notebook.")
             st.code(python, language="python")
         if any(not isinstance(view.picture, str) for view in views):

@@ -74,7 +74,10 @@ def show(found: Found) -> None:
         )
     for key, (model, _) in found.items():
         if model.heads["masked-lm"] == "random":
-            st.warning(f"The head of {markdown(opened.title(key))} is random, so its numbers mean nothing.", icon="⚠️")
+            st.warning(
+                f"The head of {markdown(opened.title(key))} is random, so its numbers mean nothing.",
+                icon=":material/warning:",
+            )
             fitting.about_head(model)
     rows = [(view.Row(opened.title(key), model.family.name), one) for key, (model, one) in found.items()]
     st.html(view.style(look) + view.surprise_table(rows, look))

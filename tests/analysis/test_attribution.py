@@ -238,7 +238,7 @@ def test_labels_have_names_and_targets_name_words(tokenizers: dict[str, Tokenize
     target = analysis.label(model, "bad", encoding=encoding, position=place, against="so so", scale="probability")
     assert (target.option, target.against) == (1, 2)
     assert target.says(model, encoding) == 'probability of "bad" against "so so" at "unkindly"'
-    with pytest.raises(ValueError, match="no label 'awful'. Expected one of good, bad, so so"):
+    with pytest.raises(ValueError, match=r"no label 'awful'\. Expected one of good, bad, so so"):
         analysis.label(model, "awful", encoding=encoding, position=place)
     with pytest.raises(ValueError, match="different"):
         analysis.label(model, "bad", encoding=encoding, position=place, against=1)

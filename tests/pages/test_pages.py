@@ -24,7 +24,8 @@ from streamlit.testing.v1 import AppTest
 
 from bortlab import registry, serving
 from bortlab.analysis.predict import MAX_WORDS
-from bortlab.ui import examples, home, predict, shared
+from bortlab.ui import examples, predict, shared
+from bortlab.ui.contents import CONTENTS
 from bortlab.ui.history import SCRIPT
 from bortlab.ui.startup import bundled
 from bortlab.views import escape
@@ -514,8 +515,8 @@ def test_home_shows_the_ideas_and_the_bundled_models() -> None:
 
 
 def test_home_leads_to_every_page_by_its_question() -> None:
-    assert home.QUESTIONS.keys() == set(PAGES) - {"home"}
-    for page, question in home.QUESTIONS.items():
+    assert CONTENTS.keys() == set(PAGES) - {"home"}
+    for page, (_, question) in CONTENTS.items():
         assert check(lab("home").button(key=f"open-{page}").click().run()).title[0].value == question
 
 

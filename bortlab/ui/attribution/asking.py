@@ -247,7 +247,7 @@ def _settings(text: str, second: str | None, answer: str, models: Mapping[str, M
     elif answer != "word":
         at = _place("Of which word?", "", text) if answer == "label" else None
         word, against = _labels(list(dict.fromkeys(name for model in models.values() for name in model.config.labels)))
-    with st.popover("Settings", icon="⚙️"):
+    with st.popover("Settings", icon=":material/settings:"):
         scale = st.selectbox(
             "The answer as", list(SCALES), key="scale", bind="query-params", disabled=answer == "word" and not blanks,
             help="Logits before the softmax, or log-probabilities or probabilities after it.",

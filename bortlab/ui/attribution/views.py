@@ -100,7 +100,7 @@ def completeness(found: Attribution, key: str) -> None:
                 st.session_state["steps"] = more
 
             st.button(
-                f"Take {more} steps", key=f"refine-{key}", on_click=refine, icon="🎯",
+                f"Take {more} steps", key=f"refine-{key}", on_click=refine, icon=":material/adjust:",
                 help="The error is above 1 %; more steps make it smaller.",
             )  # fmt: skip
 
@@ -163,7 +163,7 @@ def methods(asked: Asked) -> None:
                 except LaterError:
                     waiting = True
             if waiting:
-                st.info(TAKES_LONG, icon="⏳")
+                st.info(TAKES_LONG, icon=":material/hourglass_top:")
                 job = asked.job(key, possible(asked.target(key)), checks=False)
                 found |= {
                     METHODS[method].title: done.attribution

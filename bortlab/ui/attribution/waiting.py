@@ -27,7 +27,7 @@ def answers() -> Iterator[None]:
         try:
             yield
         except LaterError as later:
-            st.info(TAKES_LONG, icon="⏳")
+            st.info(TAKES_LONG, icon=":material/hourglass_top:")
             panel(later.job, later.model, "Compute it")
 
 
@@ -44,7 +44,7 @@ def _panel(job: Job, model: Model, offer: str, *, was_alive: bool) -> None:
     found = work.result(job, model)
     if status is not None and status.alive:
         st.progress(status.progress, text=f"{name}: {markdown(status.message)}")
-        if st.button("Cancel", key=f"cancel-{job.folder.name}", icon="✖️"):
+        if st.button("Cancel", key=f"cancel-{job.folder.name}", icon=":material/close:"):
             job.cancel()
             st.rerun()
     elif was_alive:
@@ -54,7 +54,10 @@ def _panel(job: Job, model: Model, offer: str, *, was_alive: bool) -> None:
             (st.error if status.state == "failed" else st.info)(markdown(status.message))
         if status is None or status.state != "done":
             pressed = st.button(
-                offer, key=f"start-{job.folder.name}", icon="🧪", help="In the background; it can be cancelled."
+                offer,
+                key=f"start-{job.folder.name}",
+                icon=":material/science:",
+                help="In the background; it can be cancelled.",
             )
             if pressed:
                 with shared.sentences():
