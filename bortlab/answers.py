@@ -53,7 +53,7 @@ def classify(model: Model, text: str, pair: str | None = None) -> Classified:
     scores = _precise(model.scores(encoding, "sequence-classification")["sequence-classification"][0])  # (labels,)
     names, kind = model.config.labels, model.config.problem_type
     numbers: list[float | None]
-    if kind == "regression" or (kind is None and len(names) == 1):
+    if model.config.regresses:
         numbers = [None] * len(names)
     else:
         numbers = (scores.sigmoid() if kind == "multi_label_classification" else scores.softmax(-1)).tolist()

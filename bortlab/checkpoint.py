@@ -377,6 +377,23 @@ def check_weights(folder: Path, family: Family, config: Config, *, task: str = "
             raise CheckpointError(f"The weights in {folder} have {size:,} bytes, and their words alone need {least:,}.")
 
 
+def own_heads(folder: Path, family: Family, config: Config) -> tuple[str | None, dict[str, str]]:
+    """The task that the class behind a folder is made for, None where config.json does not say, and its heads.
+
+    The heads are as `load_network` would find them, though no tensor is read. A pickle tells its names only to those
+    who read all of it: there the class is believed.
+    """
+    task = _written_for(family, config)
+    if task is None:
+        return None, {}
+    network = meta_network(family, config, task)
+    if not any(os.path.lexists(folder / name) for name in ("model.safetensors", _INDEX)):
+        return task, dict.fromkeys(network.tasks[task], "trained" if _pickles(folder) else "random")
+    with _open_weights(folder, 0) as weights:
+        what = f"The weights in {folder} do not fit {family.title}, task {task}"
+        return task, _plan(what, family, network, weights.shapes, task).heads
+
+
 @dataclass(frozen=True, slots=True)
 class _Plan:
     """Where each tensor of a network comes from, by our names.

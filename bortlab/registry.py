@@ -26,7 +26,7 @@ from weakref import WeakValueDictionary
 import torch
 
 from bortlab import fitted, hub
-from bortlab.checkpoint import CheckpointError, check_weights, load_network, meta_network, read_config
+from bortlab.checkpoint import CheckpointError, check_weights, load_network, meta_network, own_heads, read_config
 from bortlab.model import EXAMPLE, HEADS_KEY, PROVENANCES, Model, assemble, check_whole, encoder_fingerprint, n_bytes
 from bortlab.models import FAMILIES, Checkpoint, Config, Family, Network
 from bortlab.serving import BusyError, memory_allowed, memory_available
@@ -376,6 +376,28 @@ def _dtype(dtype: Dtype) -> torch.dtype:
     if found is None:
         raise ValueError(f"Unknown dtype {dtype!r}. Known: {', '.join(known)}.")
     return found
+
+
+def own_task(key: str, *, revision: str | None = None, family: str | None = None) -> str | None:
+    """The task that a key's or a repository's files were made for, if they hold its trained heads; None otherwise.
+
+    Nothing is loaded or downloaded. Raises what `load` does for what is not there or cannot be read.
+    """
+    return _own_task(_request(key, revision=revision, family=family))
+
+
+def own_task_from(folder: str | os.PathLike[str], *, family: str | None = None) -> str | None:
+    """As `own_task`, of a folder."""
+    return _own_task(_request_from(folder, family=family))
+
+
+@functools.lru_cache(maxsize=256)
+def _own_task(request: Request) -> str | None:
+    """By request, so that a folder that has changed is looked into anew."""
+    family, config = _design(request)
+    task, heads = own_heads(request.folder, family, config)
+    heads |= _told(config.extra.get(HEADS_KEY), heads)
+    return None if "random" in heads.values() else task
 
 
 # -- from request to model ---------------------------------------------------------------------------------------------

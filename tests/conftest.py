@@ -12,7 +12,7 @@ import atexit
 import shutil
 import tempfile
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -81,5 +81,27 @@ def build() -> Callable[..., Network]:
                 centre = 1.0 if "norm" in name and name.endswith("weight") else 0.0
                 parameter.normal_(centre, 0.2, generator=generator)
         return network
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def own_folder(
+    tiny_config: Callable[..., Config], build: Callable[..., Network], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., Path]:
+    """own_folder(family, task, heads="trained", **changes): a tiny checkpoint with a task's head, saved in a folder."""
+    from bortlab import registry
+    from bortlab.model import assemble
+
+    def make(name: str, task: str, heads: str = "trained", **changes: Any) -> Path:
+        mini = registry.load(f"{name}-mini")
+        sizes = {"vocab_size": mini.config.vocab_size, "max_position_embeddings": 64} | changes
+        config = replace(tiny_config(mini.family, **sizes), pad_token_id=mini.config.pad_token_id)
+        network = build(mini.family, config, task)
+        provenance = dict.fromkeys(network.tasks[task], heads)
+        folder = tmp_path_factory.mktemp("own") / task
+        model = assemble(name, mini.family, network, mini.tokenizer, heads=provenance, source="folder")
+        model.save(folder)
+        return folder
 
     return make

@@ -20,11 +20,13 @@ from typing import Any, ClassVar
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 import bortlab
 from bortlab import checkpoint, hub, registry
 from bortlab.checkpoint import CheckpointError
 from bortlab.models import FAMILIES
+from bortlab.models.base import TASKS
 from bortlab.registry import NeedsNetworkError, Registry, Request, TooLargeError, UnknownModelError
 from bortlab.serving import BusyError
 from bortlab.training.vocabulary import train_tokenizer
@@ -255,6 +257,52 @@ def test_labels_come_from_the_folder_and_stay(tmp_path: Path) -> None:
     tagger = bortlab.load_from(tmp_path / "two", task="token-classification")
     assert dict(tagger.heads) == {"token-classification": "random"}
     assert {tag.label for tag in tagger.tag("A cat sat.").tags} <= set(said)
+
+
+TASKS_OF_TEXTS = ("sequence-classification", "token-classification", "question-answering")
+
+
+@pytest.mark.parametrize("task", TASKS_OF_TEXTS)
+@pytest.mark.parametrize("name", FAMILIES)
+def test_the_task_of_a_folder_is_known_without_reading_its_weights(
+    name: str, task: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained = bortlab.load(f"{name}-mini", task=task)
+    heads = dict.fromkeys(trained.network.tasks[task], "trained")
+    folder = tmp_path / "own"
+    replace(trained, heads=heads).save(folder)
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "_read", None)
+        assert registry.own_task_from(folder) == task
+    assert "random" not in bortlab.load_from(folder, task=task).heads.values()
+    trained.save(folder)  # says that its head is random
+    assert registry.own_task_from(folder) is None
+    assert registry.own_task(f"{name}-mini") == ("pre-training" if name == "albert" else "masked-lm")
+
+
+@pytest.mark.parametrize("task", TASKS_OF_TEXTS)
+def test_a_head_that_is_not_in_the_file_is_nobodys(task: str, tmp_path: Path) -> None:
+    bortlab.load("bert-mini").save(tmp_path)
+    about = json.loads((tmp_path / "config.json").read_text())
+    about["architectures"] = [f"Bert{TASKS[task]}"]
+    (tmp_path / "config.json").write_text(json.dumps(about))
+    assert registry.own_task_from(tmp_path) is None
+    about["architectures"] = ["Unheard"]
+    (tmp_path / "config.json").write_text(json.dumps(about))
+    assert registry.own_task_from(tmp_path) is None
+    (tmp_path / "config.json").unlink()
+    with pytest.raises(CheckpointError):
+        registry.own_task_from(tmp_path)
+
+
+def test_of_a_pickle_the_class_is_believed(tmp_path: Path) -> None:
+    model = bortlab.load("bert-mini", task="token-classification")
+    replace(model, heads={"token-classification": "trained"}).save(tmp_path)
+    torch.save(load_file(tmp_path / "model.safetensors"), tmp_path / "pytorch_model.bin")
+    (tmp_path / "model.safetensors").unlink()
+    assert registry.own_task_from(tmp_path) == "token-classification"
+    (tmp_path / "pytorch_model.bin").unlink()
+    assert registry.own_task_from(tmp_path) is None
 
 
 def test_an_unknown_task_lists_the_known_ones() -> None:

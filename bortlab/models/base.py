@@ -168,6 +168,11 @@ class Config:
         return self.hidden_size
 
     @property
+    def regresses(self) -> bool:
+        """Whether the labels of a text are numbers to be predicted, which have no probabilities."""
+        return self.problem_type == "regression" or (self.problem_type is None and len(self.labels) == 1)
+
+    @property
     def heads(self) -> int:
         """Attention heads of a layer."""
         return self.num_attention_heads

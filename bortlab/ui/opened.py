@@ -88,12 +88,24 @@ def open_model(name: str, *, family: str | None = None, licence: str = "") -> Mo
     return model
 
 
-def load(key: str) -> Model:
-    """The model of a key that a page offers."""
+def load(key: str, task: str = "masked-lm") -> Model:
+    """The model of a key that a page offers, with the heads of a task."""
     entry = _opened.get(key)
     if entry is None:
-        return registry.load(key)
-    return registry.load_from(key, family=entry.family) if entry.folder else registry.load(key, family=entry.family)
+        return registry.load(key, task=task)
+    load = registry.load_from if entry.folder else registry.load
+    return load(key, family=entry.family, task=task)
+
+
+def own_task(key: str) -> str | None:
+    """The task that a model's files hold the trained heads of; None where there is none, or no such model."""
+    entry = _opened.get(key)
+    try:
+        if entry is None:
+            return registry.own_task(key)
+        return (registry.own_task_from if entry.folder else registry.own_task)(key, family=entry.family)
+    except (ValueError, OSError, registry.NeedsNetworkError):
+        return None  # loading it says what is wrong
 
 
 def title(key: str) -> str:
@@ -103,12 +115,13 @@ def title(key: str) -> str:
     return entry.title if entry else found.title if found else _last_part(key)
 
 
-def python(key: str) -> str:
-    """The expression that loads this model in a notebook."""
+def python(key: str, task: str = "masked-lm") -> str:
+    """The expression that loads this model in a notebook, with the heads of a task."""
     entry = _opened.get(key)
     function = "load_from" if entry and entry.folder else "load"
     family = f", family={entry.family!r}" if entry and entry.family else ""
-    return f"bortlab.{function}({key!r}{family})"
+    heads = "" if task == "masked-lm" else f", task={task!r}"
+    return f"bortlab.{function}({key!r}{family}{heads})"
 
 
 def licence(key: str) -> str:

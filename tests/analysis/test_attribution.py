@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from bortlab import registry
 from bortlab.analysis import attribution as analysis
 from bortlab.analysis.attention import of_pieces, rollout
 from bortlab.analysis.attribution import METHODS, Problem, Target, WholeText, trust, work
@@ -228,6 +229,40 @@ def test_targets_of_other_heads(name: str, task: str, tokenizers: dict[str, Toke
         found = analysis.attribute(model, encoding, target, steps=200)
         assert found.value == pytest.approx(float(row.max()), abs=1e-9)
         assert abs(found.error) < 1e-3 * max(1, abs(found.value - found.without))
+
+
+def test_labels_have_names_and_targets_name_words(tokenizers: dict[str, Tokenizer]) -> None:
+    model = make("bert", tokenizers["bert"], "token-classification")
+    encoding = model.encode("Paris is unkindly kind.")
+    place = encoding.words.index(2)
+    target = analysis.label(model, "bad", encoding=encoding, position=place, against="so so", scale="probability")
+    assert (target.option, target.against) == (1, 2)
+    assert target.says(model, encoding) == 'probability of "bad" against "so so" at "unkindly"'
+    with pytest.raises(ValueError, match=r"no label 'awful'\. Expected one of good, bad, so so"):
+        analysis.label(model, "awful", encoding=encoding, position=place)
+    with pytest.raises(ValueError, match="different"):
+        analysis.label(model, "bad", encoding=encoding, position=place, against=1)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_an_edge_is_looked_for_in_the_passage(name: str, tokenizers: dict[str, Tokenizer]) -> None:
+    model = make(name, tokenizers[name], "question-answering")
+    encoding = model.encode("Paris is the capital of what?", "Paris is kind.")
+    passage = [n for n, part in enumerate(encoding.parts) if part == 1]
+    for edge in ("start", "end"):
+        row = model.scores(encoding)[edge][0]
+        target = analysis.span(model, edge, encoding=encoding)
+        assert target.option == max(passage, key=lambda n, row=row: float(row[n]))  # type: ignore[misc]
+        assert f'{edge} at "' in target.says(model, encoding)
+        assert analysis.span(model, edge, 1, encoding=encoding).option == 1  # told, anything can be asked
+
+
+def test_a_predicted_number_has_no_probability(tokenizers: dict[str, Tokenizer]) -> None:
+    model = make("bert", tokenizers["bert"], "sequence-classification", problem_type="regression")
+    encoding = model.encode("Paris is kind.")
+    assert analysis.label(model, encoding=encoding).scale == "logit"
+    with pytest.raises(ValueError, match="predicts numbers"):
+        analysis.label(model, encoding=encoding, scale="probability")
 
 
 def test_several_labels_have_probabilities_of_their_own(tokenizers: dict[str, Tokenizer]) -> None:
@@ -464,27 +499,30 @@ def test_repeats_differ_for_random_methods_alone() -> None:
 # -- jobs --------------------------------------------------------------------------------------------------------------
 
 
+@pytest.fixture
+def jobs_here(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Jobs in a folder of this test's own, run in this process as it is: one thread, for tiny tensors."""
+    monkeypatch.setattr("bortlab.jobs.jobs_folder", lambda: tmp_path / "jobs")
+    monkeypatch.setattr(work, "cores", torch.get_num_threads)
+    monkeypatch.setattr(work.os, "nice", lambda _: None)
+
+
 def test_a_job_finds_what_the_library_finds_and_goes_on(
-    bert: Model, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+    bert: Model, jobs_here: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = replace(bert, source="folder")
     monkeypatch.setattr(work.registry, "load_from", lambda *_, **__: model)
-    monkeypatch.setattr("bortlab.jobs.jobs_folder", lambda: tmp_path)
     encoding = model.encode(TEXT)
     target = analysis.token(model, encoding)
     methods = ["integrated-gradients", "lime"]
     job = work.job(model, TEXT, None, target, methods=methods, steps={"integrated-gradients": 7}, seed=3)
     (job.folder / "work").mkdir(parents=True)
     running = Running(job.folder)
-    threads = torch.get_num_threads()
-    try:
-        assert work.run(running, **job.arguments) == {"methods": 2}
-        found = work.result(job, model)
-        asked: list[str] = []
-        monkeypatch.setattr(work, "attribute", lambda *_, **more: asked.append(more["method"]))
-        assert work.run(running, **job.arguments) == {"methods": 2} and not asked  # all of it was there
-    finally:
-        torch.set_num_threads(threads)
+    assert work.run(running, **job.arguments) == {"attributions": 2}
+    found = work.result(job, model)
+    asked: list[str] = []
+    monkeypatch.setattr(work, "attribute", lambda *_, **more: asked.append(more["method"]))
+    assert work.run(running, **job.arguments) == {"attributions": 2} and not asked  # all of it was there
     for method in methods:
         steps = 7 if method == "integrated-gradients" else None
         expected = analysis.attribute(model, encoding, target, method=method, steps=steps, seed=3)
@@ -495,6 +533,74 @@ def test_a_job_finds_what_the_library_finds_and_goes_on(
     assert found["integrated-gradients"].repeats == 1
     with pytest.raises(ValueError, match="job"):
         work.job(bert, TEXT, None, target, methods=methods)
+
+
+def test_a_job_of_layers_finds_each_and_goes_on_from_the_first_that_is_missing(
+    bert: Model, jobs_here: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = replace(bert, source="folder")
+    monkeypatch.setattr(work.registry, "load_from", lambda *_, **__: model)
+    encoding = model.encode(TEXT)
+    target = analysis.token(model, encoding)
+    layers = range(model.config.depth + 1)
+    job = work.job(model, TEXT, None, target, methods=["shapley"], checks=False, seed=2, layers=layers)
+    (job.folder / "work").mkdir(parents=True)
+    asked: list[int] = []
+    shares: list[float] = []
+
+    def until(stop: int) -> Callable[..., Any]:
+        def attribute(*arguments: Any, **more: Any) -> analysis.Attribution:
+            if more["layer"] == stop:
+                raise KeyboardInterrupt
+            asked.append(more["layer"])
+            return analysis.attribute(*arguments, **more)
+
+        return attribute
+
+    class Told(Running):
+        def report(self, progress: float, message: str = "") -> None:
+            shares.append(progress)
+
+    monkeypatch.setattr(work, "attribute", until(2))
+    with pytest.raises(KeyboardInterrupt):
+        work.run(Told(job.folder), **job.arguments)
+    assert asked == [0, 1] and set(work.result(job, model)) == {work.named("shapley", n) for n in (0, 1)}
+    monkeypatch.setattr(work, "attribute", until(99))
+    assert work.run(Told(job.folder), **job.arguments) == {"attributions": len(layers)} and asked == [*layers]
+    assert min(shares) >= 0 and max(shares) <= 1
+    found = work.result(job, model)
+    for layer in layers:
+        expected = analysis.attribute(model, encoding, target, method="shapley", seed=2, layer=layer)
+        kept = found[work.named("shapley", layer)].attribution
+        assert torch.equal(kept.values, expected.values) and kept.kept == expected.kept and kept.method == "shapley"
+        assert (kept.value, kept.without, kept.units) == (expected.value, expected.without, expected.units)
+    with pytest.raises(ValueError, match="checks"):
+        work.job(model, TEXT, None, target, methods=["shapley"], layers=layers)
+
+
+@pytest.mark.parametrize("task", ["sequence-classification", "token-classification", "question-answering"])
+def test_a_job_loads_the_head_that_is_asked_about(
+    task: str, tokenizers: dict[str, Tokenizer], tmp_path: Any, jobs_here: None
+) -> None:
+    made = make("bert", tokenizers["bert"], task, torch.float32)
+    replace(made, heads=dict.fromkeys(made.network.tasks[task], "trained")).save(tmp_path / "own")
+    assert registry.own_task_from(tmp_path / "own") == task
+    model = registry.load_from(tmp_path / "own", task=task)
+    pair = "Paris is kind." if task == "question-answering" else None
+    encoding = model.encode("Paris is the capital of France.", pair)
+    if task == "question-answering":
+        target = analysis.span(model, "end", encoding=encoding)
+    else:
+        target = analysis.label(model, encoding=encoding, position=2 if task == "token-classification" else None)
+    methods = ["input-x-gradient", "attention-rollout"]
+    job = work.job(model, "Paris is the capital of France.", pair, target, methods=methods)
+    (job.folder / "work").mkdir(parents=True)
+    work.run(Running(job.folder), **job.arguments)
+    found = work.result(job, model)
+    for method in methods:
+        expected = analysis.attribute(model, encoding, target, method=method)
+        assert torch.allclose(found[method].attribution.values, expected.values, atol=1e-5)
+        assert found[method].attribution.target == target and found[method].random_weights is not None
 
 
 # -- threads -----------------------------------------------------------------------------------------------------------

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
 
 from bortlab.ui.startup import bundled
-from tests.browser.conftest import Visit
+from tests.browser.conftest import Server, Visit, serving
 
 pytestmark = pytest.mark.browser
 Arrive = Callable[..., Visit]
@@ -70,3 +71,50 @@ def test_a_hostile_text_brings_nothing_into_the_page(visit: Arrive, text: str) -
     expect(lab.page.locator(".ba-words").first).to_be_visible()
     assert lab.page.evaluate(COUNT) == before
     assert lab.page.evaluate("!document.querySelector('[onmouseover]')")
+
+
+@pytest.fixture(scope="module")
+def lab_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A lab where a model can be opened without others seeing it."""
+    with serving(tmp_path_factory.mktemp("lab") / "log.txt", "-m", "bortlab.ui") as server:
+        yield server
+
+
+def test_a_class_of_ones_own_is_explained(
+    visit: Arrive, lab_of_its_own: Server, own_folder: Callable[..., Path]
+) -> None:
+    folder = own_folder("bert", "sequence-classification", labels=("sad", "glad"))
+    lab = visit(lab_of_its_own.url).open("models")
+    named = lab.page.get_by_label("or any repository or a folder", exact=True)
+    named.fill(str(folder))
+    named.press("Enter")
+    lab.page.get_by_role("button", name="Load", exact=True).click()
+    expect(lab.page.get_by_text("is loaded. Every page")).to_be_visible()
+
+    lab.open("attribution", text="A fine day.", models=bundled()[0])
+    expect(lab.page.get_by_label("What is explained?")).to_have_count(0)
+    lab.open("attribution", text="A fine day.", models=[str(folder), bundled()[0]])
+
+    def choose(label: str, option: str) -> None:
+        lab.page.get_by_role("combobox", name=label).click()
+        lab.page.get_by_role("option", name=option, exact=True).click()
+        lab.settled()
+
+    choose("What is explained?", "a class of the text")
+    expect(lab.page.get_by_text("has no trained head that tells a class of the text")).to_have_count(1)
+    expect(lab.page.locator(".ba-words")).to_have_count(1)
+    choose("Why this label?", "sad")
+    expect(lab.page.get_by_text('log-probability of "sad"')).to_be_visible()
+    word = lab.page.locator(".ba-words li", has_text="fine")
+    number = word.get_attribute("aria-label") or ""
+    assert re.fullmatch(r"fine: [+−][\d.e−-]+", number)
+
+    lab.page.get_by_role("button", name="Link").click()
+    link = lab.page.get_by_test_id("stPopoverBody").get_by_test_id("stCode").inner_text().strip()
+    other = visit(lab_of_its_own.url)
+    other.page.goto(link)
+    other.settled()
+    expect(other.page.locator(".ba-words li", has_text="fine")).to_have_attribute("aria-label", number)
+    other.text.fill("A fine long day.")
+    expect(other.page.locator(".ba-words li", has_text="long")).to_be_visible()
+    expect(other.page.get_by_text('log-probability of "sad"')).to_be_visible()

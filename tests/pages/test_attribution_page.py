@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import html
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote_plus
 
 import pytest
+import torch
+from safetensors.torch import load_file
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import AppTest
 
@@ -17,7 +21,8 @@ from bortlab.analysis import attribution as analysis
 from bortlab.analysis.attribution import work
 from bortlab.jobs import Job, Status
 from bortlab.ui import attribution as ui
-from bortlab.ui import shared
+from bortlab.ui import opened, shared
+from bortlab.ui.attribution import asking, views, waiting
 from bortlab.ui.history import SCRIPT
 from bortlab.ui.startup import bundled
 from bortlab.views.escape import markdown
@@ -60,7 +65,7 @@ def frame_of_the_lab(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def however_busy_the_machine_is(monkeypatch: pytest.MonkeyPatch) -> None:
     """What takes long by a guess would be offered as a job."""
-    monkeypatch.setattr(ui, "LONGEST_S", math.inf)
+    monkeypatch.setattr(asking, "LONGEST_S", math.inf)
 
 
 def lab(**query: Any) -> AppTest:
@@ -136,14 +141,14 @@ def test_python_of_the_page_gives_the_pages_numbers(capsys: pytest.CaptureFixtur
 @pytest.mark.parametrize("view", ui.VIEWS)
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
 def test_any_text_is_survived(text: str, view: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ui, "LONGEST_S", 0.3)  # what takes long is offered as a job
+    monkeypatch.setattr(asking, "LONGEST_S", 0.3)  # what takes long is offered as a job
     at = lab(text=text, view=view, models=bundled()[:2])
     assert at.text_input(key="text").value == text
     said = [*at.error, *at.info, *at.warning]
     assert charts(at) or said
 
 
-@pytest.mark.parametrize("inside", ui.INSIDE)
+@pytest.mark.parametrize("inside", views.INSIDE)
 def test_inside_the_models(inside: str) -> None:
     at = lab(text=TEXT, view="Layers", inside=inside)
     assert not at.error and not at.warning
@@ -193,8 +198,8 @@ def test_more_steps_are_offered_where_the_sum_is_off() -> None:
 def test_what_takes_long_is_a_job(monkeypatch: pytest.MonkeyPatch) -> None:
     """Offered, then shown while it runs, cancelled, and used when it is done."""
     state: dict[str, Any] = {"status": None, "found": {}}
-    monkeypatch.setattr(ui, "LONGEST_S", 0.0)
-    monkeypatch.setattr(ui, "POLL_S", 1000.0)
+    monkeypatch.setattr(asking, "LONGEST_S", 0.0)
+    monkeypatch.setattr(waiting, "POLL_S", 1000.0)
     monkeypatch.setattr(Job, "status", lambda self: state["status"])
     monkeypatch.setattr(Job, "start", lambda self: state.update(status=Status("running", 0.4, "LIME: 12 passes.")))
     monkeypatch.setattr(Job, "cancel", lambda self: state.update(status=Status("cancelled", message="Cancelled.")))
@@ -222,3 +227,156 @@ def test_trust_says_how_far() -> None:
     assert not at.error and len(charts(at)) == 1
     assert any("Comprehensiveness" in e.value for e in at.markdown)
     assert any("random weights" in e.value and "Other seeds" in e.value for e in at.caption)
+
+
+def test_layers_that_take_long_are_a_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Offered, shown while it runs, and its numbers when it is done."""
+    state: dict[str, Any] = {"status": None, "found": {}, "layers": None}
+
+    def start(self: Job) -> None:
+        state.update(status=Status("running", 0.5, "Into layer 2."), layers=self.arguments["layers"])
+
+    monkeypatch.setattr(asking, "LONGEST_S", 0.0)
+    monkeypatch.setattr(waiting, "POLL_S", 1000.0)
+    monkeypatch.setattr(Job, "status", lambda self: state["status"])
+    monkeypatch.setattr(Job, "start", start)
+    monkeypatch.setattr(work, "result", lambda job, model: state["found"])
+    key = bundled()[0]
+    model = registry.load(key)
+    layers = range(model.config.depth + 1)
+    at = lab(text=TEXT, models=key, view="Layers", states="Saliency")
+    assert not charts(at) and not at.error
+    check(next(b for b in at.button if b.label == "Compute it").click().run())
+    assert state["layers"] == [*layers] and [e for e in elements(at._tree) if e.type == "progress"]
+    assert any(b.label == "Cancel" for b in at.button)
+    encoding = model.encode(TEXT)
+    target = analysis.token(model, encoding, scale="log-probability")
+    found = [analysis.attribute(model, encoding, target, method="saliency", layer=layer) for layer in layers]
+    state |= {"status": Status("done"), "found": {"saliency, layer 0": work.Checked(found[0])}}
+    assert not charts(check(at.run()))  # half of it is not shown as if it were all
+    state["found"] = {work.named("saliency", n): work.Checked(one) for n, one in enumerate(found)}
+    check(at.run())
+    assert len(charts(at)) == 1 and not at.info
+    counts = at.dataframe[0].value["counts"].dropna().tolist()
+    assert counts == pytest.approx([float(value) for one in found for value in one.values], rel=1e-3)
+
+
+# -- other heads -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def opens(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Path], str]]:
+    """opens(folder): its key, as the Models page opens it."""
+    monkeypatch.setenv(opened.FOLDERS_VARIABLE, "1")
+    monkeypatch.setattr(opened, "_opened", {})
+    yield lambda folder: opened.open_model(str(folder)).key
+
+
+def options(at: AppTest) -> list[str]:
+    """What the page offers to explain; nothing where there is nothing to choose."""
+    return next((box.options for box in at.selectbox if box.key == "answer"), [])
+
+
+def test_the_minis_alone_leave_nothing_to_choose() -> None:
+    at = lab(text=TEXT, answer="a class of the text")
+    assert not options(at) and len(strips(at)) == len(bundled()) and not at.info
+
+
+@pytest.mark.parametrize("view", ui.VIEWS)
+def test_the_class_of_a_text(view: str, own_folder: Callable[..., Path], opens: Callable[[Path], str]) -> None:
+    key, mini = opens(own_folder("albert", "sequence-classification")), bundled()[0]
+    at = lab(text="A fine day.", models=[key, mini], answer="a class of the text", view=view)
+    assert options(at) == ["a word in the blank", "a class of the text"] and not at.error
+    assert [e.value for e in at.info] == [f"{opened.title(mini)} has no trained head that tells a class of the text."]
+    assert charts(at)
+    assert next(box for box in at.selectbox if box.key == "why-label").options == ["PER", "LOC", "O"]
+    headings = " ".join(e.proto.body for e in elements(at._tree) if e.type == "html")
+    assert "log-probability of" in headings and "trained head" not in headings
+
+
+def numbers(at: AppTest, printed: str) -> tuple[list[float], list[float]]:
+    """The page's numbers, and those that its Python prints."""
+    counts = at.dataframe[0].value["counts"].dropna().tolist()
+    return counts, [float(line.split()[-1]) for line in printed.strip().splitlines()]
+
+
+@pytest.mark.parametrize(("task", "query", "says"), [
+    ("sequence-classification", {"answer": "a class of the text", "why-label": "LOC", "not-label": "O"},
+     "log-probability of \"LOC\" against \"O\""),
+    ("token-classification", {"answer": "the label of a word", "at": "3 Paris", "why-label": "LOC"},
+     "log-probability of \"LOC\" at \"Paris\""),
+    ("question-answering", {"answer": "where an answer starts", "second": "Ann went to Rome.", "edge": "4 Rome"},
+     "log-probability of start at \"Rome\""),
+    ("question-answering", {"answer": "where an answer ends", "second": "Ann went to Rome."},
+     "log-probability of end at"),
+])  # fmt: skip
+def test_the_page_explains_what_its_link_and_its_python_say(
+    task: str, query: dict[str, str], says: str, own_folder: Callable[..., Path], opens: Callable[[Path], str],
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    key = opens(own_folder("convbert", task))
+    at = lab(text="Is she Paris", models=key, method="Feature Ablation", **(query | {"at": "3 Paris"}))
+    assert not at.error and not at.info and len(strips(at)) == 1
+    assert any(says in html.unescape(e.proto.body) for e in elements(at._tree) if e.type == "html")
+    exec(next(e.value for e in at.code if "import bortlab" in e.value), {})
+    shown, printed = numbers(at, capsys.readouterr().out)
+    assert shown == pytest.approx(printed, abs=1e-3) and any(shown)
+    link = unquote_plus(next(e.value for e in at.code if "http" in e.value or "?" in e.value))
+    assert all(f"{name}={value}" in link for name, value in query.items())
+
+
+def test_a_chosen_word_stays_the_word_of_its_number(
+    own_folder: Callable[..., Path], opens: Callable[[Path], str]
+) -> None:
+    key = opens(own_folder("bert", "token-classification"))
+    query = {"models": key, "answer": "the label of a word", "method": "Saliency"}
+    at = lab(text="Ann is in Paris", at="4 Paris", **query)
+    check(at.text_input(key="text").set_value("Ann is in Rome now").run())
+    assert at.selectbox(key="at").value == "4 Rome" and not at.error
+    assert any('at "Rome"' in html.unescape(e.proto.body) for e in elements(at._tree) if e.type == "html")
+    check(at.text_input(key="text").set_value("Ann is").run())
+    assert at.selectbox(key="at").value == "1 Ann" and not at.error
+    check(at.text_input(key="text").set_value("").run())
+    assert ["There is no word" in e.value for e in at.error] == [True]
+    check(at.selectbox(key="answer").set_value("a word in the blank").run())
+    check(at.text_input(key="text").set_value("Ann").run())
+    assert any("log-likelihood" in e.proto.body for e in elements(at._tree) if e.type == "html") and not at.error
+    for odd in ("zzz", "9 is", "0", "-1 is"):
+        assert lab(text="Ann is", at=odd, **query | {"why-label": "no such label"}).selectbox(key="at").value == "1 Ann"
+
+
+def test_the_passage_is_asked_for(own_folder: Callable[..., Path], opens: Callable[[Path], str]) -> None:
+    at = lab(text="Who?", models=opens(own_folder("bort", "question-answering")), answer="where an answer ends")
+    assert ["second text" in e.value for e in at.info] == [True] and not at.error and not charts(at)
+
+
+def test_a_predicted_number_is_explained_as_it_is(
+    own_folder: Callable[..., Path], opens: Callable[[Path], str]
+) -> None:
+    key = opens(own_folder("bert", "sequence-classification", labels=("stars",)))
+    at = lab(text="A fine day.", models=key, answer="a class of the text")
+    assert not at.error and any("logit of" in e.proto.body for e in elements(at._tree) if e.type == "html")
+
+
+def test_a_random_head_is_never_offered(
+    own_folder: Callable[..., Path], opens: Callable[[Path], str], tmp_path: Path
+) -> None:
+    key = opens(own_folder("bert", "token-classification", heads="random"))
+    assert not options(lab(text=TEXT, models=key, answer="the label of a word"))
+    folder = own_folder("bert", "masked-lm")  # a pickle is believed until it is read
+    torch.save(load_file(folder / "model.safetensors"), folder / "pytorch_model.bin")
+    (folder / "model.safetensors").unlink()
+    about = (folder / "config.json").read_text()
+    (folder / "config.json").write_text(about.replace("BertForMaskedLM", "BertForTokenClassification"))
+    at = lab(text=TEXT, models=opens(folder), answer="the label of a word")
+    assert ["has no trained head" in e.value for e in at.info] == [True] and not charts(at) and not strips(at)
+
+
+def test_any_text_is_survived_by_every_head(own_folder: Callable[..., Path], opens: Callable[[Path], str]) -> None:
+    keys = [opens(own_folder("bert", task)) for task in ("token-classification", "question-answering")]
+    labels = ("<img src=x>", ":smile: ![](x)")
+    keys.append(opens(own_folder("bert", "sequence-classification", labels=labels)))
+    for text in ("", "x" * 15_000, "word " * 10_000, HOSTILE["image"], HOSTILE["marks"], "[MASK]"):
+        for answer in list(asking.ANSWERS.values())[1:]:
+            at = lab(text=text, second=text, models=keys, answer=answer.title, method="Saliency")
+            assert charts(at) or [*at.error, *at.info]

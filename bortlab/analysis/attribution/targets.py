@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
@@ -12,10 +13,14 @@ from torch import Tensor
 from bortlab.model import Model, NoMaskError
 from bortlab.models import Network
 from bortlab.models.base import SPANS
-from bortlab.tokenization import MASK, Encoding
+from bortlab.tokenization import MASK, Encoding, word_spans
 
 Scale = Literal["logit", "log-probability", "probability"]
 SCALES: tuple[Scale, ...] = get_args(Scale)
+ORDERS = ("in order", "not in order")
+"""What a sentence-order head tells apart."""
+MOST_NAMES = 20
+"""Labels that an error lists."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +73,15 @@ class Target:
             return self.option
         return self.position or 0
 
-    def says(self, model: Model) -> str:
-        """The target in words: log-probability of "capital"."""
+    def says(self, model: Model, encoding: Encoding | None = None) -> str:
+        """The target in words: log-probability of "capital". encoding: of the text, to name its words too."""
+        if self.head in SPANS and encoding is not None:
+            return f'{self.scale} of {self.head} at "{_word_at(encoding, self.option)}"'
         named = f'"{self._named(model, self.option)}"'
         if self.against is not None:
             named += f' against "{self._named(model, self.against)}"'
+        if self.head == "token-classification" and encoding is not None and self.position is not None:
+            named += f' at "{_word_at(encoding, self.position)}"'
         return f"{self.scale} of {named}"
 
     def _named(self, model: Model, option: int) -> str:
@@ -81,7 +90,7 @@ class Target:
         if self.head in SPANS:
             return f"{self.head} at piece {option + 1}"
         if self.head == "sentence-order":
-            return ("in order", "not in order")[option]
+            return ORDERS[option]
         return model.config.labels[option]
 
 
@@ -92,7 +101,7 @@ class WholeText:
     Source: Salazar et al. 2020, "Masked Language Model Scoring", section 2 (arXiv 1910.14659).
     """
 
-    def says(self, model: Model) -> str:
+    def says(self, model: Model, encoding: Encoding | None = None) -> str:
         """The target in words."""
         return "pseudo-log-likelihood of the text"
 
@@ -143,16 +152,16 @@ def piece_of(model: Model, word: str, *, after_space: bool = True) -> int:
 
 def label(
     model: Model,
-    option: int | None = None,
+    option: int | str | None = None,
     *,
     encoding: Encoding,
     position: int | None = None,
-    against: int | None = None,
+    against: int | str | None = None,
     scale: Scale = "logit",
 ) -> Target:
-    """A label of the model's task: of a text, or of the piece at a position; the first in rank unless told.
+    """A label of the model's task, by number or by name: of a text, or of the piece at a position.
 
-    For question answering `option` is the position of a piece, and the start is meant; see `span` for the end.
+    The first in rank unless told. against: another one, for a contrast. For question answering see `span`.
     """
     heads = [name for name in model.network.tasks[model.task] if name not in ("pooler", "masked-lm")]
     if not heads or heads[-1] in ("question-answering", "multiple-choice"):
@@ -160,22 +169,46 @@ def label(
     head = heads[-1]
     if (head == "token-classification") != (position is not None):
         raise ValueError(f"position: expected one for token-classification alone, got {position} for {head}.")
-    several = model.config.problem_type == "multi_label_classification" and head == "sequence-classification"
-    return _ranked(model, encoding, Target(head, 0, position, against, scale, several), option)
+    of_text = head == "sequence-classification"
+    if of_text and model.config.regresses and scale != "logit":
+        raise ValueError(f'{model.key} predicts numbers, which have no {scale}: expected scale="logit".')
+    several = model.config.problem_type == "multi_label_classification" and of_text
+    names = ORDERS if head == "sentence-order" else model.config.labels
+    chosen, other = (_number(model, names, named) if isinstance(named, str) else named for named in (option, against))
+    target = _ranked(model, encoding, Target(head, 0, position, other, scale, several), chosen)
+    if target.option == target.against:
+        twice = target._named(model, target.option)
+        raise ValueError(f"A contrast needs two different labels, and {model.key} would have {twice!r} twice.")
+    return target
+
+
+def _number(model: Model, names: Sequence[str], name: str) -> int:
+    """The number of a label."""
+    if name not in names:
+        known = ", ".join(names[:MOST_NAMES]) + (", ..." if len(names) > MOST_NAMES else "")
+        raise ValueError(f"{model.key} has no label {name!r}. Expected one of {known}.")
+    return names.index(name)
 
 
 def span(model: Model, edge: str, option: int | None = None, *, encoding: Encoding, scale: Scale = "logit") -> Target:
-    """Where an answer starts or ends (edge: "start" or "end"): a position, the likeliest unless told."""
+    """Where an answer starts or ends (edge: "start" or "end"): a position, the likeliest unless told.
+
+    Unless told it is one of the second text, the passage, where there is one.
+    """
     if edge not in SPANS:
         raise ValueError(f"edge: expected start or end, got {edge!r}.")
-    return _ranked(model, encoding, Target(edge, 0, scale=scale), option)
+    passage = [n for n, part in enumerate(encoding.parts) if part == 1]
+    return _ranked(model, encoding, Target(edge, 0, scale=scale), option, among=passage)
 
 
-def _ranked(model: Model, encoding: Encoding, target: Target, option: int | None) -> Target:
-    """The target with this option, or with the one of the highest score."""
+def _ranked(
+    model: Model, encoding: Encoding, target: Target, option: int | None, *, among: Sequence[int] = ()
+) -> Target:
+    """The target with this option, or with the one of the highest score, among some where they are given."""
     scores = model.scores(encoding)[target.head][0]  # (options,) or (seq, options)
     row = scores if scores.ndim == 1 else scores[target.position]
-    chosen = int(row.argmax()) if option is None else option
+    best = max(among or range(len(row)), key=row.tolist().__getitem__)
+    chosen = best if option is None else option
     for number in (chosen, target.against):
         if number is not None and not 0 <= number < len(row):
             raise ValueError(f"{target.head} has the options 0 to {len(row) - 1}, got {number}.")
@@ -185,6 +218,14 @@ def _ranked(model: Model, encoding: Encoding, target: Target, option: int | None
 def as_probability(value: float, scale: Scale) -> float | None:
     """A score as a probability, where its scale allows."""
     return {"probability": value, "log-probability": math.exp(min(0.0, value))}.get(scale)
+
+
+def _word_at(encoding: Encoding, position: int) -> str:
+    """The word that a piece belongs to, or the piece where it belongs to none."""
+    word = encoding.words[position]
+    texts = (encoding.text, encoding.pair or "")
+    words = [text[start:end] for text in texts for start, end in word_spans(text)]
+    return encoding.tokens[position] if word is None else words[word]
 
 
 def _after_space(encoding: Encoding, position: int) -> bool:

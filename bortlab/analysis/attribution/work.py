@@ -1,4 +1,4 @@
-"""Long attributions as jobs: many methods, or many steps, of one text, each with all that tells how far to trust it."""
+"""Long attributions as jobs: many methods, steps or layers, of one text, with all that tells how far to trust them."""
 
 from __future__ import annotations
 
@@ -124,6 +124,11 @@ def passes_of_check(method: str, units: int, steps: int, pieces: int = 0) -> int
     return passes(method, units, steps, pieces) * (1 + repeated + SEEDS) + 42 * (units + 1) * max(1, pieces)
 
 
+def share_of(model: Model, layer: int | None) -> float:
+    """How much of the network is run for an attribution to what enters a layer; a little for the last one's output."""
+    return 1.0 if layer is None else max(model.config.depth - layer, 0.5) / model.config.depth
+
+
 def seconds_a_pass(model: Model, encoding: Encoding) -> float:
     """How long one text takes here, now."""
     ids, types = (torch.tensor([part], device=model.device) for part in (encoding.ids, encoding.type_ids))
@@ -148,14 +153,19 @@ def job(
     steps: Mapping[str, int] | None = None,
     seed: int = 0,
     checks: bool = True,
+    layers: Sequence[int] = (),
 ) -> Job:
     """The job that attributes by several methods; equal for equal questions.
 
-    ValueError for a model that another process cannot load: one of random weights, or made by hand.
+    layers: to the states that enter these instead of to the words, see `attribute`; such are not tested, so checks must
+    be False. ValueError for a model that another process cannot load: one of random weights, or made by hand.
     """
+    if layers and checks:
+        raise ValueError("checks: expected False for layers, as only attributions to the words are tested.")
     if model.source not in LOADABLE:
         raise ValueError(f"{model.key} ({model.source}) cannot be loaded by a job. Call attribute() in Python.")
     arguments: dict[str, Any] = {"source": model.source, "key": model.key, "family": model.family.name}
+    arguments |= {"task": model.task, "layers": list(layers)}
     arguments |= {"revision": model.revision, "fingerprint": model.fingerprint, "text": text, "pair": pair}
     arguments |= {"target": None if isinstance(target, WholeText) else asdict(target), "methods": list(methods)}
     arguments |= {"baseline": baseline, "by": by, "steps": dict(steps or {}), "seed": seed, "checks": checks}
@@ -168,6 +178,7 @@ def run(
     source: str,
     key: str,
     family: str,
+    task: str,
     revision: str,
     fingerprint: str,
     text: str,
@@ -179,29 +190,39 @@ def run(
     steps: Mapping[str, int],
     seed: int,
     checks: bool,
+    layers: Sequence[int],
 ) -> Mapping[str, Any]:
-    """Attribute in a process of its own; what is done is kept after each method, and gone on from."""
+    """Attribute in a process of its own; what is done is kept after each method and layer, and gone on from."""
     if hasattr(os, "nice"):
         os.nice(5)
     torch.set_num_threads(cores())
     running.report(0.0, f"Loading {key}.")
     if source == "folder":
-        model = registry.load_from(key, family=family)
+        model = registry.load_from(key, family=family, task=task)
     else:
-        model = registry.load(key, family=family, revision=revision if source == "hub" else None)
+        model = registry.load(key, family=family, task=task, revision=revision if source == "hub" else None)
     if model.fingerprint != fingerprint:
         raise ValueError(f"{key} has changed since this was asked for. Load it again, and ask again.")
     encoding = model.encode(text, pair)
     wanted: Target | WholeText = WholeText() if target is None else Target(**target)
-    units = len(set(units_of(encoding, by)[1][varied(encoding)].tolist()))
+    parts: list[tuple[str, int | None]] = [(name, layer) for name in methods for layer in layers or (None,)]
+    units = units_asked(encoding, by, layers=bool(layers))
     pieces = len(varied(encoding)) if target is None else 0
     cost = passes_of_check if checks else passes
-    costs = [cost(name, units, steps.get(name, METHODS[name].steps), pieces) for name in methods]
+    costs = [
+        cost(name, units, steps.get(name, METHODS[name].steps), pieces) * share_of(model, layer)
+        for name, layer in parts
+    ]
     path = running.folder / RESULT
     kept: dict[str, Any] = json.loads(path.read_bytes()) if path.is_file() else {}
-    for number, name in enumerate(methods):
-        if name in kept:
+    for number, (name, layer) in enumerate(parts):
+        if (part := named(name, layer)) in kept:
             continue
+        where = (
+            "" if layer is None else f" into layer {layer + 1}" if layer < model.config.depth else " out of the last"
+        )
+        title = METHODS[name].title + where
+        share = share_of(model, layer)
         before, all_of_it, asked = sum(costs[:number]), sum(costs), 0
         said = time.monotonic()
 
@@ -210,21 +231,32 @@ def run(
             asked += rows * (3 if torch.is_grad_enabled() else 1) * max(1, pieces)
             if time.monotonic() - said > 0.2:
                 said = time.monotonic()
-                share = (before + min(asked, costs[number])) / all_of_it  # noqa: B023  called in this turn alone
-                running.report(share, f"{METHODS[name].title}: {asked:,} passes.")  # noqa: B023
+                done = before + min(asked * share, costs[number])  # noqa: B023  called in this turn alone
+                running.report(done / all_of_it, f"{title}: {asked:,} passes.")  # noqa: B023
 
-        running.report(before / all_of_it, f"{METHODS[name].title}.")
+        running.report(before / all_of_it, f"{title}.")
         found = attribute(
             model, encoding, wanted, method=name, baseline=baseline, by=by, steps=steps.get(name), seed=seed,
-            watch=watch,
+            layer=layer, watch=watch,
         )  # fmt: skip
         checked = Checked(found)
         if checks:
             seen = curves_of(model, encoding, found, baseline=baseline, by=by, watch=watch)
             checked = check(model, encoding, found, seen, baseline=baseline, by=by, watch=watch)
-        kept[name] = _record(checked)
+        kept[part] = _record(checked)
         write(path, json.dumps(kept).encode())
-    return {"methods": len(kept)}
+    return {"attributions": len(kept)}
+
+
+def named(method: str, layer: int | None = None) -> str:
+    """What a job calls its attribution by a method, to a layer or to the words."""
+    return method if layer is None else f"{method}, layer {layer}"
+
+
+def units_asked(encoding: Encoding, by: By, *, layers: bool = False) -> int:
+    """How many units a method has to tell apart: those of the words that may go, in layers those of all positions."""
+    owners = units_of(encoding, by)[1]
+    return len(set((owners if layers else owners[varied(encoding)]).tolist()))
 
 
 def _record(checked: Checked) -> dict[str, Any]:
@@ -232,26 +264,26 @@ def _record(checked: Checked) -> dict[str, Any]:
     numbers = {name: getattr(checked, name) for name in Checked.__slots__ if name != "attribution"}
     numbers = {name: None if value is None or math.isnan(value) else value for name, value in numbers.items()}
     own = {"values": found.values.tolist(), "value": found.value, "without": found.without}
-    return {"numbers": numbers, **own, "steps": found.steps, "seed": found.seed}
+    return {"numbers": numbers, **own, "method": found.method, "kept": found.kept, "steps": found.steps,
+            "seed": found.seed}  # fmt: skip
 
 
 def result(asked: Job, model: Model) -> dict[str, Checked]:
-    """What a job has found so far, by method."""
+    """What a job has found so far, by what `named` calls it."""
     try:
         kept = json.loads((asked.folder / "work" / RESULT).read_bytes())
     except (OSError, ValueError):
         return {}
     arguments = asked.arguments
     encoding = model.encode(arguments["text"], arguments["pair"])
-    units, owners = units_of(encoding, arguments["by"])
-    own = {int(owners[n]) for n in varied(encoding)}
+    units, _ = units_of(encoding, arguments["by"])
     target = WholeText() if arguments["target"] is None else Target(**arguments["target"])
-    left = tuple(n not in own for n in range(len(units)))
     return {
         name: Checked(
             Attribution(
-                name, target, units, left, torch.tensor(entry["values"], dtype=torch.float64), entry["value"],
-                entry["without"], entry["steps"], entry["seed"],
+                entry["method"], target, units, tuple(entry["kept"]),
+                torch.tensor(entry["values"], dtype=torch.float64), entry["value"], entry["without"], entry["steps"],
+                entry["seed"],
             ),
             **entry["numbers"],
         )
