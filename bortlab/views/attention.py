@@ -185,7 +185,7 @@ def thumbnails(
     cells = F.adaptive_max_pool2d(attention.weights.flatten(0, 1).float()[None], min(n, THUMBNAIL))[0]
     side = cells.shape[-1]
     gap = max(1, side // 10)
-    grid = cells.new_zeros(layers * (side + gap), heads * (side + gap))
+    grid = cells.new_zeros(layers * (side + gap) - gap, heads * (side + gap) - gap)
     for layer in range(layers):
         for head in range(heads):
             top, left = layer * (side + gap), head * (side + gap)
