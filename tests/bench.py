@@ -598,6 +598,27 @@ def bench_bertviz(how: How) -> Iterator[Row]:
     yield Row("BertViz drawn in Chromium", "12 x 12 x 128", ms, "3 s", worst / 3000, 1.0)
 
 
+def bench_first_visit(how: How) -> Iterator[Row]:
+    """Milliseconds from starting a server to its first prediction on a screen in Chromium; the ratio is to 10 s."""
+    from playwright.sync_api import sync_playwright
+
+    from tests import chromium
+    from tests.browser.conftest import serving
+
+    found = []
+    with sync_playwright() as playwright, tempfile.TemporaryDirectory() as folder:
+        browser = playwright.chromium.launch(executable_path=chromium.find(), args=list(chromium.FLAGS))
+        for number in range(2 if how.quick else 3):
+            with serving(Path(folder, f"{number}.txt"), "-m", "bortlab.ui") as server:
+                page = browser.new_page()
+                page.goto(f"{server.url}/predict", timeout=120_000)
+                page.wait_for_selector(".js-plotly-plot .main-svg", timeout=120_000)
+                found.append(1000 * (time.monotonic() - server.started))
+                page.close()
+        browser.close()
+    yield Row("first prediction", "from the server's start", {"ours": found}, "10 s", median(found) / 10_000, 1.0)
+
+
 # -- the run -----------------------------------------------------------------------------------------------------------
 
 BENCHES: dict[str, Callable[..., Iterator[Row]]] = {
@@ -608,6 +629,7 @@ BENCHES: dict[str, Callable[..., Iterator[Row]]] = {
     "trace": bench_trace,
     "views": bench_views,
     "bertviz": bench_bertviz,
+    "first-visit": bench_first_visit,
     "import": bench_import,
     "loading": bench_loading,
     "loading-memory": bench_loading_memory,

@@ -11,7 +11,7 @@ os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 import atexit
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -54,6 +54,13 @@ TINY = {
     "summary_activation": "tanh",
 }
 """Sizes of a tiny network; each family takes the ones it has, and every knob that shares or groups stands at 2."""
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Jobs and workers that a test runs in its own process set threads of their own."""
+    yield
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

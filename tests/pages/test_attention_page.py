@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-from pathlib import Path
 from typing import Any
 
 import pandas
@@ -14,35 +13,18 @@ from streamlit.testing.v1 import AppTest
 
 from bortlab import registry
 from bortlab.analysis.kernels import has_kernels
-from bortlab.ui import attention, kernels, shared
+from bortlab.ui import attention, kernels
 from bortlab.ui.startup import bundled
-from tests.pages.test_tokens_page import HOSTILE, elements, frame_of_the_lab  # noqa: F401
+from tests.pages.visiting import HOSTILE, bodies, check, elements, visit
 
-ROOT = Path(__file__).parents[2]
 TEXT = "The doctor treats the [MASK] patient."
 EVERY = [("attention", view) for view in attention.VIEWS] + [("kernels", view) for view in kernels.VIEWS]
 each_view = pytest.mark.parametrize(("page", "view"), EVERY, ids=lambda value: value)
 
 
 def lab(page: str, **query: Any) -> AppTest:
-    """The page, with these values in the link."""
-    at = AppTest.from_file(ROOT / "app.py", default_timeout=180)
-    at.query_params.update({"text": TEXT, **query})
-    at.switch_page(f"pages/{page}.py")
-    return check(at.run())
-
-
-def check(at: AppTest) -> AppTest:
-    """What holds at any time."""
-    assert not at.exception and at.caption[-1].value == shared.FOOTER and len(at.title) == 1
-    assert not any("went wrong" in e.value for e in at.error), [e.value for e in at.error]
-    for element in elements(at._tree):
-        if element.type in ("plotly_chart", "dataframe", "iframe"):
-            assert element.proto.alt.strip(), element.type
-        if element.type in ("markdown", "caption", "info", "warning", "error"):
-            for mark in ("![", ":material/home:", "$x$", ":red[", "<script"):
-                assert mark not in element.value
-    return at
+    """The page, with a text and these values in the link."""
+    return visit(page, **{"text": TEXT, **query})
 
 
 def pictures(at: AppTest) -> list[Any]:
@@ -127,9 +109,8 @@ def test_masking_a_word_and_two_models() -> None:
 
 def test_facts_about_shared_blocks_and_halved_heads_come_from_the_model() -> None:
     at = lab("attention", models=["albert-mini", "convbert-mini"])
-    bodies = [e.proto.body for e in elements(at._tree) if e.type == "html"]
-    assert any("one block, used 4 times" in body for body in bodies)
-    assert any("2 of 4 heads remain" in body for body in bodies)
+    assert any("one block, used 4 times" in body for body in bodies(at))
+    assert any("2 of 4 heads remain" in body for body in bodies(at))
 
 
 def test_kernels_of_models_without_convolution_are_a_sentence_and_a_button() -> None:

@@ -6,6 +6,7 @@ import html
 import math
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote_plus
@@ -13,7 +14,6 @@ from urllib.parse import unquote_plus
 import pytest
 import torch
 from safetensors.torch import load_file
-from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import AppTest
 
 from bortlab import registry
@@ -21,45 +21,14 @@ from bortlab.analysis import attribution as analysis
 from bortlab.analysis.attribution import work
 from bortlab.jobs import Job, Status
 from bortlab.ui import attribution as ui
-from bortlab.ui import opened, shared
+from bortlab.ui import opened
 from bortlab.ui.attribution import asking, views, waiting
-from bortlab.ui.history import SCRIPT
 from bortlab.ui.startup import bundled
 from bortlab.views.escape import markdown
+from tests.pages.visiting import HOSTILE, bodies, charts, check, elements, visit
 
-ROOT = Path(__file__).parents[2]
+lab = partial(visit, "attribution")
 TEXT = "Paris is the [MASK] of France."
-
-HOSTILE = {
-    "empty": "",
-    "spaces": " \t\n ",
-    "10,000 words": "word " * 10_000,
-    "one long word": "x" * 15_000,
-    "surrogates": "a\ufffdb \U0010ffff",
-    "script": "</script><script>alert(1)</script>",
-    "image": "<img src=x onerror=alert(1)>",
-    "special tokens": "<s> </s> <pad> <unk> <mask> [CLS] [SEP] [PAD] [UNK] [MASK]",
-    "icons": ":smile: :material/home: :red[x] $x$ ![](http://x/y.png)",
-    "emoji": "😀 👩🏽‍🚀 🏳️‍🌈",
-    "right to left": "שלום [MASK] مرحبا \u202etxet\u202c",
-    "marks": "e" + "\u0301" * 500,
-    "control characters": "a\x01\x08\x1b[31m\x7f\x85",
-    "spreadsheet": "=1+1 @x +1 -1",
-    "ideographs": "日本語のテスト",
-}
-
-
-@pytest.fixture(autouse=True)
-def frame_of_the_lab(monkeypatch: pytest.MonkeyPatch) -> None:
-    """AppTest forgets before every run that app.py has called st.navigation; a server does not."""
-    start = PagesManager.__init__
-
-    def started(self: PagesManager, *args: Any, **kwargs: Any) -> None:
-        start(self, *args, **kwargs)
-        PagesManager.uses_pages_directory = False
-
-    monkeypatch.setattr(PagesManager, "uses_pages_directory", False)
-    monkeypatch.setattr(PagesManager, "__init__", started)
 
 
 @pytest.fixture(autouse=True)
@@ -68,44 +37,10 @@ def however_busy_the_machine_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asking, "LONGEST_S", math.inf)
 
 
-def lab(**query: Any) -> AppTest:
-    """The page, with these values in the link."""
-    at = AppTest.from_file(ROOT / "app.py", default_timeout=180)
-    at.query_params.update(query)
-    at.switch_page("pages/attribution.py")
-    return check(at.run())
-
-
-def check(at: AppTest) -> AppTest:
-    """What holds at any time."""
-    assert not at.exception and at.caption[-1].value == shared.FOOTER and len(at.title) == 1
-    assert not any("went wrong" in e.value for e in at.error), [e.value for e in at.error]
-    for element in elements(at._tree):
-        if element.type == "dataframe":
-            assert element.proto.alt.strip()
-        if element.type in ("markdown", "caption", "info", "warning", "error"):
-            for mark in ("![", ":material/home:", "$x$", ":red[", "<script"):
-                assert mark not in element.value
-        if element.type == "html":
-            assert element.proto.body == SCRIPT or not re.search("<script|<img", element.proto.body)
-    return at
-
-
-def elements(block: Any) -> Iterator[Any]:
-    """Everything on the page."""
-    for child in getattr(block, "children", {}).values():
-        yield child
-        yield from elements(child)
-
-
 def strips(at: AppTest) -> list[str]:
     """The coloured words of each model."""
-    found = [e.proto.body for e in elements(at._tree) if e.type == "html" and "<ol" in e.proto.body]
+    found = [body for body in bodies(at) if "<ol" in body]
     return [body[body.index("<ol") :] for body in found]
-
-
-def charts(at: AppTest) -> list[Any]:
-    return [e for e in elements(at._tree) if e.type == "plotly_chart"]
 
 
 def test_every_model_has_its_coloured_words_at_once() -> None:
@@ -376,7 +311,7 @@ def test_any_text_is_survived_by_every_head(own_folder: Callable[..., Path], ope
     keys = [opens(own_folder("bert", task)) for task in ("token-classification", "question-answering")]
     labels = ("<img src=x>", ":smile: ![](x)")
     keys.append(opens(own_folder("bert", "sequence-classification", labels=labels)))
-    for text in ("", "x" * 15_000, "word " * 10_000, HOSTILE["image"], HOSTILE["marks"], "[MASK]"):
+    for text in ("", "x" * 15_000, "word " * 10_000, HOSTILE["image"], HOSTILE["combining marks"], "[MASK]"):
         for answer in list(asking.ANSWERS.values())[1:]:
             at = lab(text=text, second=text, models=keys, answer=answer.title, method="Saliency")
             assert charts(at) or [*at.error, *at.info]

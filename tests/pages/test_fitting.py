@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,9 @@ from bortlab.registry import Registry
 from bortlab.training import fit
 from bortlab.training.vocabulary import train_tokenizer
 from bortlab.ui import fitting
-from tests.pages.test_pages import check, first_visit, frame_of_the_lab, nothing_outdated  # noqa: F401 - fixtures
+from tests.pages.visiting import bodies, check, visit
 
-ROOT = Path(__file__).parents[2]
+lab = partial(visit, "predict", models="bort-mini")
 KEY = "bort-mini"
 
 
@@ -63,25 +64,12 @@ def the_job() -> Job:
     return fit.job(registry.load(KEY))
 
 
-def lab() -> AppTest:
-    at = AppTest.from_file(ROOT / "app.py", default_timeout=120)
-    at.query_params["models"] = KEY
-    at.switch_page("pages/predict.py")
-    return run(at)
-
-
-def run(at: AppTest) -> AppTest:
-    check(at.run())
-    assert not [error for error in at.error if "went wrong" in error.value]
-    return at
-
-
 def said(at: AppTest) -> str:
     return " ".join(element.value for kind in ("caption", "info", "error") for element in getattr(at, kind))
 
 
 def html(at: AppTest) -> str:
-    return " ".join(element.proto.body for element in at.get("html"))
+    return " ".join(bodies(at))
 
 
 def button(at: AppTest, label: str) -> Any:
@@ -97,9 +85,9 @@ def test_a_random_head_is_fitted_by_a_click_and_the_badge_says_so(short_job: Any
     at = lab()
     assert "random head" in html(at) and "It takes about" in said(at)
     button(at, "Fit this head here").click()
-    run(at)
+    check(at.run())
     assert the_job().wait(300).state == "done", the_job().log()
-    run(at)  # what the fragment asks for when it sees that the job has ended
+    check(at.run())  # what the fragment asks for when it sees that the job has ended
     assert "head fitted here" in html(at) and "random head" not in html(at)
     assert "Fit this head here" not in labels(at) and "of held-out pieces guessed right" in said(at)
     card = fitted.card_of(KEY, "main")
@@ -110,7 +98,7 @@ def test_progress_is_shown_after_a_reload_and_cancel_stops_it(short_job: Any) ->
     short_job(300.0)
     at = lab()
     button(at, "Fit this head here").click()
-    run(at)
+    check(at.run())
     job = the_job()
     while job.status().progress == 0:  # type: ignore[union-attr]
         time.sleep(0.05)
@@ -118,7 +106,7 @@ def test_progress_is_shown_after_a_reload_and_cancel_stops_it(short_job: Any) ->
     bar = at.get("progress")[0].proto
     assert bar.value == 25 and "7 of 28 pieces read" in bar.text and "About 3 minutes left" in bar.text
     button(at, "Cancel").click()
-    run(at)
+    check(at.run())
     status = job.status()
     assert status is not None and status.state == "cancelled"
     assert "Go on fitting this head" in labels(at) and "last checkpoint" in said(at)
@@ -128,15 +116,15 @@ def test_a_job_that_fails_says_why_and_can_be_started_again(short_job: Any) -> N
     short_job(0.0, encoder="0" * 16)
     at = lab()
     button(at, "Fit this head here").click()
-    run(at)
+    check(at.run())
     assert the_job().wait(300).state == "failed"
-    run(at)
+    check(at.run())
     assert "has changed" in said(at) and "random head" in html(at) and "Go on fitting this head" in labels(at)
 
 
 def test_a_trained_head_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     model = registry.load(KEY)
-    monkeypatch.setattr(registry, "load", lambda key: replace(model, heads={"masked-lm": "trained"}))
+    monkeypatch.setattr(registry, "load", lambda key, **_: replace(model, heads={"masked-lm": "trained"}))
     at = lab()
     assert "Fit this head here" not in labels(at) and "trained head" in html(at)
 

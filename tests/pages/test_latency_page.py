@@ -6,6 +6,7 @@ import html
 import json
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,9 @@ from bortlab.analysis.latency.runtimes import Case
 from bortlab.ui import latency as ui
 from bortlab.views import latency as view
 from bortlab.views.theme import Look
-from tests.pages.test_pages import check, elements, first_visit, frame_of_the_lab, nothing_outdated  # noqa: F401 - fixtures
+from tests.pages.visiting import charts, check, visit
 
-ROOT = Path(__file__).parents[2]
+lab = partial(visit, "latency")
 TINY = Plan((Case(model="bort-mini", seq=8, threads=1),), rounds=2, seconds=0.0)
 
 
@@ -51,26 +52,9 @@ def result(name: str = "2026-01-02-030405-1", *, noise: float = 0.0, error: str 
     return run
 
 
-def lab(**query: Any) -> AppTest:
-    at = AppTest.from_file(ROOT / "app.py", default_timeout=120)
-    at.query_params.update(query)
-    at.switch_page("pages/latency.py")
-    return run(at)
-
-
-def run(at: AppTest) -> AppTest:
-    check(at.run())
-    assert not [error for error in at.error if "went wrong" in error.value]
-    return at
-
-
 def said(at: AppTest) -> str:
     found = (e.value for kind in ("markdown", "caption", "info", "error") for e in getattr(at, kind))
     return html.unescape(" ".join(found)).replace("\u2060", "")
-
-
-def charts(at: AppTest) -> list[Any]:
-    return [element for element in elements(at._tree) if element.type == "plotly_chart"]
 
 
 def button(at: AppTest, label: str) -> Any:
@@ -99,7 +83,7 @@ def test_every_picture(picture: str) -> None:
     views = next(group for group in at.button_group if group.key == "view")
     assert picture in views.options
     views.select(picture)
-    run(at)
+    check(at.run())
     assert charts(at) and all(len(chart.proto.alt) > 30 for chart in charts(at))
 
 
@@ -126,8 +110,8 @@ def test_the_first_visit_measures_the_minis_and_shows_what_came_with_the_lab_mea
     at = lab()
     assert "Not your machine" in said(at) and charts(at)
     assert the_job().wait(120).state == "done", the_job().log()
-    run(at)
-    run(at)
+    check(at.run())
+    check(at.run())
     assert "Measured on" in said(at) and "Not your machine" not in said(at)
     assert len(analysis.kept()) == 1
     lab()
@@ -138,15 +122,13 @@ def test_a_measurement_is_seen_by_all_told_on_other_pages_and_cancelled() -> Non
     result()
     at = lab()
     ui.analysis.job(replace(TINY, rounds=10_000)).start()
-    run(at)
+    check(at.run())
     assert button(at, "Cancel") and "Measuring Bort mini" in " ".join(p.text for p in at.get("progress"))  # type: ignore[attr-defined]
     assert button(at, "Measure").disabled and "one at a time" in said(at)
-    other = AppTest.from_file(ROOT / "app.py", default_timeout=120)
-    other.switch_page("pages/models.py")
-    assert "Latency is being measured" in " ".join(e.value for e in check(other.run()).sidebar.markdown)
+    assert "Latency is being measured" in " ".join(e.value for e in visit("models").sidebar.markdown)
     started = time.monotonic()
     button(at, "Cancel").click()
-    run(at)
+    check(at.run())
     assert time.monotonic() - started < 5 and not the_job().status().alive
     assert "cancelled" in said(at)
 
@@ -165,7 +147,7 @@ def test_what_cannot_be_measured_is_said_before_anything_starts() -> None:
     at = lab(architectures=["ALBERT mini", "BERT large"], pieces=["512"], batch=["64"], output="masked-lm")
     assert "ALBERT mini has 128 positions" in said(at)
     at = lab(architectures=[], pieces=["16"])
-    assert run(at).title
+    assert check(at.run()).title
 
 
 def test_hostile_links_and_broken_files_are_survived() -> None:

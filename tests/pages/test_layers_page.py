@@ -24,20 +24,10 @@ from bortlab.training.vocabulary import train_tokenizer
 from bortlab.ui import layers
 from bortlab.ui import sentences as sentences_ui
 from bortlab.ui import surprise as surprise_ui
+from bortlab.ui.examples import DEFAULT_TEXT
 from bortlab.ui.startup import bundled
 from bortlab.views import layers as view
-from tests.pages.test_pages import (  # noqa: F401 - fixtures
-    FIRST,
-    HOSTILE,
-    charts,
-    check,
-    elements,
-    first_visit,
-    frame_of_the_lab,
-    lab,
-    nothing_outdated,
-    sentences,
-)
+from tests.pages.visiting import HOSTILE, bodies, charts, check, sentences, visit
 
 PARTS = list(layers.PARTS.values())
 
@@ -49,7 +39,7 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def tables(at: AppTest, *, guesses: bool = False) -> list[str]:
     """The tables of cells on the page, as HTML: the main ones, or those of the first guesses at a word."""
-    found = [e.value for e in elements(at._tree) if e.type == "html" and "<table" in e.value]
+    found = [body for body in bodies(at) if "<table" in body]
     return [html[html.index("<table") :] for html in found if ("first guesses" in html) == guesses]
 
 
@@ -67,11 +57,11 @@ def said(at: AppTest) -> str:
 
 
 def test_every_models_layers_are_there_at_once_and_say_what_the_lens_says() -> None:
-    at = lab("layers")
+    at = visit("layers")
     assert len(tables(at)) == len(bundled())
     table = at.dataframe[0].value
     for key, html in zip(bundled(), tables(at), strict=True):
-        found = lens.lens(registry.load(key), FIRST)
+        found = lens.lens(registry.load(key), DEFAULT_TEXT)
         shown = cells(html)
         assert len(shown) == found.depth + 1
         for row, line in enumerate(shown):
@@ -84,7 +74,7 @@ def test_every_models_layers_are_there_at_once_and_say_what_the_lens_says() -> N
         answer = found.guess(found.depth, blank)[0].strip().lower()
         assert answer in said(at)
     for key, html in zip(bundled(), tables(at, guesses=True), strict=True):
-        found = lens.lens(registry.load(key), FIRST)
+        found = lens.lens(registry.load(key), DEFAULT_TEXT)
         (blank,) = found.encoding.mask_positions
         expected = [[found.guess(row, blank, k)[0].strip() for k in range(1, 6)] for row in range(found.depth + 1)]
         assert [[html_module.unescape(cell) for cell in line] for line in cells(html)] == expected
@@ -93,7 +83,7 @@ def test_every_models_layers_are_there_at_once_and_say_what_the_lens_says() -> N
 
 @pytest.mark.parametrize("measure", view.MEASURES)
 def test_every_number_can_be_shown(measure: str) -> None:
-    at = lab("layers")
+    at = visit("layers")
     check(at.selectbox(key="measure").set_value(measure).run())
     assert len(tables(at)) == len(bundled()) and charts(at, "curves")
     check(at.segmented_control(key="lens").set_value("tuned").run())
@@ -101,7 +91,7 @@ def test_every_number_can_be_shown(measure: str) -> None:
 
 
 def test_another_word_can_be_looked_at() -> None:
-    at = lab("layers", text="The cat sat on the mat.")
+    at = visit("layers", text="The cat sat on the mat.")
     for number in (1, 5):
         check(at.selectbox(key="word").set_value(number).run())
         word = ["The", "cat", "sat", "on", "the", "mat"][number]
@@ -111,14 +101,14 @@ def test_another_word_can_be_looked_at() -> None:
 
 
 def test_a_link_opens_the_same_view() -> None:
-    at = lab("layers", measure=view.MEASURES["entropy"], word="3. the", lens="tuned", models=[bundled()[0]])
+    at = visit("layers", measure=view.MEASURES["entropy"], word="3. the", lens="tuned", models=[bundled()[0]])
     assert at.selectbox(key="measure").value == "entropy" and at.selectbox(key="word").value == 2
     assert at.segmented_control(key="lens").value == "tuned" and len(tables(at)) == 1
 
 
 def test_albert_says_which_use_of_its_block_a_layer_is() -> None:
     key = next(key for key in bundled() if key.startswith("albert"))
-    (html,) = tables(lab("layers", models=[key]))
+    (html,) = tables(visit("layers", models=[key]))
     assert "4 (block 1, use 4)" in html
 
 
@@ -127,7 +117,7 @@ def test_albert_says_which_use_of_its_block_a_layer_is() -> None:
 
 def test_surprise_shows_what_the_analysis_says() -> None:
     text = "The dog is a tame animal."
-    at = lab("layers", part="Surprise", text=text)
+    at = visit("layers", part="Surprise", text=text)
     (html,) = tables(at)
     found = {key: surprise.surprise(registry.load(key), text, most=surprise_ui.WORDS) for key in bundled()}
     for line, one in zip(cells(html), found.values(), strict=True):
@@ -140,12 +130,12 @@ def test_surprise_shows_what_the_analysis_says() -> None:
 
 
 def test_a_long_text_is_scored_in_part_and_says_so() -> None:
-    at = lab("layers", part="Surprise", text="the cat sat on the mat " * 60)
+    at = visit("layers", part="Surprise", text="the cat sat on the mat " * 60)
     assert any(f"first {surprise_ui.WORDS} words" in s for s in sentences(at)) and tables(at)
 
 
 def test_sentences_are_compared_in_any_layer() -> None:
-    at = lab("layers", part="Sentences")
+    at = visit("layers", part="Sentences")
     assert len(tables(at)) == len(bundled()) == len(charts(at, "plane-")) and charts(at, "means")
     for layer, centred in ((0, False), (1, True)):
         at.slider(key="layer").set_value(layer)
@@ -157,7 +147,7 @@ def test_sentences_are_compared_in_any_layer() -> None:
             assert shown == [pytest.approx(line, abs=0.0051) for line in expected]
     check(at.segmented_control(key="pool").set_value("first").run())
     check(at.text_area(key="sentences").set_value("One alone.").run())
-    assert len(tables(at)) == len(bundled()) and not charts(at)
+    assert len(tables(at)) == len(bundled()) and not charts(at, "bars-")
     check(at.text_area(key="sentences").set_value(" \n ").run())
     assert not tables(at) and any("empty" in s for s in sentences(at))
     check(at.text_area(key="sentences").set_value("same\n" * 20).run())
@@ -168,7 +158,7 @@ def test_sentences_are_compared_in_any_layer() -> None:
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
 def test_any_text_in_the_link_is_survived_by_every_part(part: str, text: str) -> None:
     key = bundled()[-1]
-    at = lab("layers", part=part, models=[key], **{"sentences" if part == "Sentences" else "text": text})
+    at = visit("layers", part=part, models=[key], **{"sentences" if part == "Sentences" else "text": text})
     assert tables(at) or sentences(at), "nothing shown and nothing said"
     assert not any("went wrong" in s for s in sentences(at))
     assert not any("<script" in html or "<img" in html for html in tables(at))
@@ -176,14 +166,16 @@ def test_any_text_in_the_link_is_survived_by_every_part(part: str, text: str) ->
 
 @pytest.mark.parametrize("part", PARTS)
 def test_no_models_are_a_sentence_in_every_part(part: str) -> None:
-    at = lab("layers", part=part)
+    at = visit("layers", part=part)
     check(at.multiselect(key="models").set_value([]).run())
     assert any("at least one model" in s for s in sentences(at)) and not tables(at)
 
 
 def test_foreign_values_in_the_link_are_survived_by_every_part() -> None:
     for part in (*PARTS, "\x00"):
-        lab("layers", part=part, word="99. x", measure="<b>", lens="x", layer="99", pool="-", centred="maybe", map="x")
+        visit(
+            "layers", part=part, word="99. x", measure="<b>", lens="x", layer="99", pool="-", centred="maybe", map="x"
+        )
 
 
 # -- the tuned lens ----------------------------------------------------------------------------------------------------
@@ -229,7 +221,7 @@ def test_a_lens_is_fitted_by_a_button_and_shown_with_its_gain(
         return replace(asked, function="tests.jobs_work:fit_lens_elsewhere", arguments={**asked.arguments, **added})
 
     monkeypatch.setattr(tuning, "job", short)
-    at = lab("layers", models=[KEY], lens="tuned")
+    at = visit("layers", models=[KEY], lens="tuned")
     assert "no tuned one was fitted here yet" in captions(at)
     button = next(b for b in at.button if b.key and b.key.startswith("start-"))
     assert button.label == "Fit this lens here"
@@ -248,5 +240,5 @@ def test_a_lens_is_fitted_by_a_button_and_shown_with_its_gain(
 
 def test_no_lens_is_offered_for_a_random_head(tiny: Any) -> None:
     tiny("random")
-    at = lab("layers", models=[KEY], lens="tuned")
+    at = visit("layers", models=[KEY], lens="tuned")
     assert "tuned to noise" in captions(at) and not [b for b in at.button if (b.key or "").startswith("start-")]

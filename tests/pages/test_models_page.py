@@ -17,18 +17,9 @@ from streamlit.testing.v1 import AppTest
 from bortlab import hub, registry
 from bortlab.registry import CHECKPOINTS, Registry
 from bortlab.ui import opened, startup
-from bortlab.ui.history import SCRIPT
 from bortlab.ui.startup import bundled
 from tests.hub.server import FakeHub, running
-from tests.pages.test_pages import (  # noqa: F401 - fixtures
-    check,
-    elements,
-    first_visit,
-    frame_of_the_lab,
-    lab,
-    nothing_outdated,
-    sentences,
-)
+from tests.pages.visiting import bodies, check, sentences, visit
 
 MINI = bundled()[0]
 REPOSITORY = "someone/tiny"
@@ -99,7 +90,7 @@ def wait(at: AppTest, seconds: float = 60.0) -> AppTest:
 
 def cards(at: AppTest) -> list[str]:
     """The headings of the models."""
-    return [element.value for element in elements(at._tree) if element.type == "html" and element.value != SCRIPT]
+    return bodies(at)
 
 
 def captions(at: AppTest) -> str:
@@ -109,7 +100,7 @@ def captions(at: AppTest) -> str:
 
 def test_what_is_loaded_is_told_and_can_be_unloaded() -> None:
     registry.load(MINI)
-    at = lab("models")
+    at = visit("models")
     (card,) = cards(at)
     for said in (registry.find(MINI)[1].title, "came with the lab", "trained head", "MB", "used just now"):
         assert said in card + captions(at)
@@ -120,7 +111,7 @@ def test_what_is_loaded_is_told_and_can_be_unloaded() -> None:
 def test_a_model_in_use_stays() -> None:
     model = registry.load(MINI)
     with registry.REGISTRY.in_use(model):
-        at = lab("models")
+        at = visit("models")
         assert at.button(key=f"unload-0-{MINI}").disabled and "in use now" in cards(at)[0]
         assert registry.unload(MINI) == 0
     assert registry.unload(MINI) == 1
@@ -130,11 +121,11 @@ def test_a_model_in_use_stays() -> None:
 
 def test_a_budget_that_is_none_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(registry.BUDGET_VARIABLE, "lots")
-    assert any(registry.BUDGET_VARIABLE in said for said in sentences(lab("models")))
+    assert any(registry.BUDGET_VARIABLE in said for said in sentences(visit("models")))
 
 
 def test_every_checkpoint_is_in_the_table() -> None:
-    at = lab("models")
+    at = visit("models")
     shown = at.dataframe[-1].value
     assert list(shown["key"]) == list(registry.checkpoints()["key"])
     assert set(shown.columns) >= {"family", "source", "size_mb", "licence", "masked_lm", "offline"}
@@ -144,20 +135,20 @@ def test_every_checkpoint_is_in_the_table() -> None:
 
 
 def test_a_folder_is_opened_and_offered_by_the_other_pages(folder: Path) -> None:
-    at = name(lab("models"), str(folder))
+    at = name(visit("models"), str(folder))
     click(at, "load")
     assert at.success and not at.error
     assert opened.keys() == [str(folder)]
     assert "a folder here" in captions(at)
     for page in ("predict", "tokens"):
-        at = lab(page, models=str(folder))
+        at = visit(page, models=str(folder))
         assert at.multiselect(key="models").value == [str(folder)]
         assert not at.error and "my &lt;own&gt; model" in "".join(cards(at))
         assert f"load_from({str(folder)!r})" in "".join(code.value for code in at.code)
 
 
 def test_it_leads_to_predict(folder: Path) -> None:
-    at = click(name(lab("models"), str(folder)), "load")
+    at = click(name(visit("models"), str(folder)), "load")
     click(at, "predict")
     assert at.multiselect(key="models").value == [*bundled(), str(folder)]
 
@@ -175,7 +166,7 @@ def test_it_leads_to_predict(folder: Path) -> None:
     ],
 )
 def test_names_that_lead_nowhere_are_sentences(given: str, said: str) -> None:
-    at = name(lab("models"), given)
+    at = name(visit("models"), given)
     if "load" in buttons(at):
         click(at, "load")
     shown = sentences(at)
@@ -207,7 +198,7 @@ def test_folders_only_where_the_server_listens_to_this_machine_alone(
     if told is not None:
         monkeypatch.setenv(opened.FOLDERS_VARIABLE, told)
     assert opened.folders_allowed() is allowed
-    at = lab("models")
+    at = visit("models")
     assert ("folder" in at.text_input(key="named").label) is allowed
     name(at, str(folder))
     if "load" in buttons(at):
@@ -221,7 +212,7 @@ def test_folders_only_where_the_server_listens_to_this_machine_alone(
 
 
 def test_a_download_is_asked_for_and_ends_in_a_model(fake: FakeHub) -> None:
-    at = name(lab("models"), REPOSITORY)
+    at = name(visit("models"), REPOSITORY)
     assert not fake.seen, "the hub was asked before the visitor said so"
     click(at, "look-up")
     assert len(fake.seen) == 1
@@ -232,20 +223,20 @@ def test_a_download_is_asked_for_and_ends_in_a_model(fake: FakeHub) -> None:
     wait(at)
     assert at.success and opened.keys() == [REPOSITORY]
     assert "licence: mit" in captions(at) and "Hugging Face, commit" in captions(at)
-    at = lab("predict", models=REPOSITORY)
+    at = visit("predict", models=REPOSITORY)
     assert at.multiselect(key="models").value == [REPOSITORY] and not at.error
 
 
 def test_no_thanks(fake: FakeHub) -> None:
-    at = click(click(name(lab("models"), REPOSITORY), "look-up"), "decline")
+    at = click(click(name(visit("models"), REPOSITORY), "look-up"), "decline")
     assert "download" not in buttons(at) and opened.download() is None
 
 
 def test_a_download_can_be_watched_and_cancelled(fake: FakeHub) -> None:
     fake.fail(r"model\.safetensors", pace=0.05)
-    at = click(click(name(lab("models"), REPOSITORY), "look-up"), "download")
+    at = click(click(name(visit("models"), REPOSITORY), "look-up"), "download")
     assert at.button(key="cancel") and "look-up" not in buttons(at)
-    other = name(lab("models"), "albert-base-v2")  # another visitor sees it too, and has to wait
+    other = name(visit("models"), "albert-base-v2")  # another visitor sees it too, and has to wait
     assert "cancel" in buttons(other) and "look-up" not in buttons(other)
     started = time.monotonic()
     click(at, "cancel")
@@ -271,12 +262,12 @@ def test_a_download_can_be_watched_and_cancelled(fake: FakeHub) -> None:
 )
 def test_a_hub_that_fails_is_a_sentence(fake: FakeHub, fault: dict[str, Any], said: str) -> None:
     fake.fail(**fault)
-    at = click(name(lab("models"), REPOSITORY), "look-up")
+    at = click(name(visit("models"), REPOSITORY), "look-up")
     assert any(said in text for text in sentences(at)), sentences(at)
 
 
 def test_a_download_that_fails_is_a_sentence_and_can_be_tried_again(fake: FakeHub) -> None:
-    at = click(name(lab("models"), REPOSITORY), "look-up")
+    at = click(name(visit("models"), REPOSITORY), "look-up")
     fake.fail(r"model\.safetensors", change=lambda content: content[:-1] + b"!")
     wait(click(at, "download"))
     assert any("checksum" in text for text in sentences(at)) and not registry.loaded()
@@ -289,7 +280,7 @@ def test_a_download_that_fails_is_a_sentence_and_can_be_tried_again(fake: FakeHu
 def test_a_published_bort_needs_its_family_said(fake: FakeHub) -> None:
     pytest.importorskip("transformers")
     fake.add("someone/bort", CHECKPOINTS / "bort-mini")
-    at = name(lab("models"), "someone/bort")
+    at = name(visit("models"), "someone/bort")
     check(at.selectbox(key="family").set_value("bert").run())
     wait(click(click(at, "look-up"), "download"))
     assert any("family" in text for text in sentences(at)), sentences(at)
@@ -300,8 +291,8 @@ def test_a_published_bort_needs_its_family_said(fake: FakeHub) -> None:
 
 
 def test_a_link_loads_nothing(fake: FakeHub) -> None:
-    at = lab("predict", models=[REPOSITORY, "albert-base-v2", "/etc"])
+    at = visit("predict", models=[REPOSITORY, "albert-base-v2", "/etc"])
     assert not fake.seen and {resident.key for resident in registry.loaded()} <= set(bundled())
     assert sum("Models page" in said for said in sentences(at)) == 2
-    check(lab("models", model="albert-base-v2"))
+    check(visit("models", model="albert-base-v2"))
     assert not fake.seen

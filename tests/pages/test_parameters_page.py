@@ -2,60 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import pandas
 import pytest
-from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import AppTest
 
 from bortlab import registry
 from bortlab.analysis import parameters as analysis
 from bortlab.models import FAMILIES
-from bortlab.ui import parameters, shared
+from bortlab.ui import parameters
+from tests.pages.visiting import check, visit
 
-ROOT = Path(__file__).parents[2]
+lab = partial(visit, "parameters")
 KEYS = [checkpoint.key for family in FAMILIES.values() for checkpoint in family.checkpoints]
-
-
-@pytest.fixture(autouse=True)
-def frame_of_the_lab(monkeypatch: pytest.MonkeyPatch) -> None:
-    """AppTest forgets before every run that app.py has called st.navigation; a server does not."""
-    start = PagesManager.__init__
-
-    def started(self: PagesManager, *args: Any, **kwargs: Any) -> None:
-        start(self, *args, **kwargs)
-        PagesManager.uses_pages_directory = False
-
-    monkeypatch.setattr(PagesManager, "uses_pages_directory", False)
-    monkeypatch.setattr(PagesManager, "__init__", started)
-
-
-def lab(**query: Any) -> AppTest:
-    """The page, with these values in the link."""
-    at = AppTest.from_file(ROOT / "app.py", default_timeout=180)
-    at.query_params.update(query)
-    at.switch_page("pages/parameters.py")
-    return check(at.run())
-
-
-def check(at: AppTest) -> AppTest:
-    """What holds at any time."""
-    assert not at.exception and at.caption[-1].value == shared.FOOTER and len(at.title) == 1
-    assert not any("went wrong" in e.value for e in at.error)
-    for element in elements(at._tree):
-        if element.type == "dataframe":
-            assert element.proto.alt.strip()
-    return at
-
-
-def elements(block: Any) -> Iterator[Any]:
-    """Everything on the page."""
-    for child in getattr(block, "children", {}).values():
-        yield child
-        yield from elements(child)
 
 
 def overview(at: AppTest) -> pandas.DataFrame:

@@ -5,91 +5,23 @@ from __future__ import annotations
 import html
 import io
 import re
-from collections.abc import Iterator
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import pandas
 import pytest
 import streamlit as st
-from streamlit.runtime.pages_manager import PagesManager
 from streamlit.testing.v1 import AppTest
 
 from bortlab import registry
 from bortlab.analysis import tokens as analysis
 from bortlab.ui import shared
-from bortlab.ui.history import SCRIPT
 from bortlab.ui.startup import bundled
 from bortlab.views import escape
 from bortlab.views import tokens as view
+from tests.pages.visiting import HOSTILE, bodies, visit
 
-ROOT = Path(__file__).parents[2]
-
-HOSTILE = {
-    "empty": "",
-    "spaces": " \t\n ",
-    "10,000 words": "word " * 10_000,
-    "one long word": "x" * 15_000,
-    "surrogates": "a\ufffdb \U0010ffff",
-    "script": "</script><script>alert(1)</script>",
-    "image": "<img src=x onerror=alert(1)>",
-    "special tokens": "<s> </s> <pad> <unk> <mask> [CLS] [SEP] [PAD] [UNK] [MASK]",
-    "icons": ":smile: :material/home: :red[x] $x$ ![](http://x/y.png)",
-    "emoji": "😀 👩🏽‍🚀 🏳️‍🌈",
-    "right to left": "שלום [MASK] مرحبا \u202etxet\u202c",
-    "marks": "e" + "\u0301" * 500,
-    "control characters": "a\x01\x08\x1b[31m\x7f\x85",
-    "spreadsheet": "=1+1 @x +1 -1",
-    "ideographs": "日本語のテスト",
-}
-
-
-@pytest.fixture(autouse=True)
-def frame_of_the_lab(monkeypatch: pytest.MonkeyPatch) -> None:
-    """AppTest forgets before every run that app.py has called st.navigation; a server does not."""
-    start = PagesManager.__init__
-
-    def started(self: PagesManager, *args: Any, **kwargs: Any) -> None:
-        start(self, *args, **kwargs)
-        PagesManager.uses_pages_directory = False
-
-    monkeypatch.setattr(PagesManager, "uses_pages_directory", False)
-    monkeypatch.setattr(PagesManager, "__init__", started)
-
-
-def lab(**query: Any) -> AppTest:
-    """The page, with these values in the link."""
-    at = AppTest.from_file(ROOT / "app.py", default_timeout=180)
-    at.query_params.update(query)
-    at.switch_page("pages/tokens.py")
-    return check(at.run())
-
-
-def check(at: AppTest) -> AppTest:
-    """What holds at any time."""
-    assert not at.exception and at.caption[-1].value == shared.FOOTER and len(at.title) == 1
-    assert not any("went wrong" in e.value for e in at.error)
-    for element in elements(at._tree):
-        if element.type == "dataframe":
-            assert element.proto.alt.strip()
-        if element.type in ("markdown", "caption", "info", "warning", "error"):
-            for mark in ("![", ":material/home:", "$x$", ":red[", "<script"):
-                assert mark not in element.value
-        if element.type == "html":
-            assert element.proto.body == SCRIPT or not re.search("<script|<img", element.proto.body)
-    return at
-
-
-def elements(block: Any) -> Iterator[Any]:
-    """Everything on the page."""
-    for child in getattr(block, "children", {}).values():
-        yield child
-        yield from elements(child)
-
-
-def bodies(at: AppTest) -> list[str]:
-    """The HTML on the page."""
-    return [e.proto.body for e in elements(at._tree) if e.type == "html" and e.proto.body != SCRIPT]
+lab = partial(visit, "tokens")
 
 
 def strip(at: AppTest) -> str:
