@@ -55,7 +55,9 @@ def test_the_python_lines_make_the_view(page: str, view: str, monkeypatch: pytes
 
 
 @each_view
-@pytest.mark.parametrize("name", ["empty", "one long word", "script", "special tokens", "right to left", "icons"])
+@pytest.mark.parametrize(
+    "name", ["empty", "one long word", "script", "special tokens", "right to left", "icons and colours"]
+)
 def test_any_text_runs_to_the_end(page: str, view: str, name: str) -> None:
     lab(page, view=view, text=HOSTILE[name])
 
