@@ -167,6 +167,7 @@ warm_up()
 print(json.dumps({
     "threads": torch.get_num_threads(), "automatic": gc.isenabled(), "frozen": frozen, "tracked": tracked,
     "frozen again": gc.get_freeze_count(), "plotly": "plotly.graph_objects" in sys.modules,
+    "compiler": "torch._dynamo" in sys.modules,
     "loaded": [registry.load(key) is registry.load(key) for key in bundled()],
 }))
 """
@@ -196,6 +197,10 @@ def test_what_never_dies_is_out_of_the_collectors_sight(warm: dict[str, Any]) ->
 def test_slow_imports_and_models_are_there(warm: dict[str, Any]) -> None:
     assert warm["plotly"]
     assert all(warm["loaded"])
+
+
+def test_torchs_compiler_is_not_imported_which_takes_seconds(warm: dict[str, Any]) -> None:
+    assert not warm["compiler"]
 
 
 # -- requirements ------------------------------------------------------------------------------------------------------

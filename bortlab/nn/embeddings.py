@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 from bortlab.nn.linear import Linear
@@ -22,9 +23,9 @@ class Embeddings(nn.Module):
         self, *, vocab: int, embed: int, positions: int, types: int, hidden: int | None, eps: float, dropout: float
     ) -> None:
         super().__init__()
-        self.words = nn.Embedding(vocab, embed)
-        self.positions = nn.Embedding(positions, embed)
-        self.types = nn.Embedding(types, embed)
+        self.words = _table(vocab, embed)
+        self.positions = _table(positions, embed)
+        self.types = _table(types, embed)
         self.norm = nn.LayerNorm(embed, eps=eps)
         self.dropout = nn.Dropout(dropout)
         self.project = None if hidden is None else Linear(embed, hidden)
@@ -39,3 +40,10 @@ class Embeddings(nn.Module):
         positions = self.positions.weight[: words.shape[1]]
         summed = self.dropout(self.norm(words + types + positions))
         return summed if self.project is None else self.project(summed)  # type: ignore[no-any-return]
+
+
+def _table(rows: int, width: int) -> nn.Embedding:
+    """A table of vectors. On the meta device none are drawn: torch would import its compiler for that, 1 to 2 s."""
+    if torch.get_default_device().type == "meta":
+        return nn.Embedding(rows, width, _weight=torch.empty(rows, width))
+    return nn.Embedding(rows, width)
