@@ -28,7 +28,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -259,24 +259,11 @@ def fit(
     """
     if "masked-lm" not in base.heads:
         raise NoHeadError(f'{base.key} has no masked-LM head for task "{base.task}": load it with task="masked-lm".')
-    if base.dtype.itemsize < 4:
-        raise ValueError(f"{base.key} was loaded in {base.dtype}: load it in torch.float32 to fit its head.")
-    bundled = documents is None and heldout is None
-    if not bundled and not (documents and heldout):
-        raise ValueError("Expected documents and heldout documents, some of each, or neither for the bundled corpus.")
     recipe = recipe_of(base, pieces=pieces, seed=seed)
-    folder = cache_folder() / "fits" / file_name(base.key, base.fingerprint, repr(recipe), digest(documents, heldout))
-    folder.mkdir(parents=True, exist_ok=True)
-    with alone(base, folder), torch.inference_mode(False), torch.enable_grad(), bar(base, report) as say:
-        say(0.0, "Reading the corpus.")
-        corpus = sample(read("train") if documents is None else documents, pieces, seed)
-        unseen = by_source(base, read("heldout") if heldout is None else heldout, MEASURED * pieces, seed)
-        run = Fit(base, recipe, encode_documents(corpus, base.tokenizer), folder)
-        run.resume()
-        to_the_end(run, say)
-        say(1.0, "Measuring.")
+    with learned(Fit, base, recipe, documents, heldout, to="fit its head", measured=MEASURED, report=report) as done:
+        run, unseen, corpus = done
         model = _assembled(base, run.network, fitted.PROVENANCE)
-        card = card_of(run, corpus_name(bundled)) | {
+        card = card_of(run, corpus) | {
             "title": f"Masked-LM head for {base.key}, fitted here",
             "from": base.heads["masked-lm"],
             "command": f"python -m bortlab.training.fit {base.key} --pieces {pieces} --seed {seed}",
@@ -288,11 +275,60 @@ def fit(
         if keep:
             assert model.network.masked_lm is not None
             fitted.save(base.key, base.revision, model.network.masked_lm, card)
-        shutil.rmtree(folder, ignore_errors=True)
     return Fitted(model, card)
 
 
 # -- parts of a fit ----------------------------------------------------------------------------------------------------
+
+
+L = TypeVar("L", bound="Lesson")
+
+
+class Learned(NamedTuple, Generic[L]):
+    """A lesson at its end, what to measure it with, by source, and the name of its corpus."""
+
+    run: L
+    unseen: dict[str, Sequence[EncodedDocument]]
+    corpus: str
+
+
+@contextmanager
+def learned(
+    lesson: Callable[[Model, Recipe, Sequence[EncodedDocument], Path], L],
+    base: Model,
+    recipe: Recipe,
+    documents: Sequence[Document] | None,
+    heldout: Sequence[Document] | None,
+    *,
+    to: str,
+    measured: float,
+    kind: Sequence[str] = (),
+    report: Report | None = None,
+) -> Iterator[Learned[L]]:
+    """Learn a lesson to its end, or the rest of it; its checkpoints go when the block has done with it.
+
+    documents, heldout: the bundled corpus unless told. to: what it is for, in an error's words. measured: held-out
+    words by pieces of the budget. kind: of the folder, beside the base's key.
+    """
+    if base.dtype.itemsize < 4:
+        raise ValueError(f"{base.key} was loaded in {base.dtype}: load it in torch.float32 to {to}.")
+    bundled = documents is None and heldout is None
+    if not bundled and not (documents and heldout):
+        raise ValueError("Expected documents and heldout documents, some of each, or neither for the bundled corpus.")
+    name = file_name(base.key, *kind, base.fingerprint, repr(recipe), digest(documents, heldout))
+    folder = cache_folder() / "fits" / name
+    folder.mkdir(parents=True, exist_ok=True)
+    with alone(base, folder), torch.inference_mode(False), torch.enable_grad(), bar(base, report) as say:
+        say(0.0, "Reading the corpus.")
+        pieces, seed = recipe.pieces, recipe.seed
+        corpus = sample(read("train") if documents is None else documents, pieces, seed)
+        unseen = by_source(base, read("heldout") if heldout is None else heldout, measured * pieces, seed)
+        run = lesson(base, recipe, encode_documents(corpus, base.tokenizer), folder)
+        run.resume()
+        to_the_end(run, say)
+        say(1.0, "Measuring.")
+        yield Learned(run, unseen, corpus_name(bundled))
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager

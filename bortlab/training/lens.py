@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -32,24 +31,17 @@ from bortlab.analysis.lens import TunedLens, uses
 from bortlab.jobs import Job, Running
 from bortlab.model import Model, NoHeadError
 from bortlab.serving import cores
-from bortlab.store import cache_folder, file_name
-from bortlab.training.batches import IGNORED, Batch, EncodedDocument, encode_documents, fill, hide, in_batches
-from bortlab.training.corpus import Document, read
+from bortlab.training.batches import IGNORED, Batch, EncodedDocument, fill, hide, in_batches
+from bortlab.training.corpus import Document
 from bortlab.training.fit import (
     LENGTH,
     STARTUP_S,
     Lesson,
     Report,
-    alone,
-    bar,
-    by_source,
     card_of,
-    corpus_name,
-    digest,
     give_way,
+    learned,
     load_base,
-    sample,
-    to_the_end,
     where_from,
 )
 from bortlab.training.fit import recipe_of as fit_recipe
@@ -177,26 +169,14 @@ def fit(
     """
     if base.network.masked_lm is None:
         raise NoHeadError(f'{base.key} has no masked-LM head to look through: load it with task="masked-lm".')
-    if base.dtype.itemsize < 4:
-        raise ValueError(f"{base.key} was loaded in {base.dtype}: load it in torch.float32 to fit a lens.")
-    bundled = documents is None and heldout is None
-    if not bundled and not (documents and heldout):
-        raise ValueError("Expected documents and heldout documents, some of each, or neither for the bundled corpus.")
     recipe = recipe_of(base, pieces=pieces, seed=seed)
-    name = file_name(base.key, "lens", base.fingerprint, repr(recipe), digest(documents, heldout))
-    folder = cache_folder() / "fits" / name
-    folder.mkdir(parents=True, exist_ok=True)
-    with alone(base, folder), torch.inference_mode(False), torch.enable_grad(), bar(base, report) as say:
-        say(0.0, "Reading the corpus.")
-        corpus = sample(read("train") if documents is None else documents, pieces, seed)
-        unseen = by_source(base, read("heldout") if heldout is None else heldout, MEASURED * pieces, seed)
-        run = Tuning(base, recipe, encode_documents(corpus, base.tokenizer), folder)
-        run.resume()
-        to_the_end(run, say)
-        say(1.0, "Measuring.")
+    with learned(
+        Tuning, base, recipe, documents, heldout, to="fit a lens", measured=MEASURED, kind=["lens"], report=report
+    ) as done:
+        run, unseen, corpus = done
         lens = TunedLens(run.maps.weight.detach(), run.maps.bias.detach())
         card = (
-            card_of(run, corpus_name(bundled))
+            card_of(run, corpus)
             | {
                 "title": f"Tuned lens for {base.key}",
                 "encoder": base.fingerprint,  # with its head, which the lens speaks through
@@ -210,7 +190,6 @@ def fit(
         )
         if keep:
             fitted.save(base.key, base.revision, run.maps, card, "lens")
-        shutil.rmtree(folder, ignore_errors=True)
     return Tuned(lens, card)
 
 

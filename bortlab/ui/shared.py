@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Generic, TypeVar
 from urllib.parse import urlencode
 
@@ -232,28 +233,13 @@ def downloads(
 
     now = look()
     safe = table.map(lambda value: csv_cell(value) if isinstance(value, str) else value)
+    button = partial(st.download_button, on_click="ignore", icon=":material/download:")
     with st.container(horizontal=True):
-        st.download_button(
-            "CSV",
-            safe.to_csv(index=False).encode("utf-8-sig"),
-            f"{name}.csv",
-            "text/csv",
-            on_click="ignore",
-            icon=":material/download:",
-        )
+        button("CSV", safe.to_csv(index=False).encode("utf-8-sig"), f"{name}.csv", "text/csv")
         if json is not None:
-            st.download_button(
-                "JSON", json.encode(), f"{name}.json", "application/json", on_click="ignore", icon=":material/download:"
-            )
+            button("JSON", json.encode(), f"{name}.json", "application/json")
         if views:
-            st.download_button(
-                "HTML",
-                lambda: page(views, now),
-                f"{name}.html",
-                "text/html",
-                on_click="ignore",
-                icon=":material/download:",
-            )
+            button("HTML", lambda: page(views, now), f"{name}.html", "text/html")
         with st.popover("Link", icon=":material/link:"):
             st.caption("This link opens the same view.")
             st.code(link(says), language=None, wrap_lines=True)
