@@ -19,15 +19,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from bortlab.model import Model
+    from bortlab.model import Model, Trace
     from bortlab.models import FAMILIES
     from bortlab.registry import checkpoints, load, load_from
-    from bortlab.trace import Trace
+    from bortlab.training.fit import fit_head
 
 __version__ = "0.1.0"
-__all__ = ["FAMILIES", "Model", "Trace", "__version__", "checkpoints", "load", "load_from"]
+__all__ = ["FAMILIES", "Model", "Trace", "__version__", "checkpoints", "fit_head", "load", "load_from"]
 
-_HOME = {"Model": "model", "FAMILIES": "models", "Trace": "trace"}  # the rest: registry
+_HOME = {"Model": "model", "Trace": "model", "FAMILIES": "models", "fit_head": "training.fit"}  # the rest: registry
 
 
 def __getattr__(name: str) -> object:

@@ -10,8 +10,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from bortlab.jobs import Running
-from bortlab.store import write
+from bortlab.system import assets
+from bortlab.system.store import write
+from bortlab.work.jobs import Running
 
 
 def count(running: Running, *, to: int, pause: float = 0.0, die_at: int = -1) -> dict[str, Any]:
@@ -76,10 +77,9 @@ def fit_and_die(running: Running, **arguments: Any) -> Any:
 
 def fit_bundled_elsewhere(running: Running, *, checkpoints: str, seconds: float = 0.0, **arguments: Any) -> Any:
     """Fit the head of a model that lies where the tests put bundled ones; wait first."""
-    from bortlab import registry
     from bortlab.training import fit
 
-    registry.CHECKPOINTS = Path(checkpoints)
+    assets.CHECKPOINTS = Path(checkpoints)
     running.report(0.25, "7 of 28 pieces read.", seconds_left=200.0)
     time.sleep(seconds)
     return fit.run(running, **arguments)
@@ -87,10 +87,9 @@ def fit_bundled_elsewhere(running: Running, *, checkpoints: str, seconds: float 
 
 def fit_lens_elsewhere(running: Running, *, checkpoints: str, **arguments: Any) -> Any:
     """Fit a lens to a model that lies where the tests put bundled ones."""
-    from bortlab import registry
     from bortlab.training import lens
 
-    registry.CHECKPOINTS = Path(checkpoints)
+    assets.CHECKPOINTS = Path(checkpoints)
     return lens.run(running, **arguments)
 
 

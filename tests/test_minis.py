@@ -18,11 +18,11 @@ import transformers
 from safetensors.torch import load_file
 
 import bortlab
+from bortlab.data.corpus import ASSETS, Document, read
 from bortlab.model import Model
 from bortlab.models import FAMILIES
-from bortlab.registry import CHECKPOINTS
+from bortlab.system.assets import CHECKPOINTS
 from bortlab.training.batches import EncodedDocument, encode_documents
-from bortlab.training.corpus import ASSETS, Document, read
 from bortlab.training.export import score_blanks
 from bortlab.training.pretrain import OPTIONS, Measurement, Recipe, measure
 

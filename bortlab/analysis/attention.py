@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from bortlab.model import Model
+from bortlab.model import Model, Trace
 from bortlab.models import Network
-from bortlab.tokenization import MASK, Encoding, word_spans
-from bortlab.trace import Trace
+from bortlab.text import MASK, Encoding, word_spans
 
 if TYPE_CHECKING:
     import pandas

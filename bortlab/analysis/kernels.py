@@ -16,12 +16,11 @@ import torch
 from torch import Tensor
 
 from bortlab.analysis.attention import Unit, entropy, piece_units
-from bortlab.model import Candidate, Model
+from bortlab.data import corpus
+from bortlab.model import Candidate, Model, Trace
 from bortlab.nn import Block, MixedAttention
 from bortlab.nn.linear import linear_map
-from bortlab.tokenization import Encoding
-from bortlab.trace import Trace
-from bortlab.training import corpus
+from bortlab.text import Encoding
 
 if TYPE_CHECKING:
     import pandas

@@ -18,9 +18,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from bortlab.model import Model, NoHeadError, check_whole
+from bortlab.model import Model, NoHeadError
 from bortlab.models import Network
-from bortlab.tokenization import Encoding
+from bortlab.system.checks import check_whole
+from bortlab.text import Encoding
 
 if TYPE_CHECKING:
     import pandas

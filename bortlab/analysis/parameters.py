@@ -20,8 +20,7 @@ from typing import TYPE_CHECKING
 
 from torch import nn
 
-from bortlab.models import Config, ConfigError, Network
-from bortlab.models.base import HEADS, LIMITS
+from bortlab.models import HEADS, LIMITS, Config, ConfigError, Network
 from bortlab.models.formula import COMPONENTS, Part, add, evaluate
 
 if TYPE_CHECKING:

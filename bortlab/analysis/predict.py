@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from bortlab.model import FilledMask, Model, NoMaskError
-from bortlab.tokenization import MASK, word_spans
+from bortlab.text import MASK, word_spans
 
 if TYPE_CHECKING:
     import pandas

@@ -17,7 +17,7 @@ import torch
 
 from bortlab.analysis.predict import Word, words_of
 from bortlab.model import Model, NoHeadError
-from bortlab.tokenization import MASK, Encoding
+from bortlab.text import MASK, Encoding
 
 if TYPE_CHECKING:
     import pandas

@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
 from bortlab.analysis.predict import Word, words_of
-from bortlab.tokenization import Tokenizer
+from bortlab.text import Tokenizer
 
 if TYPE_CHECKING:
     import pandas

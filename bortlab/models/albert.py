@@ -13,9 +13,11 @@ from typing import ClassVar
 
 from torch import nn
 
-from bortlab.models.base import Checkpoint, Config, ConfigError, Family, Network
 from bortlab.models.bert import EMBEDDING_RENAMES, HEAD_RENAMES, PLAIN_BLOCK, TASKS, plain_block
+from bortlab.models.config import Config, ConfigError
+from bortlab.models.family import Checkpoint, Family
 from bortlab.models.formula import Part
+from bortlab.models.network import Network
 from bortlab.nn import Block, Classifier
 
 

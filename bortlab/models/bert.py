@@ -13,8 +13,10 @@ from typing import ClassVar
 
 from torch import nn
 
-from bortlab.models.base import Checkpoint, Config, Family, Network
+from bortlab.models.config import Config
+from bortlab.models.family import Checkpoint, Family
 from bortlab.models.formula import Part
+from bortlab.models.network import Network
 from bortlab.nn import Block, FeedForward, SelfAttention
 
 TASKS: Mapping[str, tuple[str, ...]] = {

@@ -15,8 +15,9 @@ from typing import Self
 
 import torch
 
-from bortlab.models.base import Checkpoint, Config, Family
 from bortlab.models.bert import RENAMES, TASKS, TIED, Bert, BertConfig
+from bortlab.models.config import Config
+from bortlab.models.family import Checkpoint, Family
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from bortlab.nn.attention import MixedAttention, SelfAttention
 from bortlab.nn.feedforward import FeedForward
-from bortlab.trace import LayerTrace
+from bortlab.nn.records import LayerTrace
 
 
 class Block(nn.Module):

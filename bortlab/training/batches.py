@@ -14,8 +14,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from bortlab.tokenization import Tokenizer
-from bortlab.training.corpus import Document
+from bortlab.data.corpus import Document
+from bortlab.text import Tokenizer
 
 Pieces = NDArray[np.int32]
 PACKED = 0.7

@@ -9,10 +9,11 @@ from pathlib import Path
 import torch
 
 from bortlab import checkpoint
+from bortlab.data.corpus import ASSETS, read
 from bortlab.model import HEADS_KEY, Model
 from bortlab.models import FAMILIES
-from bortlab.registry import CHECKPOINTS, load_from
-from bortlab.training.corpus import ASSETS, read
+from bortlab.registry import load_from
+from bortlab.system.assets import CHECKPOINTS
 from bortlab.training.pretrain import OPTIONS, Run, heldout, measure, piece_counts
 
 README = CHECKPOINTS.parents[1] / "README.md"

@@ -37,15 +37,15 @@ from filelock import FileLock, Timeout
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from bortlab import fitted, registry
+from bortlab import registry
 from bortlab.checkpoint import meta_network
-from bortlab.jobs import Job, Running
+from bortlab.data.corpus import ASSETS, Document, n_words, read
 from bortlab.model import Model, NoHeadError, assemble
 from bortlab.models import Network
-from bortlab.serving import cores
-from bortlab.store import cache_folder, file_name
+from bortlab.registry import fitted
+from bortlab.system.machine import cores
+from bortlab.system.store import cache_folder, file_name
 from bortlab.training.batches import IGNORED, Batch, EncodedDocument, Pieces, encode_documents, epoch_batches, hide
-from bortlab.training.corpus import ASSETS, Document, n_words, read
 from bortlab.training.pretrain import (
     Measurement,
     Optimizers,
@@ -57,6 +57,7 @@ from bortlab.training.pretrain import (
     measure,
     piece_counts,
 )
+from bortlab.work.jobs import Job, Running
 
 PIECES = 1_000_000
 """The usual budget, in pieces seen: a minute or two for a mini on two cores."""
@@ -255,7 +256,7 @@ def fit(
     """Train the masked-LM head of a model on its frozen encoder, starting from the head that it has.
 
     keep: in the user's cache, for `bortlab.load`. report: as Running.report; a progress bar unless told. The rest is
-    as in `Model.fit_head`.
+    as in `fit_head`.
     """
     if "masked-lm" not in base.heads:
         raise NoHeadError(f'{base.key} has no masked-LM head for task "{base.task}": load it with task="masked-lm".')
@@ -282,6 +283,26 @@ def fit(
 
 
 L = TypeVar("L", bound="Lesson")
+
+
+def fit_head(
+    model: Model,
+    documents: Sequence[Document] | None = None,
+    heldout: Sequence[Document] | None = None,
+    *,
+    pieces: int = PIECES,
+    seed: int = 0,
+) -> Model:
+    """Train the masked-LM head on top of a frozen encoder; a new Model whose head is "fitted here".
+
+    It is kept in the user's cache with its card, and `bortlab.load` uses it from then on in place of a random one.
+    Interrupted, the same call goes on from its last checkpoint.
+
+    Args:
+        documents: to learn from; heldout: to measure with. The bundled corpus unless told.
+        pieces: budget, in pieces seen.
+    """
+    return fit(model, documents, heldout, pieces=pieces, seed=seed).model
 
 
 class Learned(NamedTuple, Generic[L]):

@@ -26,13 +26,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bortlab import fitted
 from bortlab.analysis.lens import TunedLens, uses
-from bortlab.jobs import Job, Running
+from bortlab.data.corpus import Document
 from bortlab.model import Model, NoHeadError
-from bortlab.serving import cores
+from bortlab.registry import fitted
+from bortlab.system.machine import cores
 from bortlab.training.batches import IGNORED, Batch, EncodedDocument, fill, hide, in_batches
-from bortlab.training.corpus import Document
 from bortlab.training.fit import (
     LENGTH,
     STARTUP_S,
@@ -46,6 +45,7 @@ from bortlab.training.fit import (
 )
 from bortlab.training.fit import recipe_of as fit_recipe
 from bortlab.training.pretrain import MEASURED_RATE, Recipe, autocast
+from bortlab.work.jobs import Job, Running
 
 PIECES = 400_000
 """The usual budget, in pieces seen: a minute or two for a mini on two cores."""

@@ -31,9 +31,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from bortlab.data.corpus import read
 from bortlab.models import FAMILIES, Family, Network
 from bortlab.nn import MixedAttention, SelfAttention
-from bortlab.tokenization import Tokenizer
+from bortlab.text import Tokenizer
 from bortlab.training.batches import (
     IGNORED,
     Batch,
@@ -47,7 +48,6 @@ from bortlab.training.batches import (
     in_batches,
     recital_batches,
 )
-from bortlab.training.corpus import read
 from bortlab.training.vocabulary import train_tokenizer
 
 RUNS = Path(os.environ.get("BORTLAB_RUNS", Path.home() / ".cache" / "bortlab" / "runs"))

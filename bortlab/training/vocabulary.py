@@ -17,7 +17,7 @@ from typing import Any
 import tokenizers
 from tokenizers import pre_tokenizers, trainers
 
-from bortlab.tokenization import (
+from bortlab.text import (
     SPECIAL_TOKENS,
     Kind,
     SpecialTokens,

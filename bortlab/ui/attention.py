@@ -11,7 +11,7 @@ from bortlab.analysis import attention as analysis
 from bortlab.analysis import predict as words
 from bortlab.analysis.attention import Attention
 from bortlab.model import Model
-from bortlab.tokenization import MASK
+from bortlab.text import MASK
 from bortlab.ui import opened, shared
 from bortlab.views import attention as draw
 from bortlab.views import bertviz

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import streamlit as st
 
-from bortlab import fitted
-from bortlab.jobs import Job, Status
 from bortlab.model import Model
+from bortlab.registry import fitted
 from bortlab.training import fit
 from bortlab.ui import shared
 from bortlab.views.escape import markdown
+from bortlab.work.jobs import Job, Status
 
 POLL_S = 1.0
 """Seconds between two looks at a job that runs."""

@@ -10,7 +10,7 @@ from bortlab.analysis import attention, predict
 from bortlab.analysis import kernels as analysis
 from bortlab.analysis.kernels import Kernels
 from bortlab.model import Model
-from bortlab.tokenization import MASK
+from bortlab.text import MASK
 from bortlab.ui import opened, shared
 from bortlab.ui.attention import heading
 from bortlab.views import kernels as draw

@@ -10,20 +10,20 @@ from typing import Any
 
 import streamlit as st
 
-from bortlab import jobs
 from bortlab.analysis import latency as analysis
 from bortlab.analysis.latency import Measured, Plan, Run, machine, runtimes
 from bortlab.analysis.latency.runtimes import RUNTIMES, Case, title
 from bortlab.analysis.latency.timing import Ratio
-from bortlab.jobs import Job, Status
 from bortlab.models import FAMILIES
-from bortlab.serving import cores
+from bortlab.system.machine import cores
 from bortlab.ui import shared
 from bortlab.ui.startup import bundled
 from bortlab.views import latency as view
 from bortlab.views.escape import markdown
 from bortlab.views.models import size
 from bortlab.views.predict import CONFIG
+from bortlab.work import jobs
+from bortlab.work.jobs import Job, Status
 
 POLL_S = 1.0
 """Seconds between two looks at a measurement that runs."""

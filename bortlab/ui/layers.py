@@ -8,11 +8,11 @@ from typing import Any
 
 import streamlit as st
 
-from bortlab import fitted
 from bortlab.analysis import lens as analysis
 from bortlab.analysis.lens import Lens
 from bortlab.analysis.predict import Word, plain, words_of
 from bortlab.model import Model
+from bortlab.registry import fitted
 from bortlab.training import lens as tuning
 from bortlab.training.fit import LOADABLE
 from bortlab.ui import fitting, opened, shared

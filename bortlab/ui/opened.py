@@ -17,7 +17,7 @@ import streamlit as st
 from bortlab import hub, registry
 from bortlab.model import Model
 from bortlab.models import Checkpoint
-from bortlab.serving import BusyError
+from bortlab.system.errors import BusyError
 
 FOLDERS_VARIABLE = "BORTLAB_FOLDERS"
 """1: visitors may name folders of this machine; 0: they may not; else: if the server listens to this machine alone."""

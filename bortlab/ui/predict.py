@@ -8,7 +8,7 @@ import streamlit as st
 
 from bortlab.analysis import predict as analysis
 from bortlab.model import FilledMask, Model
-from bortlab.tokenization import MASK
+from bortlab.text import MASK
 from bortlab.ui import fitting, opened, shared
 from bortlab.ui.examples import EXAMPLES
 from bortlab.ui.shared import Timed

@@ -14,13 +14,15 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
-from bortlab import hub, registry, serving
+from bortlab import hub, registry
 from bortlab.model import Model, NonFiniteError
+from bortlab.system.errors import BusyError
 from bortlab.ui import opened, startup
 from bortlab.ui.examples import DEFAULT_TEXT
 from bortlab.ui.startup import bundled
 from bortlab.views.escape import csv_cell, markdown
 from bortlab.views.theme import Look
+from bortlab.work.pool import default_pool
 
 if TYPE_CHECKING:
     import pandas
@@ -126,8 +128,8 @@ def ask(model: Model, key: Hashable, question: Callable[[Model], T]) -> Timed[T]
         value = question(model)
         return Timed(value, 1000 * (time.perf_counter() - started))
 
-    with registry.REGISTRY.in_use(model):
-        return serving.default_pool().run((model.fingerprint, key), timed, tick=_yield)
+    with registry.loading.REGISTRY.in_use(model):
+        return default_pool().run((model.fingerprint, key), timed, tick=_yield)
 
 
 def _yield() -> None:
@@ -143,7 +145,7 @@ def sentences() -> Iterator[None]:
     """
     try:
         yield
-    except serving.BusyError as busy:
+    except BusyError as busy:
         st.warning(markdown(str(busy)), icon=":material/hourglass_top:")
         st.button("Try again", key=f"again-{next(_numbers)}")
     except (ValueError, hub.HubError, registry.NeedsNetworkError, registry.TooLargeError, NonFiniteError) as error:

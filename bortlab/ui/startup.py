@@ -8,8 +8,10 @@ import threading
 import streamlit as st
 from streamlit.runtime.pages_manager import PagesManager
 
-from bortlab import registry, serving
+from bortlab import registry
 from bortlab.models import FAMILIES
+from bortlab.system import assets
+from bortlab.work.pool import configure_torch, default_pool
 
 _lock = threading.Lock()
 _warm = threading.Event()
@@ -21,7 +23,7 @@ def bundled() -> list[str]:
         checkpoint.key
         for family in FAMILIES.values()
         for checkpoint in family.checkpoints
-        if checkpoint.source == "bundled" and (registry.CHECKPOINTS / checkpoint.key / "config.json").is_file()
+        if checkpoint.source == "bundled" and (assets.CHECKPOINTS / checkpoint.key / "config.json").is_file()
     ]
 
 
@@ -39,8 +41,8 @@ def warm_up() -> None:
         import bortlab.views.attribution
         import bortlab.views.predict  # noqa: F401  plotly
 
-        serving.configure_torch()
-        serving.default_pool()
+        configure_torch()
+        default_pool()
         for key in bundled():
             registry.load(key)
         gc.collect()

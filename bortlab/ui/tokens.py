@@ -9,7 +9,7 @@ import streamlit as st
 from bortlab.analysis import tokens as analysis
 from bortlab.analysis.tokens import Cut
 from bortlab.model import Model
-from bortlab.tokenization import PairFormat
+from bortlab.text import PairFormat
 from bortlab.ui import opened, shared
 from bortlab.views import tokens as view
 from bortlab.views.escape import markdown

@@ -23,11 +23,12 @@ from typing import Any, Literal
 import torch
 
 from bortlab.analysis.attention import Attention
+from bortlab.system import assets
 from bortlab.views.escape import attribute, visible
 from bortlab.views.theme import Look
 from bortlab.views.view import View
 
-ASSETS = Path(__file__).resolve().parents[2] / "assets" / "javascript"
+ASSETS = assets.JAVASCRIPT
 LIBRARIES = ("jquery-3.7.1.min.js", "d3-5.7.0.min.js")
 MOST_WEIGHTS = 4_800_000
 """Weights in one document: all 12 x 12 heads for 182 pieces, or one layer of 18 heads for 512."""

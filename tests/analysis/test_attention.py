@@ -16,7 +16,7 @@ from bortlab.analysis import attention as analysis
 from bortlab.analysis.attention import Attention, Unit
 from bortlab.model import Model, assemble
 from bortlab.models import FAMILIES
-from bortlab.tokenization import Tokenizer
+from bortlab.text import Tokenizer
 from bortlab.training.vocabulary import train_tokenizer
 
 TEXTS = ["Paris is the capital of France, unbelievably kind people walk there."] * 20

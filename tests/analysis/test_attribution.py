@@ -23,11 +23,11 @@ from bortlab.analysis import attribution as analysis
 from bortlab.analysis.attention import of_pieces, rollout
 from bortlab.analysis.attribution import METHODS, Problem, Target, WholeText, trust, work
 from bortlab.analysis.attribution.problem import PASS_MB, likelihood, rows_of
-from bortlab.jobs import Running
 from bortlab.model import Model, NoMaskError, assemble
 from bortlab.models import FAMILIES, Network
-from bortlab.tokenization import Tokenizer
+from bortlab.text import Tokenizer
 from bortlab.training.vocabulary import train_tokenizer
+from bortlab.work.jobs import Running
 
 TEXTS = ["Paris is the capital of France, unbelievably kind people walk there."] * 20
 TEXT = "Paris is unkindly the [MASK] of France."
@@ -502,7 +502,7 @@ def test_repeats_differ_for_random_methods_alone() -> None:
 @pytest.fixture
 def jobs_here(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Jobs in a folder of this test's own, run in this process as it is: one thread, for tiny tensors."""
-    monkeypatch.setattr("bortlab.jobs.jobs_folder", lambda: tmp_path / "jobs")
+    monkeypatch.setattr("bortlab.work.jobs.jobs_folder", lambda: tmp_path / "jobs")
     monkeypatch.setattr(work, "cores", torch.get_num_threads)
     monkeypatch.setattr(work.os, "nice", lambda _: None)
 

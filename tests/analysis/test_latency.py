@@ -21,7 +21,7 @@ from bortlab.analysis import latency
 from bortlab.analysis.latency import Measured, Plan, Run, machine, measuring, plans, runtimes, worker
 from bortlab.analysis.latency.__main__ import main
 from bortlab.analysis.latency.runtimes import MATMUL, RUNTIMES, Case, Contestant, UnsupportedError
-from bortlab.jobs import Job
+from bortlab.work.jobs import Job
 
 BORT = Case(model="bort-mini", seq=8, threads=1)
 BERT = replace(BORT, model="bert-mini")

@@ -18,7 +18,7 @@ from bortlab.analysis.lens import TunedLens
 from bortlab.model import Model, NoHeadError, assemble
 from bortlab.models import FAMILIES
 from bortlab.models.albert import Albert
-from bortlab.tokenization import Tokenizer
+from bortlab.text import Tokenizer
 from bortlab.training.vocabulary import train_tokenizer
 
 TEXTS = [

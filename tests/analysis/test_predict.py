@@ -15,7 +15,7 @@ from bortlab.analysis import predict
 from bortlab.analysis.predict import MAX_PIECES, MAX_WORDS, Word, agreement, blank_out, plain, score_words, words_of
 from bortlab.model import Blank, Candidate, FilledMask, Model, NoMaskError, assemble
 from bortlab.models import FAMILIES
-from bortlab.tokenization import MASK, Tokenizer
+from bortlab.text import MASK, Tokenizer
 from bortlab.training.vocabulary import train_tokenizer
 
 TEXTS = [

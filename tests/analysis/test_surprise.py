@@ -14,7 +14,7 @@ from bortlab.analysis.predict import Word, blank_out, score_words, words_of
 from bortlab.analysis.surprise import Surprise, WordSurprise, disagreements, surprise
 from bortlab.model import Model, NoHeadError
 from bortlab.models import FAMILIES
-from bortlab.tokenization import MASK, Tokenizer
+from bortlab.text import MASK, Tokenizer
 from tests.analysis.test_lens import make, model, tokenizers  # noqa: F401 - fixtures
 
 TEXT = "The cat sat on the [MASK], and the unbelievable dog barked."

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bortlab.analysis import tokens as analysis
 from bortlab.analysis.tokens import Column, Cut
-from bortlab.tokenization import MASK, Kind, Tokenizer
+from bortlab.text import MASK, Kind, Tokenizer
 from bortlab.training.vocabulary import train_tokenizer
 
 CORPUS = [
@@ -181,7 +181,7 @@ def wordpiece(*words: str) -> Tokenizer:
     """A tokenizer of exactly these pieces."""
     import json
 
-    from bortlab.tokenization import blank
+    from bortlab.text import blank
 
     document = json.loads(blank("wordpiece").to_str())
     pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *words]

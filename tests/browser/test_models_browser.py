@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, expect
 
-from bortlab.registry import CHECKPOINTS
+from bortlab.system.assets import CHECKPOINTS
 from bortlab.ui.startup import bundled
 from tests.browser.conftest import Server, Visit, serving, watch
 from tests.hub.server import FakeHub, running

@@ -15,8 +15,7 @@ from torch import Tensor
 
 import bortlab.models
 from bortlab.checkpoint import load_network, meta_network, published_names, read_config, save
-from bortlab.models import FAMILIES, Config, Family, Network
-from bortlab.models.base import DEFAULT_LABELS, HEADS, LIMITS, TASKS
+from bortlab.models import DEFAULT_LABELS, FAMILIES, HEADS, LIMITS, TASKS, Config, Family, Network
 
 BUILT = [(family, task) for family in FAMILIES.values() for task in family.tasks]
 each_family = pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES)
@@ -34,7 +33,7 @@ def some_ids(config: Config, rows: int = 2, seq: int = 9) -> Tensor:
 
 def test_every_file_of_models_is_registered() -> None:
     folder = Path(bortlab.models.__file__).parent
-    files = {path.stem for path in folder.glob("*.py")} - {"__init__", "base", "formula"}
+    files = {path.stem for path in folder.glob("*.py")} - {"__init__", "config", "family", "formula", "network"}
     assert {family.config.__module__.rpartition(".")[2] for family in FAMILIES.values()} == files
     assert {type(family.mini) for family in FAMILIES.values()} == {family.config for family in FAMILIES.values()}
 

@@ -44,7 +44,7 @@ GOLDEN = {
 
 @pytest.fixture(autouse=True)
 def fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(registry, "REGISTRY", Registry())
+    monkeypatch.setattr(registry.loading, "REGISTRY", Registry())
     yield
 
 

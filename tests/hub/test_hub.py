@@ -127,7 +127,7 @@ def fake(server: FakeHub, folders: dict[str, Path], tmp_path: Path, monkeypatch:
     }.items():
         monkeypatch.setenv(variable, value)
     huggingface_hub.close_session()
-    monkeypatch.setattr(registry, "REGISTRY", Registry())
+    monkeypatch.setattr(registry.loading, "REGISTRY", Registry())
     return server
 
 
@@ -483,7 +483,7 @@ def test_plans_that_fail(
     fake: FakeHub, monkeypatch: pytest.MonkeyPatch, fault: dict[str, Any], said: str, status: int | None
 ) -> None:
     if "hang" in str(fault):
-        monkeypatch.setattr(hub, "ASK_S", 0.3)
+        monkeypatch.setattr(hub.planning, "ASK_S", 0.3)
     fake.fail("/api/models/", **fault)
     with pytest.raises(HubError, match=f"(?s){said}") as caught:
         hub.plan("someone/albert")
@@ -509,7 +509,7 @@ def test_a_date_to_try_again(fake: FakeHub) -> None:
         hub.plan("someone/albert")
     assert 50 <= (caught.value.retry_after or 0) <= 61
     for strange in ("soon", "-5", "", "1" * 50):
-        assert hub._retry_after(strange) is None
+        assert hub.client._retry_after(strange) is None
 
 
 def test_without_a_server(fake: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -541,7 +541,7 @@ def test_downloads_that_fail_leave_nothing(
 ) -> None:
     """And the next try, when the fault is gone, succeeds."""
     if "hang" in str(fault):
-        monkeypatch.setattr(hub, "READ_S", 0.8)
+        monkeypatch.setattr(hub.downloading, "READ_S", 0.8)
     fake.ranges = False
     plan = hub.plan("someone/albert")
     fake.fail("model.safetensors" if "status" in fault else WEIGHTS, **fault)
@@ -693,7 +693,7 @@ def test_killed_while_downloading(fake: FakeHub) -> None:
         assert blob.name == file.etag and (len(file.etag) == 40 or sha256(blob) == file.etag)
     assert hub.sweep() == 0 and orphan.exists()
     os.utime(orphan, (time.time() - 90_000,) * 2)
-    with WeakFileLock(hub._lock_path(orphan.parent.parent, orphan.name.split(".")[0])):
+    with WeakFileLock(hub.cache.lock_path(orphan.parent.parent, orphan.name.split(".")[0])):
         assert hub.sweep() == 0  # somebody is at it
     get()  # sweeps first
     assert unfinished() == [] and hub.cached("someone/albert") == snapshot

@@ -33,12 +33,13 @@ import pytest
 from streamlit.dataframe_util import convert_arrow_bytes_to_pandas_df
 
 import bortlab
-from bortlab import serving
 from bortlab.analysis import predict
-from bortlab.tokenization import MASK
-from bortlab.training import corpus
+from bortlab.data import corpus
+from bortlab.system.machine import cores
+from bortlab.text import MASK
 from bortlab.ui.shared import FOOTER
 from bortlab.ui.startup import bundled
+from bortlab.work import pool
 from tests.load.protocol import Run, Visitor, get
 
 T = TypeVar("T")
@@ -53,11 +54,11 @@ REPORT = "BORTLAB_LOAD_REPORT"
 VISITORS, SECONDS, THINK_S = 50, 60.0, (2.0, 4.0)
 WARM_S, TTL_S = 10.0, 1
 BURST = 120
-EXECUTOR = serving.cores() + 4
+EXECUTOR = cores() + 4
 """Threads that asyncio's own pool may start at any time, and keeps."""
-LIMIT_S: float = inspect.signature(serving.Pool.run).parameters["timeout"].default
+LIMIT_S: float = inspect.signature(pool.Pool.run).parameters["timeout"].default
 """What the pool promises: an answer, or "busy", within this time."""
-KEPT: int = inspect.signature(serving.Pool).parameters["results"].default
+KEPT: int = inspect.signature(pool.Pool).parameters["results"].default
 """Results that the pool keeps; more than these, and a few under way, would be a leak."""
 
 
@@ -99,7 +100,8 @@ class Lab:
 
 START = """
 import gc, signal
-from bortlab import serving
+from bortlab.system.machine import cores
+from bortlab.work import pool
 from bortlab.model import FilledMask
 from bortlab.ui import __main__ as lab
 
@@ -124,7 +126,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 @pytest.fixture(scope="module")
 def small_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """A server with one worker and room for two requests, where "busy" is certain to be said."""
-    small = "serving.configure_torch(); serving._default = serving.Pool(1, 2)"
+    small = "pool.configure_torch(); pool._default = pool.Pool(1, 2)"
     with serve(small, tmp_path_factory.mktemp("small") / "log.txt") as lab:
         yield lab
 
@@ -431,7 +433,7 @@ def state_of_the_machine() -> dict[str, object]:
     """What the times depend on. busy_before: share of all cores that others used in the second before."""
     return {
         "cpu": next((line.split(":")[1].strip() for line in _cpuinfo() if line.startswith("model name")), ""),
-        "cores": serving.cores(),
+        "cores": cores(),
         "busy_before": round(psutil.cpu_percent(1.0) / 100, 2),
         "load_average": round(os.getloadavg()[0], 2),
         "python": platform.python_version(),

@@ -10,9 +10,8 @@ from typing import Any
 
 import pytest
 
-from bortlab.models import FAMILIES, Config, ConfigError, Family
+from bortlab.models import FAMILIES, LIMITS, Config, ConfigError, Family
 from bortlab.models.albert import AlbertConfig
-from bortlab.models.base import LIMITS
 from bortlab.models.bort import BortConfig
 from bortlab.models.convbert import ConvBertConfig
 

@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from bortlab.checkpoint import meta_network, published_names
-from bortlab.models import FAMILIES, Config, Family, Network
-from bortlab.models.base import DEFAULT_LABELS, TASKS
+from bortlab.models import DEFAULT_LABELS, FAMILIES, TASKS, Config, Family, Network
 from bortlab.nn import PROBLEM_TYPES
 
 EXACT = {"rtol": 0.0, "atol": 1e-9}

@@ -19,12 +19,12 @@ from streamlit.testing.v1 import AppTest
 from bortlab import registry
 from bortlab.analysis import attribution as analysis
 from bortlab.analysis.attribution import work
-from bortlab.jobs import Job, Status
 from bortlab.ui import attribution as ui
 from bortlab.ui import opened
 from bortlab.ui.attribution import asking, views, waiting
 from bortlab.ui.startup import bundled
 from bortlab.views.escape import markdown
+from bortlab.work.jobs import Job, Status
 from tests.pages.visiting import HOSTILE, bodies, charts, check, elements, visit
 
 lab = partial(visit, "attribution")

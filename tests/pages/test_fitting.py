@@ -12,14 +12,15 @@ import pytest
 import torch
 from streamlit.testing.v1 import AppTest
 
-from bortlab import checkpoint, fitted, registry
-from bortlab.jobs import Job
+from bortlab import checkpoint, registry
 from bortlab.model import HEADS_KEY, Model
 from bortlab.models import FAMILIES
-from bortlab.registry import Registry
+from bortlab.registry import Registry, fitted
+from bortlab.system import assets
 from bortlab.training import fit
 from bortlab.training.vocabulary import train_tokenizer
 from bortlab.ui import fitting
+from bortlab.work.jobs import Job
 from tests.pages.visiting import bodies, check, visit
 
 lab = partial(visit, "predict", models="bort-mini")
@@ -38,8 +39,8 @@ def random_head(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     network = family.network(config).initialise(torch.Generator().manual_seed(1))
     checkpoint.save(tmp_path / KEY, family, config, network, tokenizer)
     monkeypatch.setenv("BORTLAB_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(registry, "CHECKPOINTS", tmp_path)
-    monkeypatch.setattr(registry, "REGISTRY", Registry())
+    monkeypatch.setattr(assets, "CHECKPOINTS", tmp_path)
+    monkeypatch.setattr(registry.loading, "REGISTRY", Registry())
 
 
 @pytest.fixture

@@ -13,12 +13,12 @@ import pytest
 import torch
 from streamlit.testing.v1 import AppTest
 
-from bortlab import checkpoint, fitted, registry
+from bortlab import checkpoint, registry
 from bortlab.analysis import embeddings, lens, surprise
-from bortlab.jobs import Job
 from bortlab.model import HEADS_KEY, Model
 from bortlab.models import FAMILIES
-from bortlab.registry import Registry
+from bortlab.registry import Registry, fitted
+from bortlab.system import assets
 from bortlab.training import lens as tuning
 from bortlab.training.vocabulary import train_tokenizer
 from bortlab.ui import layers
@@ -27,6 +27,7 @@ from bortlab.ui import surprise as surprise_ui
 from bortlab.ui.examples import DEFAULT_TEXT
 from bortlab.ui.startup import bundled
 from bortlab.views import layers as view
+from bortlab.work.jobs import Job
 from tests.pages.visiting import HOSTILE, bodies, charts, check, sentences, visit
 
 PARTS = list(layers.PARTS.values())
@@ -198,8 +199,8 @@ def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         )  # fmt: skip
         network = family.network(config).initialise(torch.Generator().manual_seed(1))
         checkpoint.save(tmp_path / KEY, family, config, network, tokenizer)
-        monkeypatch.setattr(registry, "CHECKPOINTS", tmp_path)
-        monkeypatch.setattr(registry, "REGISTRY", Registry())
+        monkeypatch.setattr(assets, "CHECKPOINTS", tmp_path)
+        monkeypatch.setattr(registry.loading, "REGISTRY", Registry())
         return registry.load(KEY)
 
     return make

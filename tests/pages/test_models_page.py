@@ -15,7 +15,8 @@ from huggingface_hub import constants
 from streamlit.testing.v1 import AppTest
 
 from bortlab import hub, registry
-from bortlab.registry import CHECKPOINTS, Registry
+from bortlab.registry import Registry
+from bortlab.system.assets import CHECKPOINTS
 from bortlab.ui import opened, startup
 from bortlab.ui.startup import bundled
 from tests.hub.server import FakeHub, running
@@ -31,7 +32,7 @@ def afresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     startup.warm_up()
     monkeypatch.setattr(opened, "_opened", {})
     monkeypatch.setattr(opened, "_download", None)
-    monkeypatch.setattr(registry, "REGISTRY", Registry())
+    monkeypatch.setattr(registry.loading, "REGISTRY", Registry())
     yield
     if (left := opened.download()) is not None:
         left.stop.set()
@@ -110,12 +111,12 @@ def test_what_is_loaded_is_told_and_can_be_unloaded() -> None:
 
 def test_a_model_in_use_stays() -> None:
     model = registry.load(MINI)
-    with registry.REGISTRY.in_use(model):
+    with registry.loading.REGISTRY.in_use(model):
         at = visit("models")
         assert at.button(key=f"unload-0-{MINI}").disabled and "in use now" in cards(at)[0]
         assert registry.unload(MINI) == 0
     assert registry.unload(MINI) == 1
-    with registry.REGISTRY.in_use(model):  # not in the cache any more: nothing to keep
+    with registry.loading.REGISTRY.in_use(model):  # not in the cache any more: nothing to keep
         assert not registry.loaded()
 
 

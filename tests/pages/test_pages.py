@@ -16,12 +16,14 @@ import torch
 from plotly.graph_objects import Figure
 from streamlit.testing.v1 import AppTest
 
-from bortlab import registry, serving
+from bortlab import registry
 from bortlab.analysis.predict import MAX_WORDS
+from bortlab.system.errors import BusyError
 from bortlab.ui import examples, predict, shared
 from bortlab.ui.contents import CONTENTS
 from bortlab.ui.startup import bundled
 from bortlab.views import escape
+from bortlab.work.pool import Pool
 from tests.pages.visiting import HOSTILE, PAGES, ROOT, bodies, charts, check, elements, sentences, types_of, visit
 
 WORDLESS = {"home", "latency", "models", "parameters"}
@@ -204,10 +206,10 @@ def test_more_blanks_than_can_be_drawn_are_said() -> None:
 
 def test_a_busy_lab_says_so_and_offers_to_try_again(monkeypatch: pytest.MonkeyPatch) -> None:
     def busy(*_: Any, **__: Any) -> None:
-        raise serving.BusyError("The lab is busy: 64 requests are waiting.", 64)
+        raise BusyError("The lab is busy: 64 requests are waiting.", 64)
 
     with monkeypatch.context() as patched:
-        patched.setattr(serving.Pool, "run", busy)
+        patched.setattr(Pool, "run", busy)
         at = visit()
         assert any("busy" in said for said in sentences(at)) and not bars(at)
         assert [b.label for b in at.button].count("Try again") == len(bundled())
@@ -221,7 +223,7 @@ def test_an_unforeseen_error_is_a_sentence_without_details(
     def broken(*_: Any, **__: Any) -> None:
         raise OSError("/secret/path is gone")
 
-    monkeypatch.setattr(serving.Pool, "run", broken)
+    monkeypatch.setattr(Pool, "run", broken)
     at = check(visit(run=False).run(), well=False)
     assert any("went wrong" in said for said in sentences(at))
     assert not any("secret" in said for said in sentences(at))

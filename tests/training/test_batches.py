@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bortlab.data.corpus import Document
 from bortlab.training.batches import (
     IGNORED,
     PACKED,
@@ -24,7 +25,6 @@ from bortlab.training.batches import (
     hide_one,
     recital_batches,
 )
-from bortlab.training.corpus import Document
 from bortlab.training.vocabulary import train_tokenizer
 
 CLS, SEP, MASK = 1, 2, 3

@@ -15,12 +15,13 @@ import pytest
 import torch
 
 import bortlab
-from bortlab import fitted, registry
+from bortlab import registry
+from bortlab.data.corpus import Document
 from bortlab.model import Model, NoHeadError, assemble
 from bortlab.models import FAMILIES
-from bortlab.registry import Registry
+from bortlab.registry import Registry, fitted
 from bortlab.training import fit
-from bortlab.training.corpus import Document
+from bortlab.training.fit import fit_head
 from bortlab.training.vocabulary import train_tokenizer
 
 each_family = pytest.mark.parametrize("family", list(FAMILIES))
@@ -42,7 +43,7 @@ TINY: dict[str, Any] = {"documents": TRAIN, "heldout": HELDOUT, "pieces": 12_000
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BORTLAB_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(registry, "REGISTRY", Registry())
+    monkeypatch.setattr(registry.loading, "REGISTRY", Registry())
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +106,7 @@ def test_the_same_fit_gives_the_same_head(folders: dict[str, Path]) -> None:
 def test_in_float64_too_and_from_inference_mode(folders: dict[str, Path]) -> None:
     base = bortlab.load_from(folders["bort"], dtype="float64")
     with torch.inference_mode():
-        model = base.fit_head(TRAIN, HELDOUT, pieces=4_000)
+        model = fit_head(base, TRAIN, HELDOUT, pieces=4_000)
     assert model.dtype == torch.float64 and all(tensor.dtype == torch.float64 for tensor in head_of(model).values())
     assert base.encoder_fingerprint == bortlab.load_from(folders["bort"], head="published").encoder_fingerprint
     assert dict(bortlab.load_from(folders["bort"]).heads) == {"masked-lm": "fitted here"}
@@ -113,11 +114,11 @@ def test_in_float64_too_and_from_inference_mode(folders: dict[str, Path]) -> Non
 
 def test_what_cannot_be_fitted_says_why(folders: dict[str, Path]) -> None:
     with pytest.raises(NoHeadError, match='task="masked-lm"'):
-        bortlab.load_from(folders["bert"], task="encoder").fit_head()
+        fit_head(bortlab.load_from(folders["bert"], task="encoder"))
     with pytest.raises(ValueError, match=r"torch\.float32"):
-        bortlab.load_from(folders["bert"], dtype="bfloat16").fit_head()
+        fit_head(bortlab.load_from(folders["bert"], dtype="bfloat16"))
     with pytest.raises(ValueError, match="neither"):
-        bortlab.load_from(folders["bert"]).fit_head(TRAIN)
+        fit_head(bortlab.load_from(folders["bert"]), TRAIN)
     with pytest.raises(ValueError, match="cannot be loaded by a job"):
         fit.job(bortlab.load("bert-mini", weights="random"))
 
@@ -184,7 +185,7 @@ def test_a_job_refuses_a_model_that_has_changed(folders: dict[str, Path]) -> Non
 def test_load_uses_the_fitted_head_and_can_leave_it(family: str, folders: dict[str, Path]) -> None:
     folder = folders[family]
     base, other = bortlab.load_from(folder), bortlab.load("bert-mini")
-    model = base.fit_head(TRAIN, HELDOUT, pieces=4_000)
+    model = fit_head(base, TRAIN, HELDOUT, pieces=4_000)
     found = bortlab.load_from(folder)
     assert found is not base and found is bortlab.load_from(folder) and found.heads["masked-lm"] == "fitted here"
     assert same(head_of(found), head_of(model)) and found.fingerprint == model.fingerprint
@@ -199,14 +200,14 @@ def test_load_uses_the_fitted_head_and_can_leave_it(family: str, folders: dict[s
 
 
 def test_a_fitted_model_that_is_saved_says_so(folders: dict[str, Path], tmp_path: Path) -> None:
-    bortlab.load_from(folders["bort"]).fit_head(TRAIN, HELDOUT, pieces=4_000).save(tmp_path / "saved")
+    fit_head(bortlab.load_from(folders["bort"]), TRAIN, HELDOUT, pieces=4_000).save(tmp_path / "saved")
     assert bortlab.load_from(tmp_path / "saved", head="published").heads["masked-lm"] == "fitted here"
 
 
 def test_a_head_is_for_its_encoder_alone(folders: dict[str, Path], tmp_path: Path) -> None:
     folder = tmp_path / "changing"
     bortlab.load_from(folders["bert"]).save(folder)
-    bortlab.load_from(folder).fit_head(TRAIN, HELDOUT, pieces=4_000)
+    fit_head(bortlab.load_from(folder), TRAIN, HELDOUT, pieces=4_000)
     network = fit.with_own_head(bortlab.load_from(folder))
     base = bortlab.load_from(folder, head="published")
     state = {name: tensor.clone() for name, tensor in network.state_dict().items()}
@@ -219,7 +220,7 @@ def test_a_head_is_for_its_encoder_alone(folders: dict[str, Path], tmp_path: Pat
 @pytest.mark.parametrize("damage", ["cut", "other bytes", "missing", "card"])
 def test_a_damaged_head_is_not_used(damage: str, folders: dict[str, Path], caplog: pytest.LogCaptureFixture) -> None:
     base = bortlab.load_from(folders["convbert"])
-    base.fit_head(TRAIN, HELDOUT, pieces=4_000)
+    fit_head(base, TRAIN, HELDOUT, pieces=4_000)
     folder = fitted.folder_of(base.key, base.revision)
     path = folder / "head.safetensors"
     if damage == "cut":
@@ -245,7 +246,7 @@ def test_the_card_says_what_was_done(folders: dict[str, Path]) -> None:
 
 def test_a_trained_head_that_the_files_have_is_never_replaced() -> None:
     model = bortlab.load("bort-mini")
-    model.fit_head(TRAIN, HELDOUT, pieces=2_000)
+    fit_head(model, TRAIN, HELDOUT, pieces=2_000)
     assert bortlab.load("bort-mini").heads["masked-lm"] == "trained"
 
 

@@ -16,14 +16,15 @@ import pytest
 import torch
 
 import bortlab
-from bortlab import fitted, jobs
 from bortlab.analysis import lens as analysis
 from bortlab.model import Model, NoHeadError, assemble
 from bortlab.models import FAMILIES
+from bortlab.registry import fitted
 from bortlab.training import fit as heads
 from bortlab.training import lens
 from bortlab.training.batches import encode_documents, hide
 from bortlab.training.vocabulary import train_tokenizer
+from bortlab.work import jobs
 from tests.training.test_fit import DOCUMENTS, HELDOUT, SIZES, TRAIN, own_cache, silent  # noqa: F401 - a fixture
 
 TINY: dict[str, Any] = {"documents": TRAIN, "heldout": HELDOUT, "pieces": 8_000, "report": silent}

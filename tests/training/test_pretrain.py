@@ -25,11 +25,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from bortlab.data.corpus import Document
 from bortlab.models import FAMILIES, Network
 from bortlab.nn import MixedAttention, SelfAttention
 from bortlab.training import pretrain
 from bortlab.training.batches import IGNORED, Batch, EncodedDocument, encode_documents, hide
-from bortlab.training.corpus import Document
 from bortlab.training.pretrain import Measurement, Optimizers, Recipe, Run, atomic_save, measure, starting_point
 
 each_family = pytest.mark.parametrize("family", list(FAMILIES))

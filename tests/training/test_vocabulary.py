@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bortlab.tokenization import Kind, TokenizerError
+from bortlab.text import Kind, TokenizerError
 from bortlab.training.vocabulary import train_tokenizer
 
 KINDS: tuple[Kind, ...] = ("unigram", "wordpiece", "byte-bpe")

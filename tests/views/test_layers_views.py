@@ -19,7 +19,7 @@ from bortlab.analysis.lens import Lens, Use
 from bortlab.analysis.predict import Word
 from bortlab.analysis.surprise import Surprise, WordSurprise
 from bortlab.models import FAMILIES
-from bortlab.tokenization import Encoding
+from bortlab.text import Encoding
 from bortlab.views import escape, theme
 from bortlab.views import layers as view
 from bortlab.views.layers import Cell, Row

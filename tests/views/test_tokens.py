@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from bortlab.analysis import tokens as analysis
 from bortlab.models import FAMILIES
-from bortlab.tokenization import Kind, Tokenizer
+from bortlab.text import Kind, Tokenizer
 from bortlab.training.vocabulary import train_tokenizer
 from bortlab.views import escape
 from bortlab.views import tokens as view

@@ -41,9 +41,10 @@ from bortlab.analysis.attribution.trust import (
     repeated,
     with_random_weights,
 )
-from bortlab.model import Model, check_whole
+from bortlab.model import Model
 from bortlab.models import Network
-from bortlab.tokenization import Encoding
+from bortlab.system.checks import check_whole
+from bortlab.text import Encoding
 
 __all__ = [
     "BASELINES",

@@ -17,7 +17,7 @@ from bortlab.analysis.attribution.targets import Target
 from bortlab.model import Model
 from bortlab.nn import Block, MixedAttention
 from bortlab.nn.attention import attend
-from bortlab.tokenization import Encoding
+from bortlab.text import Encoding
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -19,8 +19,8 @@ from bortlab.analysis.attention import Unit, piece_units, word_units
 from bortlab.analysis.attribution.targets import Target, WholeText
 from bortlab.model import Model, NonFiniteError
 from bortlab.models import Config, Network
-from bortlab.tokenization import Encoding, Tokenizer
-from bortlab.trace import LayerTrace
+from bortlab.nn.records import LayerTrace
+from bortlab.text import Encoding, Tokenizer
 
 Baseline = Literal["mask", "pad", "zero", "mean"]
 BASELINES: tuple[Baseline, ...] = get_args(Baseline)

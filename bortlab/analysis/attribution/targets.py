@@ -11,9 +11,8 @@ import torch
 from torch import Tensor
 
 from bortlab.model import Model, NoMaskError
-from bortlab.models import Network
-from bortlab.models.base import SPANS
-from bortlab.tokenization import MASK, Encoding, word_spans
+from bortlab.models import SPANS, Network
+from bortlab.text import MASK, Encoding, word_spans
 
 Scale = Literal["logit", "log-probability", "probability"]
 SCALES: tuple[Scale, ...] = get_args(Scale)

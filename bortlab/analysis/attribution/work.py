@@ -29,11 +29,11 @@ from bortlab.analysis.attribution import (
     with_random_weights,
 )
 from bortlab.analysis.attribution.problem import Watch, varied
-from bortlab.jobs import Job, Running
 from bortlab.model import Model
-from bortlab.serving import cores
-from bortlab.store import write
-from bortlab.tokenization import Encoding
+from bortlab.system.machine import cores
+from bortlab.system.store import write
+from bortlab.text import Encoding
+from bortlab.work.jobs import Job, Running
 
 LOADABLE = ("bundled", "hub", "folder")
 """Sources of models that a job can load again."""

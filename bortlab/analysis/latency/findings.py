@@ -7,11 +7,11 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from bortlab import registry
 from bortlab.analysis.latency.plans import MINIS, SMALL_BORT
 from bortlab.analysis.latency.results import Run
 from bortlab.analysis.latency.runtimes import Case, shape, title
 from bortlab.analysis.latency.timing import Interval
+from bortlab.system import assets
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ def heldout_accuracy(model: str) -> Interval | None:
 
     The interval is of 95 %, for as many pieces as were hidden.
     """
-    path = registry.CHECKPOINTS / model / "card.json"
+    path = assets.CHECKPOINTS / model / "card.json"
     if model not in MINIS or not path.is_file():
         return None
     heldout = json.loads(path.read_bytes())["heldout"]

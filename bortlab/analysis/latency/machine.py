@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from bortlab.serving import cores, memory_allowed
+from bortlab.system.machine import cores, memory_allowed
 
 PACKAGES = ("torch", "onnxruntime", "numpy")
 

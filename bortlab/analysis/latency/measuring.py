@@ -18,7 +18,7 @@ from bortlab.analysis.latency import machine, runtimes
 from bortlab.analysis.latency.plans import TURN_S, Plan
 from bortlab.analysis.latency.results import Measured, Run, runs_folder
 from bortlab.analysis.latency.runtimes import Case, Contestant, shape, title
-from bortlab.jobs import ROOT, Job, Running
+from bortlab.work.jobs import ROOT, Job, Running
 
 MOST_CALLS = 25
 """Counted calls of a turn."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from bortlab.analysis.latency import runtimes
 from bortlab.analysis.latency.runtimes import MATMUL, MATMUL_SIZE, Case, Contestant, UnsupportedError, title
-from bortlab.serving import cores, memory_available
+from bortlab.system.machine import cores, memory_available
 
 ROUNDS, SECONDS = 20, 1.0
 """The usual minima: turns of each contestant, and seconds of counted calls."""

@@ -18,14 +18,15 @@ from bortlab.analysis.latency.machine import UNKNOWN, Noise
 from bortlab.analysis.latency.plans import Plan
 from bortlab.analysis.latency.runtimes import MATMUL, Case, title
 from bortlab.analysis.latency.timing import Interval, Ratio, Times
-from bortlab.store import cache_folder, write
+from bortlab.system import assets
+from bortlab.system.store import cache_folder, write
 
 if TYPE_CHECKING:
     import pandas
 MOST_BYTES = 5_000_000
 """Of a result that is read."""
 FORMAT = 1
-RECORDED = Path(__file__).parents[3] / "assets" / "latency"
+RECORDED = assets.LATENCY
 """Results that came with the lab, each with its machine and date."""
 
 

@@ -11,12 +11,12 @@ import streamlit as st
 
 from bortlab.analysis import attribution as analysis
 from bortlab.analysis.attribution import METHODS, Attribution, Target, WholeText, work
-from bortlab.jobs import Job
 from bortlab.model import Model
-from bortlab.models.base import SPANS
-from bortlab.tokenization import MASK, Encoding, word_spans
+from bortlab.models import SPANS
+from bortlab.text import MASK, Encoding, word_spans
 from bortlab.ui import opened, shared
 from bortlab.views.escape import markdown
+from bortlab.work.jobs import Job
 
 LONGEST_S = 10.0
 """What takes longer than this, by a guess, is a job."""

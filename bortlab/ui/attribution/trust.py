@@ -12,7 +12,7 @@ import streamlit as st
 from bortlab.analysis import attribution as analysis
 from bortlab.analysis.attribution import METHODS, Attribution, work
 from bortlab.model import Model
-from bortlab.tokenization import Encoding
+from bortlab.text import Encoding
 from bortlab.ui import opened, shared
 from bortlab.ui.attribution.asking import Asked
 from bortlab.ui.attribution.views import choose_method, columns, completeness, heading, possible, take_away

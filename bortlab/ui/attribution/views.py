@@ -13,7 +13,7 @@ from streamlit.delta_generator import DeltaGenerator
 from bortlab.analysis import attribution as analysis
 from bortlab.analysis.attribution import METHODS, Attribution, Target, WholeText, work
 from bortlab.model import Model
-from bortlab.tokenization import Encoding
+from bortlab.text import Encoding
 from bortlab.ui import opened, shared
 from bortlab.ui.attribution.asking import STEPS, Asked, LaterError
 from bortlab.ui.attribution.waiting import TAKES_LONG, answers, panel

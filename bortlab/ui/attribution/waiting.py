@@ -8,12 +8,12 @@ from contextlib import contextmanager
 import streamlit as st
 
 from bortlab.analysis.attribution import work
-from bortlab.jobs import Job
 from bortlab.model import Model
 from bortlab.ui import opened, shared
 from bortlab.ui.attribution.asking import LaterError
 from bortlab.views import attribution as draw
 from bortlab.views.escape import markdown
+from bortlab.work.jobs import Job
 
 POLL_S = 1.0
 """Seconds between two looks at a job that runs."""

@@ -1,0 +1,221 @@
+"""Networks from folders: strict both ways, built on the meta device."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from bortlab.models import HEADS, TASKS, Config, Family, Network
+
+if TYPE_CHECKING:
+    pass
+from bortlab.checkpoint.files import CheckpointError
+from bortlab.checkpoint.names import BUFFERS, canonical, published_name, published_names
+from bortlab.checkpoint.weights import INDEX, MAX_HEADER_BYTES, _pickles, open_weights, read_tensor
+
+MAX_PARAMETERS = 1_500_000_000
+"""A network with more parameters than this is refused before it is built; the largest published one here has 0.34e9."""
+SEED = 0
+"""Seed of the weights that a head gets where a file has none for it."""
+_TWO_OUTPUTS = ("pre-training", "question-answering")  # transformers gives these heads as many as there are labels
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A network with its weights, and what the file said about them.
+
+    network: in eval mode, on the CPU, no parameter wants a gradient.
+    heads: for each head the network has (names of models.base.HEADS), "trained" (it was in the file) or "random" (it
+        was not, so it got random weights).
+    missing: published names of the tensors that were given random weights for that reason.
+    extra: names in the file that were not used: heads of other tasks, tied copies, buffers.
+    """
+
+    network: Network
+    heads: dict[str, str]
+    missing: tuple[str, ...]
+    extra: tuple[str, ...]
+
+
+def meta_network(family: Family, config: Config, task: str = "masked-lm") -> Network:
+    """The network with its shapes and no memory; CheckpointError for a task it has not, or for too many parameters."""
+    if task not in family.tasks:
+        raise CheckpointError(f"{family.title} has no task {task!r}. Known: {', '.join(family.tasks)}.")
+    with torch.device("meta"):
+        network = family.network(config, task)
+    count = sum(parameter.numel() for parameter in network.parameters())
+    if count > MAX_PARAMETERS:
+        raise CheckpointError(
+            f"This {family.title} configuration has {count:,} parameters, expected at most {MAX_PARAMETERS:,}."
+        )
+    return network
+
+
+def load_network(
+    folder: Path, family: Family, config: Config, *, task: str = "masked-lm", dtype: torch.dtype = torch.float32
+) -> Loaded:
+    """Load the weights of a folder, strictly: each tensor of the file is used or known to be useless, none is missing.
+
+    Tied copies must equal what they copy. Heads that the task does not use are left out; a head that the file lacks
+    altogether, or has for another task by its config.json's architectures, gets random weights (see Loaded). Raises
+    CheckpointError, and then names the tensors, for anything else: missing, unexpected or mis-shaped tensors, numbers
+    that are not finite, files that are damaged or no weights at all.
+    """
+    network = meta_network(family, config, task)
+    expected = {ours: tuple(tensor.shape) for ours, tensor in network.state_dict().items()}
+    limit = 16 * sum(math.prod(shape) for shape in expected.values()) + MAX_HEADER_BYTES  # float64, and all of it tied
+    with open_weights(folder, limit) as weights:
+        what = f"The weights in {folder} do not fit {family.title}, task {task}"
+        plan = _plan(what, family, network, weights.shapes, _written_for(family, config))
+        state: dict[str, Tensor] = {}
+        for ours, name in plan.sources.items():
+            state[ours] = read_tensor(weights, name, dtype)
+            # Compared while the original is at hand: one copy at a time is all the memory that this needs.
+            copy = plan.copies.get(ours, name)
+            if copy != name and not torch.equal(state[ours], read_tensor(weights, copy, dtype)):
+                raise CheckpointError(
+                    f"{folder}: {copy} differs from {name}: this is an untied decoder. Only tied ones are supported."
+                )
+    for ours in plan.random:
+        state[ours] = _random(ours, expected[ours], config, dtype)
+    network.load_state_dict(state, assign=True)
+    network.requires_grad_(False).eval()
+    missing = tuple(published_name(family, ours) for ours in plan.random)
+    extra = tuple(sorted(weights.shapes.keys() - set(plan.sources.values())))
+    return Loaded(network, plan.heads, missing, extra)
+
+
+def check_weights(folder: Path, family: Family, config: Config, *, task: str = "masked-lm") -> None:
+    """What `load_network` would find wrong with names, shapes and sizes, found without reading a tensor.
+
+    So a folder that promises much more than it holds costs nobody any memory.
+    """
+    network = meta_network(family, config, task)
+    if any(os.path.lexists(folder / name) for name in ("model.safetensors", INDEX)):
+        with open_weights(folder, 0) as weights:
+            what = f"The weights in {folder} do not fit {family.title}, task {task}"
+            _plan(what, family, network, weights.shapes, _written_for(family, config))
+    elif paths := _pickles(folder):
+        size = sum(path.stat().st_size for path in paths)
+        least = 2 * network.embeddings.words.weight.numel()  # in float16, and the largest of its tensors alone
+        if size + MAX_HEADER_BYTES < least:  # what is only a little too small, the reader tells better
+            raise CheckpointError(f"The weights in {folder} have {size:,} bytes, and their words alone need {least:,}.")
+
+
+def own_heads(folder: Path, family: Family, config: Config) -> tuple[str | None, dict[str, str]]:
+    """The task that the class behind a folder is made for, None where config.json does not say, and its heads.
+
+    The heads are as `load_network` would find them, though no tensor is read. A pickle tells its names only to those
+    who read all of it: there the class is believed.
+    """
+    task = _written_for(family, config)
+    if task is None:
+        return None, {}
+    network = meta_network(family, config, task)
+    if not any(os.path.lexists(folder / name) for name in ("model.safetensors", INDEX)):
+        return task, dict.fromkeys(network.tasks[task], "trained" if _pickles(folder) else "random")
+    with open_weights(folder, 0) as weights:
+        what = f"The weights in {folder} do not fit {family.title}, task {task}"
+        return task, _plan(what, family, network, weights.shapes, task).heads
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """Where each tensor of a network comes from, by our names.
+
+    sources: its name in the file; copies: the name of a tied copy, to be compared; random: the tensors of absent heads.
+    """
+
+    sources: dict[str, str]
+    copies: dict[str, str]
+    random: list[str]
+    heads: dict[str, str]
+
+
+def _written_for(family: Family, config: Config) -> str | None:
+    """The task of the class that wrote a folder, by its config.json; None where it does not say one of ours."""
+    said = config.extra.get("architectures")
+    name = said[0] if isinstance(said, list) and said else None
+    stem = family.architecture.removesuffix(TASKS["masked-lm"])
+    return next((task for task in family.tasks if name == stem + TASKS[task]), None)
+
+
+def _head_names(family: Family, config: Config) -> dict[str, list[str]]:
+    """Our names of the tensors of every head that the family may have."""
+    with torch.device("meta"):
+        heads = {head: family.network.head(head, config) for head in HEADS}
+    return {head: [f"{HEADS[head]}.{name}" for name in module.state_dict()] for head, module in heads.items()}
+
+
+def _plan(
+    what: str, family: Family, network: Network, shapes: Mapping[str, tuple[int, ...]], written_for: str | None
+) -> _Plan:
+    """Match the tensors of a file (name -> shape) with a network's; CheckpointError, led by `what`, on a misfit."""
+    expected = {ours: tuple(tensor.shape) for ours, tensor in network.state_dict().items()}
+    theirs = published_names(family, network)
+    heads = _head_names(family, network.config)
+    known = {
+        *theirs.values(),
+        *family.tied,
+        *(family.prefix + name for name in BUFFERS),
+        *(published_name(family, ours) for names in heads.values() for ours in names),
+    }
+    found = canonical(family, shapes, known)
+    others = set(family.network.tasks[written_for]) if written_for else set()
+    foreign = {published_name(family, ours) for head in others for ours in heads[head] if ours not in expected}
+    sources = {ours: found[name] for ours, name in theirs.items() if name in found and name not in foreign}
+    # Without a masked-LM head nobody asks what the decoder is. With one, a file may keep the copy and not the original.
+    tied = family.tied.items() if network.masked_lm is not None else ()
+    copies = {ours: found[copy] for copy, ours in tied if copy in found}
+    sources = copies | sources
+
+    present = {head: heads[head] for head in family.network.tasks[network.task]}
+    absent = {head for head, names in present.items() if not sources.keys() & set(names)}
+    random = [ours for head in present if head in absent for ours in heads[head]]
+    _check_names(
+        what,
+        missing=[theirs[ours] for ours in expected if ours not in sources and ours not in random],
+        unexpected=[found[name] for name in found.keys() - known],
+        misshaped={
+            name: (shapes[name], expected[ours])
+            for ours, name in (*sources.items(), *copies.items())
+            if shapes[name] != expected[ours]
+        },
+    )
+    return _Plan(sources, copies, random, {head: "random" if head in absent else "trained" for head in present})
+
+
+def _check_names(
+    what: str,
+    missing: list[str],
+    unexpected: list[str],
+    misshaped: Mapping[str, tuple[tuple[int, ...], tuple[int, ...]]],
+) -> None:
+    """Raise one CheckpointError that names the first few of all tensors that do not fit."""
+    wrong = [f"{name} has shape {got}, expected {wanted}" for name, (got, wanted) in misshaped.items()]
+    kinds = {"missing": missing, "unexpected": sorted(unexpected), "mis-shaped": wrong}
+    told = [
+        f"{len(names)} {kind}: {', '.join(names[:3])}{', ...' if len(names) > 3 else ''}"
+        for kind, names in kinds.items()
+        if names
+    ]
+    if told:
+        raise CheckpointError(f"{what}. {'; '.join(told)}. Is it another model, or another family?")
+
+
+def _random(ours: str, shape: tuple[int, ...], config: Config, dtype: torch.dtype) -> Tensor:
+    """Random weights for one tensor of a head, as Network.initialise gives them; the same ones every time."""
+    if ours.endswith("bias"):
+        return torch.zeros(shape, dtype=dtype)
+    if "norm" in ours:
+        return torch.ones(shape, dtype=dtype)
+    return torch.empty(shape, dtype=dtype).normal_(
+        0.0, config.initializer_range, generator=torch.Generator().manual_seed(SEED)
+    )

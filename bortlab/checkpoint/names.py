@@ -1,0 +1,48 @@
+"""Our names of tensors, and the published ones."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable
+from typing import TYPE_CHECKING
+
+from bortlab.models import Family, Network
+
+if TYPE_CHECKING:
+    pass
+from bortlab.checkpoint.files import CheckpointError
+
+BUFFERS = ("embeddings.position_ids", "embeddings.token_type_ids")
+_LEGACY_SUFFIXES = {".gamma": ".weight", ".beta": ".bias"}
+
+
+def published_name(family: Family, name: str) -> str:
+    """Our tensor name -> the published one."""
+    for pattern, replacement in family.renames:
+        name = re.sub(pattern, replacement, name)
+    return name
+
+
+def published_names(family: Family, network: Network) -> dict[str, str]:
+    """Our name -> the published name, for each tensor of the network. No two share a published name.
+
+    Heads of different tasks may: what "classifier.weight" is depends on the class that wrote it.
+    """
+    names = {ours: published_name(family, ours) for ours in network.state_dict()}
+    if len(set(names.values())) != len(names):
+        raise CheckpointError(f"The renames of {family.title} give one name to several tensors: mend the family.")
+    return names
+
+
+def canonical(family: Family, names: Iterable[str], known: Collection[str]) -> dict[str, str]:
+    """Canonical published name -> name in the file, with prefix and today's suffixes if that makes it known."""
+    canonical: dict[str, str] = {}
+    for name in names:
+        spelled = name
+        for old, new in _LEGACY_SUFFIXES.items():
+            spelled = spelled.removesuffix(old) + new if spelled.endswith(old) else spelled
+        spelled = next((s for s in (spelled, family.prefix + spelled) if s in known), name)
+        if spelled in canonical:
+            raise CheckpointError(f"The file has {spelled} twice, as {canonical[spelled]} and as {name}.")
+        canonical[spelled] = name
+    return canonical

@@ -1,0 +1,164 @@
+"""Weights in safetensors or screened pickles, one file or many."""
+
+from __future__ import annotations
+
+import io
+import os
+import pickletools
+import re
+import zipfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+if TYPE_CHECKING:
+    pass
+from bortlab.checkpoint.files import CheckpointError, checked_file, read_json
+
+MAX_HEADER_BYTES = 2_000_000
+"""Of the list of tensors in a file or an index. Real ones have 100 bytes a tensor, and some hundred tensors."""
+INDEX = "model.safetensors.index.json"
+_PICKLE_INDEX = "pytorch_model.bin.index.json"
+_PICKLED = re.compile(
+    r"collections OrderedDict|torch\._utils _rebuild_\w+|torch(\.storage)? \w+Storage|torch (Size|[a-z]\w*)"
+)
+"""What a pickled state dict names: tensors' parts. torch would also call bytearray and Tensor, of any size."""
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """A file of weights, opened: the shape of each tensor, known before any is read, and a way to read one."""
+
+    shapes: Mapping[str, tuple[int, ...]]
+    read: Callable[[str], Tensor]
+
+
+@contextmanager
+def _open_safetensors(paths: Iterable[Path]) -> Iterator[Weights]:
+    """One or more safetensors files as one. backend="pread" copies: no page of the file stays mapped."""
+    with ExitStack() as stack:
+        shapes: dict[str, tuple[int, ...]] = {}
+        holders: dict[str, Any] = {}
+        for path in paths:
+            with path.open("rb") as raw:
+                header = int.from_bytes(raw.read(8), "little")
+            if header > MAX_HEADER_BYTES:
+                raise CheckpointError(f"{path}: a header of {header:,} bytes, expected at most {MAX_HEADER_BYTES:,}.")
+            opened = stack.enter_context(safe_open(path, framework="pt", backend="pread"))
+            for name in opened.keys():  # noqa: SIM118 - not a dict
+                if name in shapes:
+                    raise CheckpointError(f"{path}: tensor {name} stands in another file of the folder too.")
+                shapes[name], holders[name] = tuple(opened.get_slice(name).get_shape()), opened
+        yield Weights(shapes, lambda name: holders[name].get_tensor(name))
+
+
+def _screen(path: Path, file: IO[bytes], number: int) -> None:
+    """Refuse pickles, one after the other in a file, that name anything but tensors' parts; nothing of them is run."""
+    for _ in range(number):
+        for operation, argument, _ in pickletools.genops(file):
+            named = operation.name in ("GLOBAL", "INST") and not _PICKLED.fullmatch(str(argument))
+            if named or operation.name in ("STACK_GLOBAL", "BYTEARRAY8", "EXT1", "EXT2", "EXT4"):
+                what = str(argument or operation.name)[:100]
+                raise CheckpointError(f"{path} cannot be read: it names {what!r}, which is no part of a tensor.")
+
+
+@contextmanager
+def _open_pickles(paths: Iterable[Path], limit: int) -> Iterator[Weights]:
+    """One or more pytorch_model.bin as one."""
+    state: dict[str, Tensor] = {}
+    for path in paths:
+        more = _unpickle(path, limit - sum(tensor.nbytes for tensor in state.values()))
+        if twice := state.keys() & more.keys():
+            raise CheckpointError(f"{path}: tensor {min(twice)} stands in another file of the folder too.")
+        state |= more
+    shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
+    # contiguous() and clone(): the parts of one storage, or a view that repeats one number, become memory of their own.
+    yield Weights(shapes, lambda name: state.pop(name).detach().contiguous().clone())
+
+
+def _unpickle(path: Path, limit: int) -> dict[str, Tensor]:
+    """A pytorch_model.bin, by torch's weights-only reader, which builds tensors and calls nothing else."""
+    size = path.stat().st_size
+    if size <= limit and zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+            size = max(size, sum(member.file_size for member in members))
+            if any(member.compress_type != zipfile.ZIP_STORED for member in members):
+                raise CheckpointError(f"{path} is compressed inside, which torch never does. It was not read.")
+            pickles = [member for member in members if member.filename.endswith(".pkl")]
+            if len(pickles) != 1 or pickles[0].file_size > MAX_HEADER_BYTES:
+                raise CheckpointError(f"{path}: expected one list of tensors of at most {MAX_HEADER_BYTES:,} bytes.")
+            if size <= limit:
+                _screen(path, io.BytesIO(archive.read(pickles[0])), 1)
+    elif size <= limit:
+        with path.open("rb") as file:
+            _screen(path, file, 5)  # torch's older format: a mark, a version, a machine, the tensors, their storages
+    if size > limit:
+        raise CheckpointError(f"{path} holds {size:,} bytes, expected at most {limit:,} for this configuration.")
+    state = torch.load(path, map_location="cpu", weights_only=True, mmap=False)
+    if not isinstance(state, dict):
+        raise CheckpointError(f"{path}: expected a dictionary of tensors, got a {type(state).__name__}.")
+    for name, tensor in state.items():
+        plain = isinstance(tensor, Tensor) and tensor.layout == torch.strided and tensor.device.type == "cpu"
+        if not (isinstance(name, str) and plain):
+            raise CheckpointError(f"{path}: {name!r} is not an ordinary tensor.")
+    return state
+
+
+def _shards(folder: Path, index: str) -> list[Path]:
+    """The files that an index lists."""
+    listed = read_json(folder, index, MAX_HEADER_BYTES).get("weight_map")
+    names = {str(name) for name in listed.values()} if isinstance(listed, dict) else set()
+    kind = Path(index.removesuffix(".index.json")).suffix
+    if not names or any(Path(name).name != name or not name.endswith(kind) for name in names):
+        raise CheckpointError(f"{folder / index}: weight_map must name *{kind} files of this folder.")
+    return [checked_file(folder, name) for name in sorted(names)]
+
+
+def _pickles(folder: Path) -> list[Path]:
+    """pytorch_model.bin, or its shards; none where there is neither."""
+    if os.path.lexists(folder / "pytorch_model.bin"):
+        return [checked_file(folder, "pytorch_model.bin")]
+    return _shards(folder, _PICKLE_INDEX) if os.path.lexists(folder / _PICKLE_INDEX) else []
+
+
+@contextmanager
+def open_weights(folder: Path, limit: int) -> Iterator[Weights]:
+    """Open the weights of a folder; whatever a broken file makes a library raise ends as CheckpointError."""
+    try:
+        if os.path.lexists(folder / "model.safetensors"):
+            opened = _open_safetensors([checked_file(folder, "model.safetensors")])
+        elif os.path.lexists(folder / INDEX):
+            opened = _open_safetensors(_shards(folder, INDEX))
+        elif paths := _pickles(folder):
+            opened = _open_pickles(paths, limit)
+        else:
+            raise CheckpointError(
+                f"{folder} has no weights: expected model.safetensors or pytorch_model.bin, or the shards of one."
+            )
+        with opened as weights:
+            yield weights
+    except CheckpointError:
+        raise
+    except SafetensorError as error:
+        raise CheckpointError(f"The weights in {folder} are damaged or cut off: {error}.") from error
+    except Exception as error:  # torch.load raises whatever a hostile or broken pickle leads it to
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise CheckpointError(f"The weights in {folder} cannot be read: {reason}") from error
+
+
+def read_tensor(weights: Weights, name: str, dtype: torch.dtype) -> Tensor:
+    """Read one tensor as `dtype`; CheckpointError if it does not hold floating numbers, or one that is not finite."""
+    tensor = weights.read(name)
+    if not tensor.dtype.is_floating_point or tensor.dtype.itemsize < 2:
+        raise CheckpointError(f"Tensor {name} holds {tensor.dtype}, expected float16, bfloat16, float32 or float64.")
+    tensor = tensor.to(dtype)
+    if not torch.stack(torch.aminmax(tensor)).isfinite().all():  # unlike isfinite of all of it, needs no copy
+        raise CheckpointError(f"Tensor {name} holds numbers that are not finite as {dtype}: the file is damaged.")
+    return tensor

@@ -1,0 +1,107 @@
+"""The cache that the Hugging Face libraries share: what is in it, and what was left unfinished."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Collection
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bortlab.checkpoint import MAX_HEADER_BYTES
+
+if TYPE_CHECKING:
+    pass
+from bortlab.hub.names import COMMIT, check_names
+
+SHARDS = {  # by the index that lists them
+    "model.safetensors.index.json": re.compile(r"model[\w.-]*\.safetensors", re.ASCII),
+    "pytorch_model.bin.index.json": re.compile(r"pytorch_model[\w.-]*\.bin", re.ASCII),
+}
+_TOKENIZERS = (("tokenizer.json",), ("vocab.txt",), ("vocab.json", "merges.txt"), ("spiece.model",))
+TOKENIZER_FILES = ("special_tokens_map.json", "tokenizer_config.json", *(n for names in _TOKENIZERS for n in names))
+_LEGACY_OWNERS = ("albert", "google-bert")  # their repositories had no owner once, and are cached under that name
+
+
+def cache_folder() -> Path:
+    """The cache that all Hugging Face libraries share, by the variables that they read."""
+
+    def told(variable: str) -> str | None:
+        value = os.environ.get(variable)
+        return os.path.expandvars(os.path.expanduser(value)) if value else None
+
+    home = told("HF_HOME") or os.path.join(told("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "huggingface")
+    return Path(told("HF_HUB_CACHE") or told("HUGGINGFACE_HUB_CACHE") or os.path.join(home, "hub")).absolute()
+
+
+def storage_of(repo_id: str) -> Path:
+    return cache_folder() / f"models--{repo_id.replace('/', '--')}"
+
+
+def lock_path(storage: Path, name: str) -> Path:
+    """Where huggingface_hub keeps the lock of a file."""
+    return storage.parent / ".locks" / storage.name / f"{name}.lock"
+
+
+def cached(repo_id: str, revision: str | None = None) -> Path | None:
+    """The folder of a repository's files in the cache, if all that a model needs is there. Never asks the network.
+
+    revision: a commit, or a branch or tag as it was when it was downloaded; "main" unless told.
+    """
+    check_names(repo_id, revision)
+    owner, _, name = repo_id.partition("/")
+    for known_as in (repo_id, *([name] if owner in _LEGACY_OWNERS and name else [])):
+        storage = storage_of(known_as)
+        commit = commit_of(storage, revision or "main")
+        if commit is not None and _is_complete(storage / "snapshots" / commit):
+            return storage / "snapshots" / commit
+    return None
+
+
+def commit_of(storage: Path, revision: str) -> str | None:
+    if COMMIT.fullmatch(revision):
+        return revision
+    try:
+        with (storage / "refs" / revision).open("rb") as file:
+            commit = file.read(100).decode("ascii").strip()
+    except (OSError, ValueError):
+        return None
+    return commit if COMMIT.fullmatch(commit) else None
+
+
+def _is_complete(snapshot: Path) -> bool:
+    """Whether a folder holds configuration, tokenizer and weights. Links that lead nowhere do not count."""
+    try:
+        names = {path.name for path in snapshot.iterdir() if path.is_file()}
+        chosen = needed_files(names)
+        index = next((name for name in chosen if name in SHARDS), None)
+        if index is None:
+            return True
+        with (snapshot / index).open("rb") as file:
+            listed = json.loads(file.read(MAX_HEADER_BYTES))["weight_map"].values()
+        return names.issuperset(listed)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return False
+
+
+def needed_files(names: Collection[str]) -> tuple[str, ...]:
+    """Of the files of a repository those that a model needs, weights last; LookupError, in words, if it lacks some.
+
+    Weights as `checkpoint` reads them: one safetensors file before several before a pickle.
+    """
+    if "config.json" not in names:
+        raise LookupError("no config.json")
+    if not any(all(name in names for name in files) for files in _TOKENIZERS):
+        raise LookupError("no tokenizer (tokenizer.json, vocab.txt, vocab.json + merges.txt or spiece.model)")
+    for index, pattern in SHARDS.items():
+        whole, shards = index.removesuffix(".index.json"), sorted(name for name in names if pattern.fullmatch(name))
+        if whole in names:
+            weights = [whole]
+            break
+        if index in names and shards:
+            weights = [index, *shards]
+            break
+    else:
+        raise LookupError("no weights in files that are read here (model.safetensors or pytorch_model.bin, or shards)")
+    return ("config.json", *(name for name in TOKENIZER_FILES if name in names), *weights)

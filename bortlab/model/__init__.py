@@ -1,0 +1,36 @@
+"""A loaded model: a frozen network with its tokenizer, and the questions one can ask it.
+
+Nothing here changes the network, so any number of threads may share one `Model`.
+"""
+
+from bortlab.model.fingerprint import encoder_fingerprint
+from bortlab.model.model import (
+    EXAMPLE,
+    HEADS_KEY,
+    PROVENANCES,
+    Model,
+    NoHeadError,
+    NoMaskError,
+    NonFiniteError,
+    assemble,
+    n_bytes,
+)
+from bortlab.model.predictions import Blank, Candidate, FilledMask
+from bortlab.model.trace import Trace
+
+__all__ = [
+    "EXAMPLE",
+    "HEADS_KEY",
+    "PROVENANCES",
+    "Blank",
+    "Candidate",
+    "FilledMask",
+    "Model",
+    "NoHeadError",
+    "NoMaskError",
+    "NonFiniteError",
+    "Trace",
+    "assemble",
+    "encoder_fingerprint",
+    "n_bytes",
+]

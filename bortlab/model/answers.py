@@ -1,0 +1,260 @@
+"""What the heads of tasks answer: labels of a text, labels of its words, passages that answer, the best choice.
+
+`Model.classify`, `tag`, `answer` and `choose` are these functions. Each text runs alone, so nothing is padded: in
+ConvBERT padding would change the result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from bortlab.model.model import Model
+from bortlab.model.predictions import percent
+from bortlab.models import SPANS
+from bortlab.system.checks import check_whole
+from bortlab.text import Encoding, word_spans
+
+MAX_CHOICES = 100
+MAX_WINDOWS = 200
+"""Windows that a context is read in at most; a longer one is refused."""
+_PIECE_LENGTH = 20
+"""Characters that a piece has on average at most, in any text that is worth reading."""
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """One label of a text. score: the head's own number; probability: None where the head predicts a number."""
+
+    label: str
+    id: int
+    score: float
+    probability: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Classified:
+    """A text and what its labels are, best first; of a regression, the predicted numbers in their own order."""
+
+    encoding: Encoding
+    labels: tuple[Label, ...]
+
+    def __str__(self) -> str:
+        return _table((label.label, label.probability, label.score) for label in self.labels)
+
+
+def classify(model: Model, text: str, pair: str | None = None) -> Classified:
+    """The labels of a text, or of a pair of texts.
+
+    Probabilities of several labels that may hold at once (problem_type "multi_label_classification") do not sum to 1.
+    """
+    encoding = model.encode(text, pair)
+    scores = _precise(model.scores(encoding, "sequence-classification")["sequence-classification"][0])  # (labels,)
+    names, kind = model.config.labels, model.config.problem_type
+    numbers: list[float | None]
+    if model.config.regresses:
+        numbers = [None] * len(names)
+    else:
+        numbers = (scores.sigmoid() if kind == "multi_label_classification" else scores.softmax(-1)).tolist()
+    labels = map(Label, names, range(len(names)), scores.tolist(), numbers)
+    best = labels if None in numbers else sorted(labels, key=lambda label: -label.score)
+    return Classified(encoding, tuple(best))
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """One word of a text, its characters start to end, and its label."""
+
+    text: str
+    start: int
+    end: int
+    label: str
+    id: int
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class Tagged:
+    """A text and the tags of its words and marks, in its order. Words that were cut off (`truncated`) have none."""
+
+    encoding: Encoding
+    tags: tuple[Tag, ...]
+
+    def __str__(self) -> str:
+        return _table((f"{tag.text}  {tag.label}", tag.probability, 0.0) for tag in self.tags)
+
+
+def tag(model: Model, text: str) -> Tagged:
+    """A label for each word and mark of a text: that of its first piece, as taggers are trained to give."""
+    encoding = model.encode(text)
+    scores = _precise(model.scores(encoding, "token-classification")["token-classification"][0])  # (seq, labels)
+    best = scores.softmax(-1).max(-1)
+    first = {word: piece for piece, word in reversed(list(enumerate(encoding.words))) if word is not None}
+    spans = word_spans(encoding.text)
+    tags = (
+        Tag(
+            text=encoding.text[slice(*spans[word])],
+            start=spans[word][0],
+            end=spans[word][1],
+            label=model.config.labels[int(best.indices[piece])],
+            id=int(best.indices[piece]),
+            probability=float(best.values[piece]),
+        )
+        for word, piece in sorted(first.items())
+    )
+    return Tagged(encoding, tuple(tags))
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A passage of a context, in whole words: its characters start to end, and how probable it is as the answer."""
+
+    text: str
+    start: int
+    end: int
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A question, its context, and the passages that answer it, best first.
+
+    no_answer: how probable it is that the context has none, where the model learned to say so. windows: how many
+    overlapping parts a context was read in that is longer than the model reads at once.
+    """
+
+    question: str
+    context: str
+    passages: tuple[Passage, ...]
+    no_answer: float
+    windows: int
+
+    def __str__(self) -> str:
+        return _table((passage.text, passage.probability, 0.0) for passage in self.passages)
+
+
+def answer(model: Model, question: str, context: str, *, top_k: int = 3, max_pieces: int = 30) -> Answered:
+    """The passages of a context that answer a question, up to `max_pieces` long.
+
+    A passage is as probable as its first piece as a start times its last as an end, among the context's pieces and
+    "no answer" (the first position). Of pieces within the same words, and of windows, the most probable ones count.
+    """
+    check_whole("top_k", top_k, 1, 1000)
+    check_whole("max_pieces", max_pieces, 1, 4096)
+    found: dict[tuple[int, int], float] = {}
+    none, windows = 1.0, 0
+    for offset, encoding in _windows(model, question, context):
+        windows += 1
+        probabilities = _precise(_span_scores(model, encoding)).softmax(-1)  # (start and end, seq)
+        none = min(none, float(probabilities[:, 0].prod()))
+        pairs = probabilities[0, :, None] * probabilities[1, None, :]  # (start, end)
+        pairs[0] = 0
+        pairs = pairs.triu().tril(max_pieces - 1)
+        words = _word_spans(encoding)
+        here: dict[tuple[int, int], float] = {}
+        values, places = pairs.flatten().sort(descending=True)
+        for place, probability in zip(places.tolist(), values.tolist(), strict=True):
+            first, last = divmod(place, len(encoding))
+            if len(here) == top_k or probability == 0:
+                break
+            start, end = words[first][0] + offset, words[last][1] + offset
+            said = context[start:end].lstrip()  # a piece may be a space alone
+            if said:
+                here.setdefault((end - len(said), end - len(said) + len(said.rstrip())), probability)
+        for span, probability in here.items():
+            found[span] = max(probability, found.get(span, 0.0))
+    ranked = sorted(found.items(), key=lambda item: -item[1])[:top_k]
+    passages = (Passage(context[start:end], start, end, probability) for (start, end), probability in ranked)
+    return Answered(question, context, tuple(passages), none, windows)
+
+
+def _windows(model: Model, question: str, context: str) -> Iterator[tuple[int, Encoding]]:
+    """(first character, encoding) of the parts of a context that the model reads, each from the middle of the last."""
+    if not context.strip():
+        raise ValueError("The context is empty: write a text that the answer is to be found in.")
+    longest, offset = model.config.max_position_embeddings, 0
+    for _ in range(MAX_WINDOWS):
+        part = context[offset : offset + _PIECE_LENGTH * longest]  # the rest need not be cut into pieces each time
+        encoding = model.encode(question, part)
+        pieces = [piece for piece, side in enumerate(encoding.parts) if side == 1]
+        if encoding.truncated_at is not None:
+            raise ValueError(f"The question is too long for the {longest} pieces that {model.key} reads: shorten it.")
+        yield offset, encoding
+        if encoding.pair_truncated_at is None and offset + len(part) == len(context):
+            return
+        offset += _middle(encoding, pieces) or encoding.pair_truncated_at or len(part)
+    raise ValueError(f"The context is too long: {model.key} would read it in over {MAX_WINDOWS} parts. Shorten it.")
+
+
+def _middle(encoding: Encoding, pieces: Sequence[int]) -> int:
+    """Character of the context where the word of its middle piece begins, with the space before it; or 0."""
+    text = encoding.pair or ""
+    middle = encoding.offsets[pieces[len(pieces) // 2]][0] if pieces else 0
+    start = max((start for start, _ in word_spans(text) if start <= middle), default=0) or middle
+    return start - 1 if start > 1 and text[start - 1].isspace() else start
+
+
+def _word_spans(encoding: Encoding) -> list[tuple[int, int]]:
+    """For each piece of the context the characters of its word, or its own where it has no word."""
+    spans, before = word_spans(encoding.pair or ""), len(word_spans(encoding.text))
+    return [
+        spans[word - before] if word is not None and side == 1 else own
+        for word, side, own in zip(encoding.words, encoding.parts, encoding.offsets, strict=True)
+    ]
+
+
+def _span_scores(model: Model, encoding: Encoding) -> Tensor:
+    """(start and end, seq): logits of the context's pieces and of the first position, "no answer"; -inf elsewhere."""
+    scores = model.scores(encoding, "question-answering")
+    open_to = torch.tensor([side == 1 for side in encoding.parts], device=model.device)
+    open_to[0] = True
+    return torch.stack([scores[name][0] for name in SPANS]).masked_fill(~open_to, -torch.inf)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One choice: its place in what was asked, how probable it is, and how many of its pieces were left out."""
+
+    text: str
+    index: int
+    score: float
+    probability: float
+    truncated: int
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A prompt and the choices that were given for it, best first."""
+
+    prompt: str
+    choices: tuple[Choice, ...]
+
+    def __str__(self) -> str:
+        return _table((choice.text, choice.probability, choice.score) for choice in self.choices)
+
+
+def choose(model: Model, prompt: str, choices: Sequence[str]) -> Chosen:
+    """Which of several texts goes best with a prompt: each is read as its pair."""
+    if isinstance(choices, str) or not 2 <= len(choices) <= MAX_CHOICES:
+        raise ValueError(f"choices: expected a list of 2 to {MAX_CHOICES} texts, got {choices!r:.60}.")
+    encodings = [model.encode(prompt, choice) for choice in choices]
+    scores = torch.cat([model.scores(encoding, "multiple-choice")["multiple-choice"][0] for encoding in encodings])
+    scores = _precise(scores)  # (choices,)
+    numbers, truncated = scores.softmax(-1).tolist(), [encoding.truncated for encoding in encodings]
+    made = map(Choice, choices, range(len(choices)), scores.tolist(), numbers, truncated)
+    return Chosen(prompt, tuple(sorted(made, key=lambda choice: -choice.score)))
+
+
+def _precise(scores: Tensor) -> Tensor:
+    """Probabilities are computed in float32 at least."""
+    return scores.to(torch.promote_types(scores.dtype, torch.float32))
+
+
+def _table(rows: Iterable[tuple[str, float | None, float]]) -> str:
+    """Lines of a text and its probability, or its score where there is no probability."""
+    said = [(text, f"{score:7.3f}" if share is None else percent(share)) for text, share, score in rows]
+    width = max((len(text) for text, _ in said), default=0)
+    return "\n".join(f"  {text:<{width}}  {number}" for text, number in said)

@@ -1,0 +1,57 @@
+"""A model family and its published weights: what everything else is derived from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from bortlab.models.config import Config
+from bortlab.models.network import Network
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """Published or bundled weights that `bortlab.load` knows by key.
+
+    source: Hugging Face repository id, or "bundled". config: the architecture, so that it can be built with random
+    weights and no download; None for bundled ones, whose folder holds it. masked_lm: what the published file's
+    masked-LM head is: "trained" or "random" (absent, or present but never trained).
+    """
+
+    key: str
+    title: str
+    source: str
+    licence: str
+    config: Config | None = None
+    revision: str = "main"
+    masked_lm: str = "trained"
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Family:
+    """A model family: the one place that everything else is derived from.
+
+    renames: ordered (regular expression, replacement) pairs that turn our tensor names into the published ones.
+    tied: published names of tensors that are copies of (our name of) another one. tokenizer: kind of its vocabulary.
+    mini: the architecture of its bundled mini.
+    """
+
+    name: str
+    title: str
+    idea: str
+    paper: str
+    config: type[Config]
+    network: type[Network]
+    architecture: str
+    tokenizer: str
+    renames: tuple[tuple[str, str], ...]
+    tied: Mapping[str, str]
+    prefix: str
+    mini: Config
+    checkpoints: tuple[Checkpoint, ...]
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """What its networks can be built for."""
+        return tuple(self.network.tasks)

@@ -1,0 +1,193 @@
+"""An encoder with heads for a task."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar, Self, cast
+
+import torch
+from torch import Tensor, nn
+
+from bortlab.models.config import HEADS, SPANS, Config
+from bortlab.nn import (
+    Block,
+    Classifier,
+    Embeddings,
+    MaskedLMHead,
+    Pooler,
+    choice_loss,
+    label_loss,
+    span_loss,
+)
+from bortlab.nn.records import EncoderOutput, LayerTrace, TaskOutput
+
+
+class Network(nn.Module):
+    """An encoder with the heads of a task, in three public steps: embed, encode, and `predict` or `score`.
+
+    A family says which block is the i-th executed layer (`block`), and that is all the encoder loop needs: the loop
+    alone decides whether the layers' records are kept, so a block used twelve times leaves twelve records. It also says
+    which heads stand on the encoder for each task (`tasks`), and makes those that are not BERT's (`head`).
+    """
+
+    tasks: ClassVar[Mapping[str, tuple[str, ...]]]
+    """The heads of each task that the family has. Those after a pooler get its vector instead of all positions'."""
+
+    embeddings: Embeddings
+    masked_lm: MaskedLMHead | None
+    pooler: Pooler | None
+    order: nn.Module | None
+
+    def __init__(self, config: Config, task: str = "masked-lm", *, project: int | None = None) -> None:
+        """project: width that embeddings are projected to, None for no projection."""
+        super().__init__()
+        self.config, self.task = config, task
+        self.embeddings = Embeddings(
+            vocab=config.vocab_size,
+            embed=config.embed_width,
+            positions=config.max_position_embeddings,
+            types=config.type_vocab_size,
+            hidden=project,
+            eps=config.layer_norm_eps,
+            dropout=config.hidden_dropout_prob,
+        )
+        for name, attribute in HEADS.items():
+            setattr(self, attribute, self.head(name, config) if name in self.tasks[task] else None)
+
+    @classmethod
+    def head(cls, name: str, config: Config) -> nn.Module:
+        """Make one of HEADS, as BERT has it."""
+        hidden, dropout = config.hidden_size, config.head_dropout
+        match name:
+            case "masked-lm":
+                return MaskedLMHead(
+                    hidden=hidden,
+                    embed=config.embed_width,
+                    vocab=config.vocab_size,
+                    activation=config.hidden_act,
+                    eps=config.layer_norm_eps,
+                )
+            case "pooler":
+                return Pooler(hidden)
+            case "sentence-order":
+                return Classifier(hidden, 2)
+            case "multiple-choice":
+                return Classifier(hidden, 1, dropout=dropout)
+            case "question-answering":
+                return Classifier(hidden, len(SPANS))
+            case _:
+                return Classifier(hidden, len(config.labels), dropout=dropout)
+
+    def block(self, index: int) -> Block:
+        """The block that the index-th executed layer uses."""
+        raise NotImplementedError
+
+    def embed(self, ids: Tensor, type_ids: Tensor | None = None) -> Tensor:
+        """ids (batch, seq) -> word vectors (batch, seq, embed), without positions and types: attribution's input.
+
+        type_ids is accepted, and not used, so that the steps can be called alike; types are added by `encode`.
+        """
+        return self.embeddings.look_up(ids)
+
+    def encode(
+        self, words: Tensor, type_ids: Tensor | None = None, mask: Tensor | None = None, *, keep_layers: bool = False
+    ) -> EncoderOutput:
+        """Run the encoder over words (batch, seq, embed).
+
+        type_ids (batch, seq), None: all 0. mask (batch, seq), non-zero where a piece is real, None: everywhere.
+        keep_layers=False takes the fused attention path; True the explicit one, and keeps each layer's record.
+        """
+        longest = self.config.max_position_embeddings
+        if not 1 <= words.shape[1] <= longest:
+            raise ValueError(f"Expected 1 to {longest} pieces, got {words.shape[1]}: shorten the text.")
+        hidden = embeddings = self.embeddings(words, type_ids)
+        visible = None if mask is None else (mask != 0)[:, None, None, :]  # (batch, 1, 1, key)
+        kept: list[LayerTrace] = []
+        for index in range(self.config.depth):
+            step = self.block(index)(hidden, visible, explicit=keep_layers)
+            hidden = step.hidden
+            if keep_layers:
+                kept.append(step)
+        return EncoderOutput(embeddings, hidden, tuple(kept))
+
+    def predict(self, hidden: Tensor) -> Tensor:
+        """hidden (..., hidden), of any layer -> masked-LM logits (..., vocab)."""
+        if self.masked_lm is None:
+            raise ValueError(f'This network was built for task "{self.task}" and has no masked-LM head.')
+        return self.masked_lm(hidden, self.embeddings.words.weight)  # type: ignore[no-any-return]
+
+    def predict_order(self, hidden: Tensor) -> Tensor:
+        """Last hidden states (batch, seq, hidden) -> logits (batch, 2): ALBERT's sentence order, BERT's next sentence.
+
+        Class 0: the second segment follows the first; class 1: swapped (ALBERT) or from elsewhere (BERT).
+        """
+        if self.pooler is None or self.order is None:
+            raise ValueError(f'This network was built for task "{self.task}" and has no sentence-order head.')
+        return self.order(self.pooler(hidden))  # type: ignore[no-any-return]
+
+    def score(self, hidden: Tensor) -> dict[str, Tensor]:
+        """Last hidden states (batch, seq, hidden) -> the logits of the task's heads, by name (see TaskOutput).
+
+        For multiple choice a batch is one question's choices. An encoder alone scores nothing.
+        """
+        features = hidden if self.pooler is None else self.pooler(hidden)
+        scores: dict[str, Tensor] = {}
+        for name in self.tasks[self.task]:
+            if name == "masked-lm":
+                scores[name] = self.predict(hidden)
+            elif name != "pooler":
+                scores[name] = getattr(self, HEADS[name])(features)
+        if "question-answering" in scores:
+            scores = dict(zip(SPANS, scores["question-answering"].unbind(-1), strict=True))
+        return scores
+
+    def solve(
+        self,
+        ids: Tensor,
+        mask: Tensor | None = None,
+        type_ids: Tensor | None = None,
+        labels: Mapping[str, Tensor] | Tensor | None = None,
+    ) -> TaskOutput:
+        """Do the task that the network was built for: embed, encode and score, and compare with labels where given.
+
+        ids, mask and type_ids are (batch, seq), for multiple choice (batch, choices, seq). labels: for each of the
+        logits, by name (a tensor where there is but one): classes, with -100 where there is none, or positions of
+        spans. Raises ValueError for an encoder alone and for labels of other names.
+        """
+        rows, visible, types = (None if part is None else part.flatten(0, -2) for part in (ids, mask, type_ids))
+        logits = self.score(self.encode(self.embed(cast(Tensor, rows)), types, visible).hidden)
+        if not logits:
+            raise ValueError(f'This network was built for task "{self.task}" and has no head to solve a task with.')
+        if "multiple-choice" in logits:
+            logits["multiple-choice"] = logits["multiple-choice"].view(ids.shape[:-1])
+        if labels is None:
+            return TaskOutput(logits)
+        if isinstance(labels, Tensor) and len(logits) == 1:
+            labels = dict.fromkeys(logits, labels)
+        if not isinstance(labels, Mapping) or labels.keys() != logits.keys():
+            got = ", ".join(labels) if isinstance(labels, Mapping) else f"a {type(labels).__name__}"
+            raise ValueError(f"labels: expected a mapping with {' and '.join(logits)}, got {got}.")
+        return TaskOutput(logits, {name: self._loss(name, logits[name], labels[name]) for name in logits})
+
+    def _loss(self, name: str, logits: Tensor, labels: Tensor) -> Tensor:
+        if name in SPANS:
+            return span_loss(logits, labels)
+        if name == "sequence-classification":
+            return label_loss(logits, labels, self.config.problem_type)
+        return choice_loss(logits, labels)
+
+    def forward(self, ids: Tensor, mask: Tensor | None = None, type_ids: Tensor | None = None) -> Tensor:
+        """ids (batch, seq) -> masked-LM logits (batch, seq, vocab): embed, encode and predict."""
+        return self.predict(self.encode(self.embed(ids), type_ids, mask).hidden)
+
+    @torch.no_grad()
+    def initialise(self, generator: torch.Generator) -> Self:
+        """Random weights as BERT's: normal with initializer_range, biases 0, norms 1. Reproducible by the generator."""
+        for name, parameter in self.named_parameters():
+            if name.endswith("bias"):
+                parameter.zero_()
+            elif "norm" in name:
+                parameter.fill_(1.0)
+            else:
+                parameter.normal_(0.0, self.config.initializer_range, generator=generator)
+        return self

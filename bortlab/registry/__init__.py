@@ -1,0 +1,36 @@
+"""Every model that can be loaded, and a shared, byte-bounded cache of those that are.
+
+`load` finds weights by key or by Hugging Face repository, `load_from` in a folder, `checkpoints` lists the keys. All
+three may be called from any number of threads: equal requests load once, a model is published only when it is whole and
+has run once, and the memory of all cached models stays under a bound. What is evicted lives on for those who hold it:
+Python's references see to it.
+"""
+
+from bortlab.registry.building import TooLargeError, build, own_task, own_task_from
+from bortlab.registry.cache import BUDGET_VARIABLE, Registry, Resident
+from bortlab.registry.catalogue import UnknownModelError, architecture, checkpoints, find, is_repository
+from bortlab.registry.loading import REGISTRY, lease, load, load_from, loaded, unload
+from bortlab.registry.request import NeedsNetworkError, Request
+
+__all__ = [
+    "BUDGET_VARIABLE",
+    "REGISTRY",
+    "NeedsNetworkError",
+    "Registry",
+    "Request",
+    "Resident",
+    "TooLargeError",
+    "UnknownModelError",
+    "architecture",
+    "build",
+    "checkpoints",
+    "find",
+    "is_repository",
+    "lease",
+    "load",
+    "load_from",
+    "loaded",
+    "own_task",
+    "own_task_from",
+    "unload",
+]

@@ -1,0 +1,152 @@
+"""From request to model."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import torch
+
+from bortlab.checkpoint import CheckpointError, check_weights, load_network, meta_network, own_heads, read_config
+from bortlab.model import EXAMPLE, HEADS_KEY, PROVENANCES, Model, assemble, encoder_fingerprint, n_bytes
+from bortlab.models import Config, Family, Network
+from bortlab.registry import fitted
+from bortlab.system.machine import memory_available
+from bortlab.text import Kind, Tokenizer
+
+if TYPE_CHECKING:
+    pass
+from bortlab.registry.catalogue import config_of, find, known_checkpoints
+from bortlab.registry.request import Request, request_for, request_from, stamp_of
+
+
+class TooLargeError(RuntimeError):
+    """A model that does not fit into memory; nothing was allocated."""
+
+
+def own_task(key: str, *, revision: str | None = None, family: str | None = None) -> str | None:
+    """The task that a key's or a repository's files were made for, if they hold its trained heads; None otherwise.
+
+    Nothing is loaded or downloaded. Raises what `load` does for what is not there or cannot be read.
+    """
+    return _own_task(request_for(key, revision=revision, family=family))
+
+
+def own_task_from(folder: str | os.PathLike[str], *, family: str | None = None) -> str | None:
+    """As `own_task`, of a folder."""
+    return _own_task(request_from(folder, family=family))
+
+
+@functools.lru_cache(maxsize=256)
+def _own_task(request: Request) -> str | None:
+    """By request, so that a folder that has changed is looked into anew."""
+    family, config = design_of(request)
+    task, heads = own_heads(request.folder, family, config)
+    heads |= _told(config.extra.get(HEADS_KEY), heads)
+    return None if "random" in heads.values() else task
+
+
+def measure(request: Request) -> int:
+    """Bytes of the weights that a request asks for, counted without building them.
+
+    A folder that does not hold them is refused here, before others are evicted for its sake.
+    """
+    family, config = design_of(request)
+    if request.seed is None:
+        check_weights(request.folder, family, config, task=request.task)
+    return n_bytes(meta_network(family, config, request.task).to(request.dtype))
+
+
+def build(request: Request) -> Model:
+    """Read or make the weights, freeze them, and run the model once, so that what is published is whole and works."""
+    family, config = design_of(request)
+    _fits(request)
+    tokenizer = Tokenizer.from_folder(request.folder, _kind(family))
+    if request.seed is None and tokenizer.vocab_size > config.vocab_size:
+        raise CheckpointError(
+            f"{request.key}: the tokenizer has ids up to {tokenizer.vocab_size - 1:,}, and the network "
+            f"{config.vocab_size:,} words. They do not belong together: get both from one place."
+        )
+    with torch.inference_mode(False), torch.no_grad():  # whatever mode the caller is in
+        if request.seed is not None:
+            network = meta_network(family, config, request.task).to(request.dtype).to_empty(device="cpu")
+            network.initialise(torch.Generator().manual_seed(request.seed))
+            heads = dict.fromkeys(network.tasks[request.task], "random")
+        else:
+            loaded = load_network(request.folder, family, config, task=request.task, dtype=request.dtype)
+            network, heads = loaded.network, loaded.heads | _told(config.extra.get(HEADS_KEY), loaded.heads)
+            heads |= _untrained(request, heads)
+            heads |= _fitted(request, heads, family, network, tokenizer)
+        network.to(request.device)
+    if stamp_of(request.folder) != request.stamp:
+        raise CheckpointError(f"{request.folder} changed while it was being read. Load it again.")
+    model = assemble(
+        request.key, family, network, tokenizer, heads=heads, source=request.source, revision=request.revision
+    )
+    if request.source == "hub":  # what is remembered of one revision is not shown for another
+        model = replace(
+            model, fingerprint=hashlib.sha256(f"{model.fingerprint} {model.revision}".encode()).hexdigest()[:16]
+        )
+    model.trace(EXAMPLE)
+    model.scores(model.encode(EXAMPLE))
+    return model
+
+
+def design_of(request: Request) -> tuple[Family, Config]:
+    """The family and the configuration of a request."""
+    if request.source in ("folder", "hub") or request.family is None:
+        return read_config(request.folder, request.family)
+    family, checkpoint = find(request.key)
+    return family, config_of(family, checkpoint)
+
+
+def _kind(family: Family) -> Kind:
+    return family.tokenizer  # type: ignore[return-value]
+
+
+def _told(heads: object, present: Mapping[str, str]) -> dict[str, str]:
+    """What a folder that bortlab saved says about its heads, where the file has them and the words are known."""
+    told = heads if isinstance(heads, dict) else {}
+    return {name: told[name] for name, found in present.items() if found == "trained" and told.get(name) in PROVENANCES}
+
+
+def _untrained(request: Request, present: Mapping[str, str]) -> dict[str, str]:
+    """The heads that a published repository is known to hold and never trained; a folder of one's own is believed."""
+    _, checkpoint = known_checkpoints().get(request.key, (None, None)) if request.source == "hub" else (None, None)
+    random = checkpoint is not None and checkpoint.masked_lm == "random" and "masked-lm" in present
+    return {"masked-lm": "random"} if random else {}
+
+
+def _fitted(
+    request: Request, present: Mapping[str, str], family: Family, network: Network, tokenizer: Tokenizer
+) -> dict[str, str]:
+    """Give a network whose masked-LM head is random the one that was fitted here for its encoder, if there is one."""
+    if request.fitted is None or present.get("masked-lm") != "random" or network.masked_lm is None:
+        return {}
+    exact = network  # what its fingerprint is of: a narrower type has lost digits
+    if request.dtype.itemsize < 4:
+        exact = load_network(request.folder, family, network.config, task=request.task).network
+    encoder = encoder_fingerprint(family, exact, tokenizer)
+    head = fitted.read(request.key, request.revision, encoder=encoder, like=network.masked_lm)
+    if head is None:
+        return {}
+    network.masked_lm.load_state_dict(head.tensors)
+    return {"masked-lm": fitted.PROVENANCE}
+
+
+def _fits(request: Request) -> None:
+    """Refuse what the machine has no memory for, before anything is allocated."""
+    needed, free = measure(request), memory_available()
+    if free is not None and needed > free:
+        raise TooLargeError(
+            f"{request.key} needs {in_mb(needed)} of memory, and {in_mb(free)} are free. "
+            f'Take a smaller model, dtype="bfloat16", or close something.'
+        )
+
+
+def in_mb(size: int) -> str:
+    return f"{size / 1e6:,.0f} MB"

@@ -1,0 +1,116 @@
+"""Every model that can be loaded, and a shared, byte-bounded cache of those that are.
+
+`load` finds weights by key or by Hugging Face repository, `load_from` in a folder, `checkpoints` lists the keys. All
+three may be called from any number of threads: equal requests load once, a model is published only when it is whole and
+has run once, and the memory of all cached models stays under a bound. What is evicted lives on for those who hold it:
+Python's references see to it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Unpack
+
+from bortlab.model import Model
+
+if TYPE_CHECKING:
+    pass
+from bortlab.registry.cache import Registry, Resident
+from bortlab.registry.request import (
+    Device,
+    Dtype,
+    Head,
+    Options,
+    Weights,
+    request_for,
+    request_from,
+    with_head,
+)
+
+REGISTRY = Registry()
+"""The process's own registry, behind the functions below."""
+
+
+def load(
+    key: str,
+    *,
+    task: str = "masked-lm",
+    weights: Weights = "published",
+    seed: int = 0,
+    device: Device = None,
+    dtype: Dtype = None,
+    revision: str | None = None,
+    family: str | None = None,
+    download: bool = False,
+    head: Head = "fitted",
+) -> Model:
+    """Load a model by its key (see `checkpoints`) or by any Hugging Face repository of a supported family.
+
+    The same call gives the same object.
+
+    Args:
+        task: "masked-lm", "pre-training" (with the sentence-order head; ALBERT and BERT), "sequence-classification",
+            "multiple-choice", "token-classification", "question-answering" or "encoder". A head that the file has not
+            is random, and `model.heads` says so.
+        weights: "random" builds the real architecture with random weights by `seed`: sizes and speed need no download.
+            Its text is cut by the family's bundled vocabulary, a stand-in, and all its heads are "random".
+        device: "cpu" unless told. dtype: torch.float32 unless told.
+        revision: of a Hugging Face repository, a commit, branch or tag; the pinned one, or "main", unless told.
+            `model.revision` is the commit.
+        family: of a repository whose config.json cannot tell; a Bort calls itself "bert".
+        download: get a repository that is not on this machine; once there, it is used without a network.
+        head: "published" leaves a random masked-LM head random, though one was fitted here for it (bortlab.fit_head).
+
+    Raises UnknownModelError, NeedsNetworkError (the weights are not on this machine), bortlab.hub.HubError (they could
+    not be downloaded), TooLargeError (no memory for it), BusyError (all models in memory are leased), ValueError for
+    other arguments, CheckpointError for damaged files.
+    """
+    request = request_for(
+        key,
+        task=task,
+        weights=weights,
+        seed=seed,
+        device=device,
+        dtype=dtype,
+        revision=revision,
+        family=family,
+        download=download,
+    )
+    return REGISTRY.get(with_head(request, head))
+
+
+def load_from(
+    folder: str | os.PathLike[str],
+    *,
+    family: str | None = None,
+    task: str = "masked-lm",
+    device: Device = None,
+    dtype: Dtype = None,
+    head: Head = "fitted",
+) -> Model:
+    """Load a folder in Hugging Face layout: config.json, weights, tokenizer files. A changed folder is read anew.
+
+    family: where config.json cannot tell; a published Bort calls itself "bert". The rest is as in `load`.
+    """
+    request = request_from(folder, family=family, task=task, device=device, dtype=dtype)
+    return REGISTRY.get(with_head(request, head))
+
+
+@contextmanager
+def lease(key: str, **options: Unpack[Options]) -> Iterator[Model]:
+    """As `load`, and the model stays in the cache until the block ends."""
+    head = options.pop("head", "fitted")
+    with REGISTRY.lease(with_head(request_for(key, **options), head)) as model:  # type: ignore[misc]
+        yield model
+
+
+def loaded() -> list[Resident]:
+    """What is in memory, least recently used first."""
+    return REGISTRY.loaded()
+
+
+def unload(key: str) -> int:
+    """Drop the models of a key, or of a folder's path, from memory, unless leased; how many that were."""
+    return REGISTRY.unload(key)
