@@ -15,11 +15,14 @@ st.set_page_config(page_title="bortlab", page_icon="🔬", layout="wide")
 
 page = st.navigation(
     [
-        st.Page("pages/home.py", title="Home", icon=":material/home:", default=True),
-        *(
-            st.Page(f"pages/{name}.py", title=name.capitalize(), icon=entry.icon, url_path=name)
-            for name, entry in CONTENTS.items()
-        ),
+        st.Page(
+            f"pages/{name}.py",
+            title=name.capitalize(),
+            icon=entry.icon,
+            url_path=None if name == "home" else name,
+            default=name == "home",
+        )
+        for name, entry in CONTENTS.items()
     ]
 )
 startup.start()

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from bortlab.ui import attention, shared, tokens
 
-shared.page_title(
-    "Who looks at whom?",
-    "In each layer every head lets each word take in others: here is how much of which, for all models side by side.",
-)
+shared.introduce("attention")
 models = shared.choose_models()
 text = shared.text_box()
 second = tokens.second_text()

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from bortlab.ui import attribution, shared, tokens
 
-shared.page_title(
-    "Which words decided?",
-    "Each word counts for a model's answer, or against it: here is how much, by several methods, and how far to trust "
-    "them.",
-)
+shared.introduce("attribution")
 models = shared.choose_models()
 text = shared.text_box()
 second = tokens.second_text()

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from bortlab.ui import kernels, shared
 
-shared.page_title(
-    "What does the convolution see?",
-    "Half of each ConvBERT block looks only at neighbours, through a small **kernel** made anew for each token.",
-)
+shared.introduce("kernels")
 models = shared.choose_models()
 text = shared.text_box()
 show = shared.choose_view(kernels.VIEWS)

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from bortlab.ui import latency, shared
 
-shared.page_title(
-    "How fast is each model here?",
-    "Measured on this very machine, all taking turns, with the interval that each number is known to.",
-)
+shared.introduce("latency")
 latency.first_visit()
 latency.progress()
 found = latency.results()

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from bortlab.ui import layers, sentences, shared, surprise
 
-shared.page_title(
-    "When was the answer known?",
-    "What each model would say if it stopped after this layer; how it finds each word; how alike sentences are to it.",
-)
+shared.introduce("layers")
 models = shared.choose_models()
 part = layers.choose_part()
 if part == "sentences":

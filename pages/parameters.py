@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from bortlab.ui import parameters, shared
 
-shared.page_title(
-    "Where are the weights?",
-    "Every published architecture, counted three ways: what is **stored**, what is **tied**, what is **executed**. "
-    "Nothing is downloaded.",
-)
+shared.introduce("parameters")
 keys = parameters.choose()
 setting = parameters.settings(keys)
 with shared.sentences():

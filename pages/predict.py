@@ -6,10 +6,7 @@ import streamlit as st
 
 from bortlab.ui import predict, shared
 
-shared.page_title(
-    "What does each model put in the blank?",
-    "Write a sentence and hide a word: each model guesses it from the words around, all side by side.",
-)
+shared.introduce("predict")
 models = shared.choose_models()
 text = shared.text_box()
 predict.examples()

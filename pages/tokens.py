@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from bortlab.ui import shared, tokens
 
-shared.page_title(
-    "How does each model cut the text?",
-    "No model reads letters or words: each cuts the text into **pieces** of its own vocabulary, side by side here.",
-)
+shared.introduce("tokens")
 models = shared.choose_models()
 text = shared.text_box()
 second = tokens.second_text()

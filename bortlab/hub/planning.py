@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import shutil
 import stat
 import time
@@ -14,6 +13,7 @@ from urllib.parse import quote
 
 from bortlab.checkpoint import MAX_CONFIG_BYTES, MAX_HEADER_BYTES, MAX_PARAMETERS
 from bortlab.models import FAMILIES
+from bortlab.system.numbers import data_size
 
 if TYPE_CHECKING:
     pass
@@ -214,11 +214,7 @@ def check_room(repo_id: str, needed: int) -> int:
     free = shutil.disk_usage(there).free
     if needed and needed + SPARE_BYTES > free:
         raise HubError(
-            f"{repo_id} needs {in_mb(needed)} on the disk, and {in_mb(free)} are free at {folder}. Make room there, or "
-            f"let HF_HUB_CACHE name a folder on another disk."
+            f"{repo_id} needs {data_size(needed)} on the disk, and {data_size(free)} are free at {folder}. "
+            f"Make room there, or let HF_HUB_CACHE name a folder on another disk."
         )
     return free
-
-
-def in_mb(size: int) -> str:
-    return f"{math.ceil(size / 1e6):,} MB"

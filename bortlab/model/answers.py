@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from bortlab.model.model import Model
-from bortlab.model.predictions import percent
 from bortlab.models import SPANS
 from bortlab.system.checks import check_whole
+from bortlab.system.numbers import percent
 from bortlab.text import Encoding, word_spans
 
 MAX_CHOICES = 100

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from bortlab.system.numbers import percent
 from bortlab.text import Encoding
 
 if TYPE_CHECKING:
@@ -48,13 +49,8 @@ class FilledMask:
                 lines.append(f"blank {number}, characters {blank.start} to {blank.end}")
             rows = [(_visible(c.text), c.probability) for c in blank.candidates]
             width = max(len(text) for text, _ in rows)
-            lines += [f"  {text:<{width}}  {percent(probability)}" for text, probability in rows]
+            lines += [f"  {text:<{width}}  {percent(probability):>8}" for text, probability in rows]
         return "\n".join(lines)
-
-
-def percent(probability: float) -> str:
-    """A probability in seven characters."""
-    return f"{100 * probability:5.1f} %" if probability >= 5e-4 else "< 0.1 %"
 
 
 def _visible(text: str) -> str:

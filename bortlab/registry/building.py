@@ -16,6 +16,7 @@ from bortlab.model import EXAMPLE, HEADS_KEY, PROVENANCES, Model, assemble, enco
 from bortlab.models import Config, Family, Network
 from bortlab.registry import fitted
 from bortlab.system.machine import memory_available
+from bortlab.system.numbers import data_size
 from bortlab.text import Kind, Tokenizer
 
 if TYPE_CHECKING:
@@ -143,10 +144,6 @@ def _fits(request: Request) -> None:
     needed, free = measure(request), memory_available()
     if free is not None and needed > free:
         raise TooLargeError(
-            f"{request.key} needs {in_mb(needed)} of memory, and {in_mb(free)} are free. "
+            f"{request.key} needs {data_size(needed)} of memory, and {data_size(free)} are free. "
             f'Take a smaller model, dtype="bfloat16", or close something.'
         )
-
-
-def in_mb(size: int) -> str:
-    return f"{size / 1e6:,.0f} MB"

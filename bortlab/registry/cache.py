@@ -17,10 +17,11 @@ from weakref import WeakValueDictionary
 from bortlab.model import Model
 from bortlab.system.errors import BusyError
 from bortlab.system.machine import memory_allowed
+from bortlab.system.numbers import data_size
 
 if TYPE_CHECKING:
     pass
-from bortlab.registry.building import TooLargeError, build, in_mb, measure
+from bortlab.registry.building import TooLargeError, build, measure
 from bortlab.registry.request import Request
 
 BUDGET_VARIABLE = "BORTLAB_MODEL_BUDGET_MB"
@@ -206,7 +207,7 @@ class Registry:
             budget = self.budget
             if size > budget:
                 raise TooLargeError(
-                    f"{key} needs {in_mb(size)}, and loaded models may take {in_mb(budget)} in all. "
+                    f"{key} needs {data_size(size)}, and loaded models may take {data_size(budget)} in all. "
                     f'Take a smaller model, dtype="bfloat16", or set {BUDGET_VARIABLE}={size // 10**6 + 1}.'
                 )
             with self._lock:
@@ -222,7 +223,7 @@ class Registry:
                     return
             if time.monotonic() >= deadline:
                 raise BusyError(
-                    f"{key} needs {in_mb(size)}, and all models in memory are in use. Try again in a minute, or raise "
-                    f"{BUDGET_VARIABLE} (now {budget // 10**6})."
+                    f"{key} needs {data_size(size)}, and all models in memory are in use. Try again in a minute, "
+                    f"or raise {BUDGET_VARIABLE} (now {budget // 10**6})."
                 )
             time.sleep(POLL_S)

@@ -11,13 +11,13 @@ from bortlab.analysis import attention as analysis
 from bortlab.analysis import predict as words
 from bortlab.analysis.attention import Attention
 from bortlab.model import Model
+from bortlab.system.numbers import percent
 from bortlab.text import MASK
 from bortlab.ui import opened, shared
 from bortlab.views import attention as draw
 from bortlab.views import bertviz
 from bortlab.views.cards import model_heading
 from bortlab.views.escape import markdown, visible
-from bortlab.views.predict import percent
 from bortlab.views.view import View
 
 COLUMNS = 2

@@ -6,21 +6,71 @@ from typing import NamedTuple
 
 
 class Entry(NamedTuple):
-    """A page. icon: of the font that Streamlit serves itself, for not every machine has emoji. question: its title."""
+    """A page.
+
+    icon: of the font that Streamlit serves itself, for not every machine has emoji. question: its title. summary: one
+    sentence on what it shows, in Markdown.
+    """
 
     icon: str
     question: str
+    summary: str
 
 
 CONTENTS = {
-    "predict": Entry(":material/edit:", "What does each model put in the blank?"),
-    "tokens": Entry(":material/content_cut:", "How does each model cut the text?"),
-    "parameters": Entry(":material/balance:", "Where are the weights?"),
-    "latency": Entry(":material/timer:", "How fast is each model here?"),
-    "attention": Entry(":material/visibility:", "Who looks at whom?"),
-    "kernels": Entry(":material/view_week:", "What does the convolution see?"),
-    "attribution": Entry(":material/how_to_vote:", "Which words decided?"),
-    "layers": Entry(":material/layers:", "When was the answer known?"),
-    "models": Entry(":material/inventory_2:", "Which models are here?"),
+    "home": Entry(
+        ":material/home:",
+        "Three ideas that made BERT smaller",
+        "Look inside **ALBERT**, **ConvBERT** and **Bort**, with plain BERT beside them: live, on this machine.",
+    ),
+    "predict": Entry(
+        ":material/edit:",
+        "What does each model put in the blank?",
+        "Write a sentence and hide a word: each model guesses it from the words around it, all side by side.",
+    ),
+    "tokens": Entry(
+        ":material/content_cut:",
+        "How does each model cut the text?",
+        "No model reads letters or words: each cuts the text into **pieces** of its own vocabulary.",
+    ),
+    "parameters": Entry(
+        ":material/balance:",
+        "Where are the weights?",
+        "Every published architecture, counted three ways: what is **stored**, what is **tied**, what is **executed**. "
+        "Nothing is downloaded.",
+    ),
+    "latency": Entry(
+        ":material/timer:",
+        "How fast is each model here?",
+        "Measured on this very machine, with the models taking turns and confidence intervals on every number.",
+    ),
+    "attention": Entry(
+        ":material/visibility:",
+        "Who looks at whom?",
+        "In each layer, every attention head decides how much each word takes from every other word. Here are the "
+        "weights, for all models side by side.",
+    ),
+    "kernels": Entry(
+        ":material/view_week:",
+        "What does the convolution see?",
+        "Half of each ConvBERT block sees only nearby tokens, through a small **kernel** made afresh for each one.",
+    ),
+    "attribution": Entry(
+        ":material/how_to_vote:",
+        "Which words decided?",
+        "Each word counts for a model's answer or against it: here is how much, by several methods, and how far to "
+        "trust them.",
+    ),
+    "layers": Entry(
+        ":material/layers:",
+        "When was the answer known?",
+        "What each model would say if it stopped after a given layer, how surprising it finds each word, and how "
+        "similar sentences look to it.",
+    ),
+    "models": Entry(
+        ":material/inventory_2:",
+        "Which models are here?",
+        "What is in memory, where it came from, and how to load others: published models, or a folder of your own.",
+    ),
 }
-"""All but Home, by file and address."""
+"""Every page, by file and address. Home comes first."""

@@ -6,6 +6,7 @@ import streamlit as st
 
 from bortlab.model import Model
 from bortlab.registry import fitted
+from bortlab.system.numbers import duration
 from bortlab.training import fit
 from bortlab.ui import shared
 from bortlab.views.escape import markdown
@@ -79,12 +80,3 @@ def _worth(model: Model) -> None:
 def _left(status: Status) -> str:
     seconds = status.numbers.get("seconds_left")
     return f" {duration(seconds).capitalize()} left." if isinstance(seconds, int | float) and seconds > 0 else ""
-
-
-def duration(seconds: float) -> str:
-    """A time as people say it."""
-    if seconds < 90:
-        return f"about {max(10, round(seconds, -1)):.0f} seconds"
-    if seconds < 5400:
-        return f"about {seconds / 60:.0f} minutes"
-    return f"about {seconds / 3600:.1f} hours"

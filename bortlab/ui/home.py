@@ -43,13 +43,12 @@ def questions() -> None:
     """Every page, by the question that it answers."""
     st.subheader("Look inside", anchor=False)
     st.markdown("Each page answers one question.")
-    entries = list(CONTENTS.items())
-    for start in range(0, len(entries), COLUMNS):
-        for (page, (icon, question)), column in zip(entries[start:], st.columns(COLUMNS), strict=False):
-            with column.container(border=True, gap="xxsmall", height="stretch"):
-                if st.button(f"**{page.capitalize()}**", key=f"open-{page}", icon=icon, type="tertiary"):
-                    st.switch_page(f"pages/{page}.py")
-                st.caption(question)
+    entries = [(name, entry) for name, entry in CONTENTS.items() if name != "home"]
+    for (page, entry), column in shared.grid(entries, COLUMNS, stretch=False):
+        with column.container(border=True, gap="xxsmall", height="stretch"):
+            if st.button(f"**{page.capitalize()}**", key=f"open-{page}", icon=entry.icon, type="tertiary"):
+                st.switch_page(f"pages/{page}.py")
+            st.caption(entry.question)
 
 
 def models() -> None:

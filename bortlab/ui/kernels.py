@@ -10,12 +10,12 @@ from bortlab.analysis import attention, predict
 from bortlab.analysis import kernels as analysis
 from bortlab.analysis.kernels import Kernels
 from bortlab.model import Model
+from bortlab.system.numbers import percent
 from bortlab.text import MASK
 from bortlab.ui import opened, shared
 from bortlab.ui.attention import heading
 from bortlab.views import kernels as draw
 from bortlab.views.escape import markdown, visible
-from bortlab.views.predict import percent
 from bortlab.views.view import View
 
 USUAL = "convbert-mini"

@@ -16,12 +16,12 @@ from bortlab.analysis.latency.runtimes import RUNTIMES, Case, title
 from bortlab.analysis.latency.timing import Ratio
 from bortlab.models import FAMILIES
 from bortlab.system.machine import cores
+from bortlab.system.numbers import data_size, duration, factor, milliseconds
 from bortlab.ui import shared
 from bortlab.ui.startup import bundled
 from bortlab.views import latency as view
 from bortlab.views.escape import markdown
-from bortlab.views.models import size
-from bortlab.views.predict import CONFIG
+from bortlab.views.figures import CONFIG
 from bortlab.work import jobs
 from bortlab.work.jobs import Job, Status
 
@@ -326,7 +326,7 @@ def _draw(name: str, run: Run, shown: Sequence[Measured], baseline: str) -> None
     elif name == "Scaling":
         for over in _scales(run):
             said = {
-                f"{view.label(one.case, [o.case for o in run.timed])} {view.shape(one.case)}": view.milliseconds(
+                f"{view.label(one.case, [o.case for o in run.timed])} {view.shape(one.case)}": milliseconds(
                     one.p50.value
                 )
                 for one in run.timed
@@ -335,7 +335,7 @@ def _draw(name: str, run: Run, shown: Sequence[Measured], baseline: str) -> None
     else:
         said = {
             view.label(one.case, cases): f"{one.parameters / 1e6:.1f} M parameters, "
-            f"{view.milliseconds(one.p50.value)}" for one in shown
+            f"{milliseconds(one.p50.value)}" for one in shown
         }  # fmt: skip
         if name == "Size and speed":
             chart(view.size_and_speed(shown, look=look), "size", view.points_alternative("Size and speed", said))
@@ -357,7 +357,7 @@ def findings(run: Run, shown: Sequence[Measured], baseline: str) -> None:
     said = []
     fastest = min(shown, key=lambda one: one.p50.value)
     said.append(
-        f"{named[fastest.case]} is the fastest: {view.milliseconds(fastest.p50.value)} for {fastest.case.batch} × "
+        f"{named[fastest.case]} is the fastest: {milliseconds(fastest.p50.value)} for {fastest.case.batch} × "
         f"{fastest.case.seq} pieces, {fastest.per_second:,.0f} sequences a second."
     )
     real = {case: ratio for case, ratio in ratios.items() if ratio.real}
@@ -365,8 +365,8 @@ def findings(run: Run, shown: Sequence[Measured], baseline: str) -> None:
         case = min(real, key=lambda case: real[case].value)
         speed = real[case].speedup
         over = markdown(analysis.baseline_title(baseline))
-        interval = f"95 %: {view.times(speed.low)} to {view.times(speed.high)}"
-        said.append(f"{named[case]} is {view.times(speed.value)} as fast as {over} ({interval}).")
+        interval = f"95 %: {factor(speed.low)} to {factor(speed.high)}"
+        said.append(f"{named[case]} is {factor(speed.value)} as fast as {over} ({interval}).")
     if unclear := [named[case] for case, ratio in ratios.items() if not ratio.real]:
         said.append(f"Not told apart from {markdown(analysis.baseline_title(baseline))}: {shared.names(unclear)}.")
     base = next((one for one in shown if one.case.model == baseline), None)
@@ -509,7 +509,7 @@ def _claims_read(checked: Sequence[analysis.Checked]) -> str:
         reached = sum(one.verdict == "reached" for one in ones)
         said.append(
             f"**{name}**: reached in {reached} of {len(ones)} measurements, "
-            f"{view.times(best.speedup.value)} at best ({markdown(title(best.claim.model))}, {view.shape(best.case)}), "
+            f"{factor(best.speedup.value)} at best ({markdown(title(best.claim.model))}, {view.shape(best.case)}), "
             f"with {best.flops:.1f} times less arithmetic"
         )
     return "; ".join(said) + ". Arithmetic bounds what fewer, smaller layers can save: the rest is the program's."
@@ -588,14 +588,10 @@ def _measure_button(label: str, plan: Plan, *, key: str, primary: bool = False) 
         cases = [case for case in plan.cases if case.model != runtimes.MATMUL]
         memory = sum(stays + forward for stays, forward in plan.memory())
         st.caption(
-            f"{len(cases)} {'case' if len(cases) == 1 else 'cases'}, {_duration(plan.estimated_seconds)}, up to "
-            f"{size(memory)} of memory." + (" Another measurement is running: one at a time." if busy else "")
+            f"{len(cases)} {'case' if len(cases) == 1 else 'cases'}, {duration(plan.estimated_seconds)}, up to "
+            f"{data_size(memory)} of memory." + (" Another measurement is running: one at a time." if busy else "")
         )
     if pressed:
         with shared.sentences():
             analysis.job(plan).start()
             st.rerun()
-
-
-def _duration(seconds: float) -> str:
-    return f"about {max(10, round(seconds, -1)):.0f} s" if seconds < 90 else f"about {seconds / 60:.0f} min"

@@ -13,13 +13,14 @@ from bortlab.analysis.lens import Lens
 from bortlab.analysis.predict import Word, plain, words_of
 from bortlab.model import Model
 from bortlab.registry import fitted
+from bortlab.system.numbers import duration, percent
 from bortlab.training import lens as tuning
 from bortlab.training.fit import LOADABLE
 from bortlab.ui import fitting, opened, shared
 from bortlab.views import layers as view
 from bortlab.views.cards import model_heading
 from bortlab.views.escape import markdown, visible
-from bortlab.views.predict import CONFIG, percent
+from bortlab.views.figures import CONFIG
 
 COLUMNS = 2
 PARTS = {"lens": "The lens", "surprise": "Surprise", "sentences": "Sentences"}
@@ -184,7 +185,7 @@ def _about_lens(seen: Seen) -> None:
         for name, before, after in zip(names, plain["divergence_bits"], tuned["divergence_bits"], strict=True)
     )
     st.caption(
-        f"Tuned on {seen.card['pieces_seen']:,} pieces in {fitting.duration(seen.card['seconds'])}. On "
+        f"Tuned on {seen.card['pieces_seen']:,} pieces in {duration(seen.card['seconds'])}. On "
         f"{plain['pieces']:,} hidden pieces that it has not seen, bits from the final distribution by layer, "
         f"plain → tuned: {gains}."
     )

@@ -9,12 +9,13 @@ import streamlit as st
 from bortlab import hub, registry
 from bortlab.models import FAMILIES
 from bortlab.registry import Resident
+from bortlab.system.numbers import ago, data_size
 from bortlab.ui import opened, shared
 from bortlab.ui.opened import Download
 from bortlab.ui.startup import bundled
 from bortlab.views.cards import model_heading
 from bortlab.views.escape import markdown
-from bortlab.views.models import SOURCES, ago, size
+from bortlab.views.models import SOURCES
 
 POLL_S = 0.5
 """How often the page looks at a download."""
@@ -49,7 +50,7 @@ def in_memory() -> None:
         taken = sum(resident.n_bytes for resident in loaded)
         st.progress(
             min(1.0, taken / budget),
-            f"{len(loaded)} {'model' if len(loaded) == 1 else 'models'}, {size(taken)} of {size(budget)}",
+            f"{len(loaded)} {'model' if len(loaded) == 1 else 'models'}, {data_size(taken)} of {data_size(budget)}",
         )
         with st.container(horizontal=True, gap="small"):
             for number, resident in enumerate(reversed(loaded)):
@@ -65,7 +66,7 @@ def _card(resident: Resident, number: int) -> None:
         opened.title(resident.key),
         resident.family,
         head=resident.heads.get("masked-lm"),
-        facts=[size(resident.n_bytes), used],
+        facts=[data_size(resident.n_bytes), used],
         look=shared.look(),
     )
     with st.container(border=True, width=CARD, gap="xxsmall"):
@@ -192,10 +193,10 @@ def _agree(name: str, plan: hub.DownloadPlan, family: str | None) -> None:
     with st.container(border=True):
         st.markdown(
             f"**{markdown(plan.repo_id)}** at commit `{plan.revision[:12]}` · licence: **{markdown(plan.licence)}** · "
-            f"{size(plan.missing_bytes)} to download, {size(plan.free_bytes)} free on the disk"
+            f"{data_size(plan.missing_bytes)} to download, {data_size(plan.free_bytes)} free on the disk"
         )
         st.dataframe(
-            [{"File": file.name, "Size": size(file.size)} for file in plan.files],
+            [{"File": file.name, "Size": data_size(file.size)} for file in plan.files],
             hide_index=True,
             width="content",
             alt=f"The files of {plan.repo_id} and their sizes",
@@ -203,7 +204,7 @@ def _agree(name: str, plan: hub.DownloadPlan, family: str | None) -> None:
         st.caption("By downloading you accept its licence. Read it where it was published, if you do not know it.")
         with st.container(horizontal=True):
             if st.button(
-                f"Download {size(plan.missing_bytes)} and load",
+                f"Download {data_size(plan.missing_bytes)} and load",
                 key="download",
                 type="primary",
                 icon=":material/download:",
@@ -223,7 +224,7 @@ def _progress(running: Download) -> None:
         st.rerun(scope="app")
     total = running.plan.total_bytes
     share = min(1.0, running.done / total) if total else 1.0
-    said = "loading" if share == 1.0 else f"{size(running.done)} of {size(total)}"
+    said = "loading" if share == 1.0 else f"{data_size(running.done)} of {data_size(total)}"
     st.progress(share, f"{markdown(running.plan.repo_id)}: {said}")
     if st.button("Cancel", key="cancel", disabled=running.stop.is_set()):
         running.stop.set()
@@ -255,7 +256,7 @@ def catalogue() -> None:
     largest = table.nlargest(1, "parameters").iloc[0]
     st.markdown(
         f"**{here} of {len(table)}** are on this machine; the others come from Hugging Face when you ask for them. The "
-        f"largest, {markdown(str(largest['title']))}, takes {size(1e6 * largest['size_mb'])} of memory. "
+        f"largest, {markdown(str(largest['title']))}, takes {data_size(1e6 * largest['size_mb'])} of memory. "
         f"{int((table['masked_lm'] == 'random').sum())} have no trained masked-LM head, so only their encoders mean "
         "something."
     )

@@ -16,11 +16,12 @@ from bortlab.analysis import parameters as analysis
 from bortlab.analysis.parameters import Sizes
 from bortlab.models import FAMILIES, Config, ConfigError
 from bortlab.models.formula import SYMBOLS, readable
+from bortlab.system.numbers import data_size, percent, short_count
 from bortlab.ui import shared
 from bortlab.views import parameters as view
 from bortlab.views.escape import markdown
-from bortlab.views.parameters import Shown, short
-from bortlab.views.predict import CONFIG, percent
+from bortlab.views.figures import CONFIG
+from bortlab.views.parameters import Shown
 
 DEFAULT = ("albert-base-v2", "conv-bert-base", "bort", "bert-base-uncased", "bert-large-uncased")
 START = "albert-base-v2"
@@ -153,18 +154,18 @@ def show(models: Mapping[str, Shown], setting: Setting) -> None:
 def _said(models: Mapping[str, Shown]) -> str:
     by_stored = sorted(models.values(), key=lambda shown: shown.sizes.stored)
     small = by_stored[0]
-    said = [f"**{markdown(small.title)}** stores least, {short(small.sizes.stored)} weights."]
+    said = [f"**{markdown(small.title)}** stores least, {short_count(small.sizes.stored)} weights."]
     if len(by_stored) > 1:
         large = by_stored[-1]
         said[0] = (
-            f"**{markdown(small.title)}** stores least, {short(small.sizes.stored)} weights, "
+            f"**{markdown(small.title)}** stores least, {short_count(small.sizes.stored)} weights, "
             f"{large.sizes.stored / small.sizes.stored:.1f} times fewer than **{markdown(large.title)}**."
         )
     again = max(models.values(), key=lambda shown: shown.sizes.executed / shown.sizes.stored)
     if again.sizes.tied:
         times = again.sizes.executed / again.sizes.stored
         said.append(
-            f"A text passes through {short(again.sizes.executed)} weights in {markdown(again.title)}, "
+            f"A text passes through {short_count(again.sizes.executed)} weights in {markdown(again.title)}, "
             f"{times:.1f} times what it stores: sharing saves memory, not work."
         )
     tables = {s.title: s.sizes.by_component()["embeddings"] / s.sizes.stored for s in models.values()}
@@ -183,7 +184,7 @@ def _overview(models: Mapping[str, Shown], setting: Setting) -> object:
         row: dict[str, object] = {
             "model": shown.title, "stored": shown.sizes.stored, "tied": shown.sizes.tied,
             "executed": shown.sizes.executed, "effective size": shown.sizes.effective,
-            f"weights, {setting.dtype}": _bytes(shown.sizes.n_bytes(setting.dtype)),
+            f"weights, {setting.dtype}": data_size(shown.sizes.n_bytes(setting.dtype)),
         }  # fmt: skip
         try:
             row |= _costs(key, shown.config, setting)
@@ -200,10 +201,10 @@ def _costs(key: str, config: Config, setting: Setting) -> dict[str, object]:
     done = flops.work(config, setting.heads(family.name), batch=setting.batch, seq=setting.seq)
     memory = _memory(family.name, config, setting)
     return {
-        "MACs a piece": short(done.macs_per_piece),
-        "FLOPs in all": f"{short(done.flops)}FLOP",
-        "peak activations": _bytes(memory.peak),
-        "training keeps": _bytes(memory.kept),
+        "MACs a piece": short_count(done.macs_per_piece),
+        "FLOPs in all": f"{short_count(done.flops)}FLOP",
+        "peak activations": data_size(memory.peak),
+        "training keeps": data_size(memory.kept),
     }
 
 
@@ -211,10 +212,6 @@ def _costs(key: str, config: Config, setting: Setting) -> dict[str, object]:
 def _memory(family: str, config: Config, setting: Setting) -> flops.Activations:
     dtype = {"bfloat16": torch.bfloat16, "float16": torch.float16}.get(setting.dtype, torch.float32)
     return flops.activations(FAMILIES[family], config, setting.task, batch=setting.batch, seq=setting.seq, dtype=dtype)
-
-
-def _bytes(number: int) -> str:
-    return f"{number / 1e6:,.1f} MB" if number < 1e9 else f"{number / 1e9:,.2f} GB"
 
 
 def architectures(models: Mapping[str, Shown]) -> None:
@@ -396,12 +393,14 @@ def _answer(base: str, changes: Mapping[str, int], setting: Setting) -> None:
         if now is None or then[1] is None:
             continue
         change = f"{100 * (now / then[1] - 1):+.1f} %" if now != then[1] else None
-        column.metric(name, short(now), change, delta_color="inverse", help=f"{now:,.0f}; published: {then[1]:,.0f}")
-    facts = [f"{_bytes(new.sizes.n_bytes(setting.dtype))} of weights ({setting.dtype})"]
+        column.metric(
+            name, short_count(now), change, delta_color="inverse", help=f"{now:,.0f}; published: {then[1]:,.0f}"
+        )
+    facts = [f"{data_size(new.sizes.n_bytes(setting.dtype))} of weights ({setting.dtype})"]
     if done is not None:
         memory = _memory(family.name, config, setting)
-        facts.append(f"{short(done.flops)}FLOP for {setting.batch:,} × {setting.seq:,} pieces")
-        facts.append(f"activations {_bytes(memory.peak)} at most, {_bytes(memory.kept)} kept in training")
+        facts.append(f"{short_count(done.flops)}FLOP for {setting.batch:,} × {setting.seq:,} pieces")
+        facts.append(f"activations {data_size(memory.peak)} at most, {data_size(memory.kept)} kept in training")
     st.caption(" · ".join([*facts, f"counted in {spent:.1f} ms"]))
     both = [old, new] if changes else [new]
     st.plotly_chart(
@@ -453,8 +452,9 @@ def _curves(base: str, changes: Mapping[str, int], setting: Setting) -> None:
             theme=None, config=CONFIG, key="groups-curve", alt=_curve_said("Stored weights by groups", points),
         )  # fmt: skip
         st.markdown(
-            f"From {short(points[1])} with one block to {short(points[max(points)])} with {max(points)}; each group "
-            f"more is a block more, {short(sum(groups[1].of_block(0).values()))}. The work stays the same."
+            f"From {short_count(points[1])} with one block to {short_count(points[max(points)])} with {max(points)}; "
+            f"each extra group adds a block of {short_count(sum(groups[1].of_block(0).values()))}. "
+            "The work stays the same."
         )
     with right:
         st.markdown(f"**Width of the words** · {markdown(shared_title)}")
@@ -467,8 +467,8 @@ def _curves(base: str, changes: Mapping[str, int], setting: Setting) -> None:
         )  # fmt: skip
         now = made[config.embed_width]
         st.markdown(
-            f"At E = {config.embed_width:,} the word table and its projection have {short(now)} weights, "
-            f"{percent(now / plain)} of the {short(plain)} of a table as wide as the layers."
+            f"At E = {config.embed_width:,} the word table and its projection have {short_count(now)} weights, "
+            f"{percent(now / plain)} of the {short_count(plain)} of a table as wide as the layers."
         )
 
 
@@ -478,7 +478,7 @@ def _tables(sizes: Sizes) -> int:
 
 
 def _curve_said(what: str, points: Mapping[int, int]) -> str:
-    return f"{what}: " + ", ".join(f"{value}: {short(weights)}" for value, weights in points.items()) + "."
+    return f"{what}: " + ", ".join(f"{value}: {short_count(weights)}" for value, weights in points.items()) + "."
 
 
 def _take_away(keys: Sequence[str], base: str, changes: Mapping[str, int], setting: Setting) -> None:

@@ -8,6 +8,7 @@ import streamlit as st
 
 from bortlab.analysis import predict as analysis
 from bortlab.model import FilledMask, Model
+from bortlab.system.numbers import percent
 from bortlab.text import MASK
 from bortlab.ui import fitting, opened, shared
 from bortlab.ui.examples import EXAMPLES
@@ -15,6 +16,7 @@ from bortlab.ui.shared import Timed
 from bortlab.views import predict as view
 from bortlab.views.cards import model_heading
 from bortlab.views.escape import markdown
+from bortlab.views.figures import CONFIG
 
 BUTTONS = 60
 """Words that can be hidden by a click."""
@@ -143,7 +145,7 @@ def show(answers: Answers) -> None:
                     st.plotly_chart(
                         view.candidate_bars(blank, family=model.family.name, largest=largest, look=look),
                         theme=None,
-                        config=view.CONFIG,
+                        config=CONFIG,
                         key=f"bars-{key}-{number}",
                         alt=view.alternative(f"{title(key)}, blank {number}", said),
                     )
@@ -177,7 +179,7 @@ def show_agreement(answers: Answers) -> None:
 
 def _said(found: analysis.Agreement) -> str:
     surest, probability = found.first[found.surest]
-    sure = f"Surest is {title(found.surest)}, with {view.percent(probability)} on **{markdown(surest)}**."
+    sure = f"Surest is {title(found.surest)}, with {percent(probability)} on **{markdown(surest)}**."
     if len(found.first) == 1:
         return sure
     if found.unanimous is not None:
@@ -244,7 +246,7 @@ def _show_scores(answers: Answers, scored: Mapping[str, Sequence[analysis.WordSc
                 st.plotly_chart(
                     view.word_bars(scored[key], family=family, largest=largest, look=look),
                     theme=None,
-                    config=view.CONFIG,
+                    config=CONFIG,
                     key=f"words-{key}",
                     alt=view.alternative(title(key), [(score.word, score.probability) for score in scored[key]]),
                 )

@@ -15,7 +15,7 @@ from bortlab.ui import opened, shared
 from bortlab.views import layers as view
 from bortlab.views.cards import model_heading
 from bortlab.views.escape import markdown
-from bortlab.views.predict import CONFIG
+from bortlab.views.figures import CONFIG
 
 COLUMNS = 2
 SENTENCES = 12

@@ -18,6 +18,7 @@ from bortlab import hub, registry
 from bortlab.model import Model, NonFiniteError
 from bortlab.system.errors import BusyError
 from bortlab.ui import opened, startup
+from bortlab.ui.contents import CONTENTS
 from bortlab.ui.examples import DEFAULT_TEXT
 from bortlab.ui.startup import bundled
 from bortlab.views.escape import csv_cell, markdown
@@ -26,6 +27,7 @@ from bortlab.work.pool import default_pool
 
 if TYPE_CHECKING:
     import pandas
+    from streamlit.delta_generator import DeltaGenerator
 
     from bortlab.views.view import View  # plotly is slow to import; the pages with pictures have it already
 
@@ -45,11 +47,22 @@ def look() -> Look:
     return Look("dark" if st.context.theme.type == "dark" else "light")
 
 
-def page_title(question: str, says: str) -> None:
-    """The page's question, and one sentence on what it shows."""
+def introduce(page: str) -> None:
+    """The question of a page of CONTENTS, and one sentence on what it shows."""
     startup.inside_the_frame()
-    st.title(question, anchor=False)
-    st.markdown(says)
+    st.title(CONTENTS[page].question, anchor=False)
+    st.markdown(CONTENTS[page].summary)
+
+
+def grid(items: Sequence[T], columns: int, *, stretch: bool = True) -> Iterator[tuple[T, DeltaGenerator]]:
+    """Each item with a column of its own, `columns` to a row.
+
+    stretch: a row of fewer items fills the width; otherwise its columns are as wide as those of a full row, except that
+    a single item always has the full width.
+    """
+    for start in range(0, len(items), columns):
+        row = items[start : start + columns]
+        yield from zip(row, st.columns(len(row) if stretch or len(items) == 1 else columns, gap="medium"), strict=False)
 
 
 # -- the visitor's choices ---------------------------------------------------------------------------------------------
@@ -170,7 +183,7 @@ def choose_view(views: Mapping[str, T]) -> T:
 
 def picture(view: View, key: str, *, on_select: Callable[[], None] | None = None) -> None:
     """A view on the page, with what it says for people who cannot see it. on_select: what a click on a point does."""
-    from bortlab.views.predict import CONFIG
+    from bortlab.views.figures import CONFIG
 
     if isinstance(view.picture, str):
         st.iframe(view.picture, height=view.height, alt=view.alt)

@@ -9,11 +9,11 @@ import streamlit as st
 from bortlab.analysis import tokens as analysis
 from bortlab.analysis.tokens import Cut
 from bortlab.model import Model
+from bortlab.system.numbers import percent
 from bortlab.text import PairFormat
 from bortlab.ui import opened, shared
 from bortlab.views import tokens as view
 from bortlab.views.escape import markdown
-from bortlab.views.predict import percent
 
 SEPARATORS: tuple[PairFormat, ...] = ("single", "double")
 

@@ -16,8 +16,9 @@ from torch import Tensor
 
 from bortlab.analysis.attribution import METHODS, Attribution, Curves
 from bortlab.analysis.attribution.work import Checked
-from bortlab.views.attention import MONO, diverging, layout, plain_axis, words_axis
+from bortlab.system.numbers import signed, signed_cell
 from bortlab.views.escape import attribute, html, plotly, visible
+from bortlab.views.figures import MONO, diverging, layout, plain_axis, words_axis
 from bortlab.views.theme import Look, mixed, translucent
 from bortlab.views.view import View
 
@@ -27,18 +28,6 @@ FEW = 12
 """Columns of a map whose cells have room for numbers."""
 DEEPEST = 1.3
 """Where the colours of maps end, by the largest number: text can be read on what is lighter."""
-
-
-def number(value: float) -> str:
-    """A signed number of three digits: +3.07, −0.0021."""
-    return f"{value:+.3g}".replace("-", "−")
-
-
-def short(value: float) -> str:
-    """A signed number for a cell: +12, +3.1, +.04; nothing for what rounds to nothing."""
-    size = abs(value)
-    said = f"{size:.0f}" if size >= 9.95 else f"{size:.1f}" if size >= 0.995 else f"{size:.2f}".removeprefix("0")
-    return "" if np.isnan(value) or size < 0.005 else f"{'−' if value < 0 else '+'}{said}"
 
 
 def numbered(text: str, place: int) -> str:
@@ -81,10 +70,10 @@ def words(found: Attribution, look: Look, *, title: str, numbers: bool = False) 
         share = abs(value) / largest
         colour = look.more if value >= 0 else look.less
         kind = "" if share < 0.02 else "ba-more" if value > 0 else "ba-less"
-        label = attribute(f"{visible(unit.text)}: {number(value)}")
+        label = attribute(f"{visible(unit.text)}: {signed(value)}")
         items.append(
             f'<li class="{kind}{" ba-all" if numbers else ""}" tabindex="0" aria-label="{label}" title="{label}" '
-            f'style="background:{translucent(colour, 0.06 + 0.5 * share)}">{said}<small>{number(value)}</small></li>'
+            f'style="background:{translucent(colour, 0.06 + 0.5 * share)}">{said}<small>{signed(value)}</small></li>'
         )
     return f'<ol class="ba-words" aria-label="{attribute(title)}">{"".join(items)}</ol>'
 
@@ -116,7 +105,7 @@ def said(found: Attribution, most: int = 3) -> str:
     chosen = [n for n in found.strongest(most) if float(found.values[n])]
     if not chosen:
         return "nothing counts."
-    return f"{', '.join(f'{visible(found.units[n].text)} {number(float(found.values[n]))}' for n in chosen)}."
+    return f"{', '.join(f'{visible(found.units[n].text)} {signed(float(found.values[n]))}' for n in chosen)}."
 
 
 def bars(found: Attribution, *, look: Look, title: str) -> View:
@@ -128,7 +117,7 @@ def bars(found: Attribution, *, look: Look, title: str) -> View:
     high = 1.45 * end if max(values, default=0) > 0 else 0.05 * end
     figure = go.Figure(
         go.Bar(
-            x=values, y=list(range(len(shown))), orientation="h", width=0.74, text=[number(v) for v in values],
+            x=values, y=list(range(len(shown))), orientation="h", width=0.74, text=[signed(v) for v in values],
             textposition="outside", cliponaxis=False, textfont={"color": look.ink, "size": 12}, hoverinfo="skip",
             marker={
                 "color": [mixed(look.more if v >= 0 else look.less, look.paper, 0.75) for v in values],
@@ -166,8 +155,8 @@ def heat(rows: Mapping[str, Attribution], *, look: Look, title: str, row: str) -
         for n in found.own:
             column = columns.index(_place(found.units[n]))
             grid[place, column] = float(found.values[n])
-            texts[place, column] = number(float(found.values[n]))
-            cells[place, column] = short(float(found.values[n]))
+            texts[place, column] = signed(float(found.values[n]))
+            cells[place, column] = signed_cell(float(found.values[n]))
     largest = np.nanmax(np.abs(grid), axis=1, keepdims=True, initial=0.0, where=~np.isnan(grid))
     shown = grid / np.where(largest > 0, largest, 1)
     named = [units[column] for column in columns]
@@ -264,8 +253,8 @@ def table_heat(
     """Signed numbers (rows, columns), such as layers and heads; nan: there is none. names: of rows and columns."""
     values = grid.double().numpy()
     end = float(np.nanmax(np.abs(values), initial=0.0)) or 1.0
-    texts = np.vectorize(lambda v: "" if np.isnan(v) else number(v))(values)
-    cells = np.vectorize(short)(values) if len(columns) <= FEW else None
+    texts = np.vectorize(lambda v: "" if np.isnan(v) else signed(v))(values)
+    cells = np.vectorize(signed_cell)(values) if len(columns) <= FEW else None
     figure = go.Figure(
         go.Heatmap(
             z=values.astype(np.float32), zmin=-DEEPEST * end, zmax=DEEPEST * end, colorscale=diverging(look), xgap=1,
@@ -324,8 +313,8 @@ def curves(found: Curves, *, colour: str, look: Look, title: str) -> View:
     deletion, insertion = found.better_than
     said = (
         f"taken away, it beats {100 * deletion:.0f} % of random orders; put back, {100 * insertion:.0f} %; "
-        f"comprehensiveness {number(found.comprehensiveness())} (random {number(found.random_comprehensiveness)}), "
-        f"sufficiency {number(found.sufficiency())} (random {number(found.random_sufficiency)})."
+        f"comprehensiveness {signed(found.comprehensiveness())} (random {signed(found.random_comprehensiveness)}), "
+        f"sufficiency {signed(found.sufficiency())} (random {signed(found.random_sufficiency)})."
     )
     return View(title, figure, f"{title}: {said}", pandas.DataFrame(table))
 

@@ -14,9 +14,9 @@ from torch import Tensor
 from bortlab.analysis import kernels as analysis
 from bortlab.analysis.attention import Attention, Unit, matrix_frame
 from bortlab.analysis.kernels import Ablated, Change, Contributions, Kernels, Survey
-from bortlab.views.attention import PALE, diverging, layout, plain_axis, scale, shortened, small, words_axis
+from bortlab.system.numbers import percent
 from bortlab.views.escape import plotly, visible
-from bortlab.views.predict import percent
+from bortlab.views.figures import PALE, diverging, layout, plain_axis, scale, shortened, small, words_axis
 from bortlab.views.theme import Look, translucent
 from bortlab.views.view import View
 

@@ -10,25 +10,14 @@ import plotly.graph_objects as go
 from bortlab.analysis.latency import Measured, Run, front, heldout_accuracy
 from bortlab.analysis.latency.runtimes import RUNTIMES, Case, family_name, title
 from bortlab.analysis.latency.timing import Interval
+from bortlab.system.numbers import factor, milliseconds
 from bortlab.views.escape import plotly
-from bortlab.views.predict import FONT
+from bortlab.views.figures import FONT
 from bortlab.views.theme import Look, translucent
 
 ROW_HEIGHT = 46
 _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "star", "hexagon", "x")
 _DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
-
-
-def milliseconds(value: float) -> str:
-    """A time for reading: 0.42 ms, 5.8 ms, 31 ms, 1.24 s."""
-    if value >= 999.5:
-        return f"{value / 1000:.2f} s"
-    return f"{value:.0f} ms" if value >= 9.95 else f"{value:.1f} ms" if value >= 0.995 else f"{value:.2g} ms"
-
-
-def times(value: float) -> str:
-    """A factor for reading: 0.86×, 7.9×, 21×."""
-    return f"{value:.0f}×" if value >= 19.95 else f"{value:.1f}×" if value >= 0.995 else f"{value:.2f}×"
 
 
 def shape(case: Case) -> str:
@@ -99,8 +88,8 @@ def speed_rows(run: Run, shown: Sequence[Measured], baseline: str) -> list[Row]:
     cases = [one.case for one in shown if one.case in ratios]
     for case in cases:
         speedup, verdict = ratios[case].speedup, ratios[case].verdict
-        said = f"{times(speedup.value)}, 95 % between {times(speedup.low)} and {times(speedup.high)}: {verdict}"
-        text = times(speedup.value) + ("" if ratios[case].real else " (not told apart)")
+        said = f"{factor(speedup.value)}, 95 % between {factor(speedup.low)} and {factor(speedup.high)}: {verdict}"
+        text = factor(speedup.value) + ("" if ratios[case].real else " (not told apart)")
         rows.append(Row(label(case, cases), family_name(case.model), speedup, text, said))
     return rows
 

@@ -11,8 +11,9 @@ import plotly.graph_objects as go
 from bortlab.analysis.embeddings import Array, Plane
 from bortlab.analysis.lens import Lens, Use
 from bortlab.analysis.surprise import Surprise, WordSurprise
+from bortlab.system.numbers import percent
 from bortlab.views.escape import attribute, html, plotly, visible
-from bortlab.views.predict import FONT, percent
+from bortlab.views.figures import FONT
 from bortlab.views.theme import Look, translucent
 
 STRONGEST = 0.42

@@ -11,8 +11,9 @@ import plotly.graph_objects as go
 from bortlab.analysis.parameters import Share, Sizes
 from bortlab.models import Config
 from bortlab.models.formula import COMPONENTS
+from bortlab.system.numbers import short_count
 from bortlab.views.escape import plotly
-from bortlab.views.predict import FONT
+from bortlab.views.figures import FONT
 from bortlab.views.svg import Drawing, area, arrow, box, drawing, text
 from bortlab.views.theme import PAPER, Look, Mode, translucent
 
@@ -37,15 +38,6 @@ class Shown:
 def colour_of(component: str, look: Look) -> str:
     """The colour of a component."""
     return COLOURS[look.mode][COMPONENTS.index(component)]
-
-
-def short(number: float) -> str:
-    """A number for reading: 335 M, 11.7 M, 8.2 k, 87.2 G."""
-    for size, letter in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if abs(number) >= 0.9995 * size:
-            value = number / size
-            return f"{value:.0f} {letter}" if value >= 99.95 else f"{value:.1f} {letter}"
-    return f"{number:.0f}"
 
 
 def _layout(look: Look, height: int, **changes: Any) -> dict[str, Any]:
@@ -83,8 +75,8 @@ def stacked_bars(models: Sequence[Shown], look: Look) -> go.Figure:
             )  # fmt: skip
     totals = go.Scatter(
         x=[shown.sizes.executed for shown in models], y=[n + 0.15 for n in range(len(models))], mode="text",
-        text=[f" {short(shown.sizes.stored)}" + (
-            f"<br> {short(shown.sizes.executed)} executed" if shown.sizes.tied else "") for shown in models],
+        text=[f" {short_count(shown.sizes.stored)}" + (
+            f"<br> {short_count(shown.sizes.executed)} executed" if shown.sizes.tied else "") for shown in models],
         textposition="middle right", textfont={"color": look.faint, "size": 12}, hoverinfo="skip", showlegend=False,
         cliponaxis=False,
     )  # fmt: skip
@@ -106,7 +98,7 @@ def stacked_bars(models: Sequence[Shown], look: Look) -> go.Figure:
 def bars_alternative(models: Sequence[Shown]) -> str:
     """What the bars say, in words."""
     said = "; ".join(
-        f"{shown.title} stores {short(shown.sizes.stored)} and executes {short(shown.sizes.executed)}"
+        f"{shown.title} stores {short_count(shown.sizes.stored)} and executes {short_count(shown.sizes.executed)}"
         for shown in models
     )
     return f"Weights of each model by component: {said}."
@@ -209,7 +201,7 @@ def curve(
     axis = {"gridcolor": look.grid, "zeroline": False, "fixedrange": True, "color": look.faint}
     notes = [] if bound is None else [{
         "x": 0, "xref": "paper", "xanchor": "left", "y": bound[1], "yanchor": "bottom", "showarrow": False,
-        "text": plotly(f"{bound[0]}: {short(bound[1])}"), "font": {"color": look.faint, "size": 12},
+        "text": plotly(f"{bound[0]}: {short_count(bound[1])}"), "font": {"color": look.faint, "size": 12},
     }]  # fmt: skip
     layout = _layout(
         look, 280, annotations=notes, xaxis={**axis, "title": {"text": plotly(x)}},
@@ -276,7 +268,7 @@ def stack(shown: Shown, look: Look, scale: Scale) -> Drawing:
     parts += [
         text(centre, _FLOOR - row * len(layers) - 12, f"{depth}, {stored}"),
         text(centre, _FLOOR + 54, f"word vectors {config.embed_width:,} wide × {config.vocab_size:,}"),
-        text(centre, _FLOOR + 72, f"{sizes} · {short(shown.sizes.stored)} weights", colour=look.faint),
+        text(centre, _FLOOR + 72, f"{sizes} · {short_count(shown.sizes.stored)} weights", colour=look.faint),
     ]
     alt = (
         f"{shown.title}, drawn to scale: word vectors {config.embed_width:,} wide"

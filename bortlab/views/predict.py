@@ -8,27 +8,12 @@ import plotly.graph_objects as go
 
 from bortlab.analysis.predict import WordScore
 from bortlab.model import Blank
+from bortlab.system.numbers import percent
 from bortlab.views.escape import plotly, visible
+from bortlab.views.figures import FONT
 from bortlab.views.theme import Look, translucent
 
 ROW_HEIGHT = 30
-FONT = '"Source Sans", "Source Sans Pro", sans-serif'
-"""The page's own, which Streamlit serves."""
-CONFIG = {
-    "displaylogo": False,
-    "modeBarButtonsToRemove": ["zoom", "pan", "select", "lasso", "zoomIn", "zoomOut", "autoScale", "resetScale"],
-}
-"""The mode bar keeps the picture's download and nothing else."""
-
-
-def percent(probability: float) -> str:
-    """A probability for reading: 61 %, 3.2 %, 0.04 %, < 0.01 %."""
-    share = 100 * probability
-    if share >= 9.95:
-        return f"{share:.0f} %"
-    if share >= 0.995:
-        return f"{share:.1f} %"
-    return f"{share:.2f} %" if share >= 0.01 else "< 0.01 %"
 
 
 def candidate_bars(blank: Blank, *, family: str, largest: float, look: Look) -> go.Figure:

@@ -16,10 +16,9 @@ from bortlab import checkpoint, registry
 from bortlab.model import HEADS_KEY, Model
 from bortlab.models import FAMILIES
 from bortlab.registry import Registry, fitted
-from bortlab.system import assets
+from bortlab.system import assets, numbers
 from bortlab.training import fit
 from bortlab.training.vocabulary import train_tokenizer
-from bortlab.ui import fitting
 from bortlab.work.jobs import Job
 from tests.pages.visiting import bodies, check, visit
 
@@ -135,4 +134,4 @@ def test_a_trained_head_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     [(0, "about 10 seconds"), (44, "about 40 seconds"), (100, "about 2 minutes"), (7200, "about 2.0 hours")],
 )
 def test_times_are_said_as_people_say_them(seconds: float, words: str) -> None:
-    assert fitting.duration(seconds) == words
+    assert numbers.duration(seconds) == words

@@ -17,6 +17,7 @@ from bortlab.analysis import latency as analysis
 from bortlab.analysis.latency import Measured, Plan, Run, runtimes
 from bortlab.analysis.latency.machine import Noise
 from bortlab.analysis.latency.runtimes import Case
+from bortlab.system.numbers import milliseconds
 from bortlab.ui import latency as ui
 from bortlab.views import latency as view
 from bortlab.views.theme import Look
@@ -174,4 +175,4 @@ def test_pictures_of_any_look() -> None:
     ("ms", "text"), [(0.4211, "0.42 ms"), (5.83, "5.8 ms"), (31.2, "31 ms"), (312.3, "312 ms"), (1240.0, "1.24 s")]
 )
 def test_times_for_reading(ms: float, text: str) -> None:
-    assert view.milliseconds(ms) == text
+    assert milliseconds(ms) == text

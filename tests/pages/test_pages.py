@@ -70,7 +70,7 @@ def test_a_link_to_a_page_opens_it_inside_the_lab(page: str, first_visit: bool) 
 
 
 def test_every_page_is_in_the_navigation() -> None:
-    assert sorted(["home", *CONTENTS]) == PAGES
+    assert sorted(CONTENTS) == PAGES
 
 
 @pytest.mark.parametrize("page", sorted(WORDLESS))
@@ -403,9 +403,8 @@ def test_home_shows_the_ideas_and_the_bundled_models() -> None:
 
 
 def test_home_leads_to_every_page_by_its_question() -> None:
-    assert CONTENTS.keys() == set(PAGES) - {"home"}
-    for page, (_, question) in CONTENTS.items():
-        assert check(visit("home").button(key=f"open-{page}").click().run()).title[0].value == question
+    for page, entry in list(CONTENTS.items())[1:]:
+        assert check(visit("home").button(key=f"open-{page}").click().run()).title[0].value == entry.question
 
 
 @pytest.mark.parametrize("number", range(len(examples.EXAMPLES)))

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from bortlab.analysis.predict import WordScore
 from bortlab.model import Blank, Candidate
 from bortlab.models import FAMILIES
+from bortlab.system.numbers import percent
 from bortlab.views import cards, escape, ideas, theme
 from bortlab.views import predict as view
 from bortlab.views.theme import Look
@@ -46,12 +47,12 @@ def blank(words: list[str]) -> Blank:
      (1e-30, "< 0.01 %"), (0, "< 0.01 %")],
 )  # fmt: skip
 def test_percent_by_example(probability: float, said: str) -> None:
-    assert view.percent(probability) == said
+    assert percent(probability) == said
 
 
 @given(st.floats(0, 1))
 def test_percent_is_short_and_close(probability: float) -> None:
-    said = view.percent(probability)
+    said = percent(probability)
     assert said.endswith(" %") and len(said) <= 8
     if not said.startswith("<"):
         number = said.removesuffix(" %")
@@ -63,7 +64,7 @@ def test_percent_is_short_and_close(probability: float) -> None:
 
 @given(st.lists(st.floats(0, 1), min_size=2).map(sorted))
 def test_percent_never_turns_the_order_round(chances: list[float]) -> None:
-    shown = [float(view.percent(p).removesuffix(" %").replace("< 0.01", "0")) for p in chances]
+    shown = [float(percent(p).removesuffix(" %").replace("< 0.01", "0")) for p in chances]
     assert all(a <= b for a, b in pairwise(shown))
 
 
@@ -78,7 +79,7 @@ def test_bars_show_the_numbers_and_the_words(look: Look, family: str) -> None:
     bars, labels, numbers = figure.data
     chances = [candidate.probability for candidate in data.candidates]
     assert list(bars.x) == chances
-    assert list(numbers.text) == [view.percent(p) for p in chances]
+    assert list(numbers.text) == [percent(p) for p in chances]
     assert [html.unescape(t).strip() for t in labels.text] == [escape.visible(w) for w in WORDS]
     assert list(bars.y) == list(labels.y) == list(numbers.y) == list(range(len(WORDS)))
     assert figure.layout.yaxis.range[0] > figure.layout.yaxis.range[1]  # the best on top

@@ -13,6 +13,7 @@ from bortlab import registry
 from bortlab.analysis.parameters import formula, sweep
 from bortlab.models import FAMILIES
 from bortlab.models.formula import COMPONENTS
+from bortlab.system.numbers import short_count
 from bortlab.views import parameters as view
 from bortlab.views import theme
 from bortlab.views.parameters import Shown
@@ -125,4 +126,4 @@ def test_labels_can_be_read_on_every_component(look: Look) -> None:
     (999_960, "1.0 M"), (78.9e9, "78.9 G"), (2e12, "2.0 T"),
 ])  # fmt: skip
 def test_short_numbers(number: float, said: str) -> None:
-    assert view.short(number) == said
+    assert short_count(number) == said

@@ -12,6 +12,7 @@ import streamlit as st
 from bortlab.analysis import attribution as analysis
 from bortlab.analysis.attribution import METHODS, Attribution, work
 from bortlab.model import Model
+from bortlab.system.numbers import percent, signed
 from bortlab.text import Encoding
 from bortlab.ui import opened, shared
 from bortlab.ui.attribution.asking import Asked
@@ -19,7 +20,6 @@ from bortlab.ui.attribution.views import choose_method, columns, completeness, h
 from bortlab.ui.attribution.waiting import answers, panel
 from bortlab.views import attribution as draw
 from bortlab.views.escape import markdown
-from bortlab.views.predict import percent
 from bortlab.views.view import View
 
 
@@ -70,12 +70,12 @@ def trust(asked: Asked) -> None:
 
 def _believed(seen: analysis.Curves) -> str:
     deletion, insertion = map(percent, seen.better_than)
-    whole, alone = map(draw.number, (seen.comprehensiveness(), seen.sufficiency()))
+    whole, alone = map(signed, (seen.comprehensiveness(), seen.sufficiency()))
     return (
         f"Taken away in this order, the answer falls sooner than in **{deletion}** of random orders; put back, it "
         f"rises sooner than in **{insertion}**. Comprehensiveness **{whole}** (random "
-        f"{draw.number(seen.random_comprehensiveness)}, the more the better), sufficiency **{alone}** (random "
-        f"{draw.number(seen.random_sufficiency)}, the less the better)."
+        f"{signed(seen.random_comprehensiveness)}, the more the better), sufficiency **{alone}** (random "
+        f"{signed(seen.random_sufficiency)}, the less the better)."
     )
 
 

@@ -13,6 +13,7 @@ from streamlit.delta_generator import DeltaGenerator
 from bortlab.analysis import attribution as analysis
 from bortlab.analysis.attribution import METHODS, Attribution, Target, WholeText, work
 from bortlab.model import Model
+from bortlab.system.numbers import signed
 from bortlab.text import Encoding
 from bortlab.ui import opened, shared
 from bortlab.ui.attribution.asking import STEPS, Asked, LaterError
@@ -75,7 +76,7 @@ def heading(model: Model, encoding: Encoding, found: Attribution) -> None:
     """A model's name, what is explained, and its number with and without the words."""
     facts = [
         found.target.says(model, encoding),
-        f"{draw.number(found.value)}, {draw.number(found.without)} without words",
+        f"{signed(found.value)}, {signed(found.without)} without words",
     ]
     head = model.heads.get("masked-lm")
     st.html(model_heading(opened.title(model.key), model.family.name, head=head, facts=facts, look=shared.look()))
@@ -85,7 +86,7 @@ def completeness(found: Attribution, key: str) -> None:
     """How well the numbers add up, and more steps where they do not."""
     method, difference = METHODS[found.method], found.value - found.without
     total = float(found.values.sum())
-    sums = f"The numbers add up to {draw.number(total)}, the difference is {draw.number(difference)}"
+    sums = f"The numbers add up to {signed(total)}, the difference is {signed(difference)}"
     if not method.signed:
         st.caption(f"{method.title} gives sizes without sign: they do not add up to anything.")
     elif not method.complete:
@@ -112,9 +113,9 @@ def findings(shown: Mapping[str, Attribution]) -> str:
         values = {n: float(found.values[n]) for n in found.own}
         best = max(values, key=values.__getitem__)
         worst = min(values, key=values.__getitem__)
-        line = f"For {markdown(name)}, **{markdown(found.units[best].text)}** counts most ({draw.number(values[best])})"
+        line = f"For {markdown(name)}, **{markdown(found.units[best].text)}** counts most ({signed(values[best])})"
         if values[worst] < 0:
-            line += f", and **{markdown(found.units[worst].text)}** speaks against it ({draw.number(values[worst])})"
+            line += f", and **{markdown(found.units[worst].text)}** speaks against it ({signed(values[worst])})"
         lines.append(f"{line}.")
     tops = {found.units[max(found.own, key=lambda n, f=found: float(f.values[n]))].key for found in shown.values()}  # type: ignore[misc]
     if len(shown) > 1 and len(tops) == 1:
