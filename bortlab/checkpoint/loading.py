@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 from collections.abc import Mapping
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from bortlab.models import HEADS, TASKS, Config, Family, Network
+from bortlab.models import HEADS, TASKS, Config, ConfigError, Family, Network
 
 if TYPE_CHECKING:
     pass
@@ -20,8 +21,12 @@ from bortlab.checkpoint.files import CheckpointError
 from bortlab.checkpoint.names import BUFFERS, canonical, published_name, published_names
 from bortlab.checkpoint.weights import INDEX, MAX_HEADER_BYTES, _pickles, open_weights, read_tensor
 
+_log = logging.getLogger("bortlab")
+
 MAX_PARAMETERS = 1_500_000_000
 """A network with more parameters than this is refused before it is built; the largest published one here has 0.34e9."""
+ROUNDING, SMALLEST = 2**-8, 2**-24
+"""How far a number moves at most that went through bfloat16 or float16: as a share of itself, or near zero."""
 SEED = 0
 """Seed of the weights that a head gets where a file has none for it."""
 _TWO_OUTPUTS = ("pre-training", "question-answering")  # transformers gives these heads as many as there are labels
@@ -48,8 +53,11 @@ def meta_network(family: Family, config: Config, task: str = "masked-lm") -> Net
     """The network with its shapes and no memory; CheckpointError for a task it has not, or for too many parameters."""
     if task not in family.tasks:
         raise CheckpointError(f"{family.title} has no task {task!r}. Known: {', '.join(family.tasks)}.")
-    with torch.device("meta"):
-        network = family.network(config, task)
+    try:
+        with torch.device("meta"):
+            network = family.network(config, task)
+    except ConfigError as error:
+        raise CheckpointError(f"config.json: {error}") from error
     count = sum(parameter.numel() for parameter in network.parameters())
     if count > MAX_PARAMETERS:
         raise CheckpointError(
@@ -79,10 +87,8 @@ def load_network(
             state[ours] = read_tensor(weights, name, dtype)
             # Compared while the original is at hand: one copy at a time is all the memory that this needs.
             copy = plan.copies.get(ours, name)
-            if copy != name and not torch.equal(state[ours], read_tensor(weights, copy, dtype)):
-                raise CheckpointError(
-                    f"{folder}: {copy} differs from {name}: this is an untied decoder. Only tied ones are supported."
-                )
+            if copy != name:
+                _check_tied(folder, name, copy, state[ours], read_tensor(weights, copy, dtype))
     for ours in plan.random:
         state[ours] = _random(ours, expected[ours], config, dtype)
     network.load_state_dict(state, assign=True)
@@ -90,6 +96,22 @@ def load_network(
     missing = tuple(published_name(family, ours) for ours in plan.random)
     extra = tuple(sorted(weights.shapes.keys() - set(plan.sources.values())))
     return Loaded(network, plan.heads, missing, extra)
+
+
+def _check_tied(folder: Path, name: str, copy: str, original: Tensor, tied: Tensor) -> None:
+    """Refuse a copy that differs from its original by more than the rounding of float16 or bfloat16."""
+    if torch.equal(original, tied):
+        return
+    difference = (original.double() - tied.double()).abs()
+    where = f"{copy} differs from {name} by up to {difference.max().item():.2g}"
+    if bool((difference <= ROUNDING * original.double().abs() + SMALLEST).all()):
+        _log.warning("%s: %s, the rounding of a narrower type; the latter is used for both.", folder, where)
+        return
+    share = (difference > 0).double().mean().item()
+    raise CheckpointError(
+        f"{folder}: {where} ({share:.0%} of the numbers differ; the largest is {original.abs().max().item():.2g}): "
+        'this is an untied decoder, and only tied ones are supported. Tie it, or load the model with task="encoder".'
+    )
 
 
 def check_weights(folder: Path, family: Family, config: Config, *, task: str = "masked-lm") -> None:

@@ -106,10 +106,9 @@ class Config:
             self._check_field(entry.name, entry.type, getattr(self, entry.name))
         self._is_known("hidden_act", ACTIVATIONS)
         self._is_known("problem_type", PROBLEM_TYPES)
-        if not 1 <= len(self.labels) <= MAX_LABELS:
+        unread = bool(self.extra.keys() & set(_LABEL_KEYS))
+        if not (0 if unread else 1) <= len(self.labels) <= MAX_LABELS:
             raise ConfigError(f"labels: expected 1 to {MAX_LABELS:,} of them, got {len(self.labels):,}.")
-        if self.problem_type == "single_label_classification" and len(self.labels) == 1:
-            raise ConfigError("A single_label_classification needs two labels or more, got 1: is it a regression?")
         self._check()
 
     @staticmethod
@@ -241,13 +240,26 @@ class Config:
             )
         known = (*own, "model_type", *_LABEL_KEYS)
         extra = {key: value for key, value in data.items() if key not in known}
-        return cls(**given, labels=_read_labels(data), extra=extra)
+        if given.get("problem_type") not in PROBLEM_TYPES:  # such as "" or "ner": no loss asks for it
+            extra |= {"problem_type": given.pop("problem_type")} if "problem_type" in given else {}
+        try:
+            labels = _read_labels(data)
+        except ConfigError:  # for `check_labels`: most tasks need no labels
+            labels, extra = (), extra | {key: data[key] for key in _LABEL_KEYS if key in data}
+        return cls(**given, labels=labels, extra=extra)
+
+    def check_labels(self) -> None:
+        """ConfigError where config.json names labels that cannot be used; called for the tasks that need them."""
+        if not self.labels:
+            _read_labels(self.extra)
+        if self.problem_type == "single_label_classification" and len(self.labels) == 1:
+            raise ConfigError("A single_label_classification needs two labels or more, got 1: is it a regression?")
 
     def to_dict(self) -> dict[str, Any]:
         """The contents of config.json again, with the keys of `extra`, without what is None and labels of no name."""
         own = {entry.name: getattr(self, entry.name) for entry in fields(self) if entry.name not in ("labels", "extra")}
         said = {name: value for name, value in own.items() if value is not None}
-        named = {} if self.labels == DEFAULT_LABELS else _write_labels(self.labels)
+        named = {} if self.labels in (DEFAULT_LABELS, ()) else _write_labels(self.labels)
         return {**self.extra, "model_type": self.model_type, **said, **named}
 
 
@@ -255,18 +267,24 @@ _LABEL_KEYS = ("id2label", "label2id", "num_labels")
 
 
 def _read_labels(data: Mapping[str, Any]) -> tuple[str, ...]:
-    """The labels that config.json names, counts, or means by default; ConfigError for what is no list of names."""
+    """The labels that config.json names, counts, or means by default; ConfigError for what is no list of names.
+
+    Where the names are fewer or more than num_labels, the number is right, as in transformers: the names are often a
+    default that somebody's script left in the file.
+    """
     named, count = data.get("id2label"), data.get("num_labels")
-    if named is None:
-        if count is None:
-            return DEFAULT_LABELS
-        if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= MAX_LABELS:
-            raise ConfigError(f"num_labels: expected a whole number from 1 to {MAX_LABELS:,}, got {count!r}.")
+    if count is not None and (not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= MAX_LABELS):
+        raise ConfigError(f"num_labels: expected a whole number from 1 to {MAX_LABELS:,}, got {count!r}.")
+    if named is None and count is None:
+        return DEFAULT_LABELS
+    if count is not None and (named is None or (isinstance(named, dict) and len(named) != count)):
         return tuple(f"LABEL_{number}" for number in range(count))
     if not isinstance(named, dict):
         raise ConfigError(f"id2label: expected an object of numbers and names, got a {type(named).__name__}.")
     if named.keys() != {str(number) for number in range(len(named))}:
         raise ConfigError(f"id2label: expected the keys 0 to {len(named) - 1}, got {', '.join(list(named)[:5])}.")
+    if not 1 <= len(named) <= MAX_LABELS:
+        raise ConfigError(f"labels: expected 1 to {MAX_LABELS:,} of them, got {len(named):,}.")
     wrong = [name for name in named.values() if not isinstance(name, str | int | float)]
     if wrong:
         raise ConfigError(f"id2label: expected names, got {wrong[0]!r}.")

@@ -42,6 +42,8 @@ class Network(nn.Module):
         """project: width that embeddings are projected to, None for no projection."""
         super().__init__()
         self.config, self.task = config, task
+        if {"sequence-classification", "token-classification"} & set(self.tasks[task]):
+            config.check_labels()
         self.embeddings = Embeddings(
             vocab=config.vocab_size,
             embed=config.embed_width,

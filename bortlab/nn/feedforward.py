@@ -20,12 +20,18 @@ def gelu_tanh(x: Tensor) -> Tensor:
 ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
     "gelu": F.gelu,
     "gelu_new": gelu_tanh,
+    "gelu_accurate": gelu_tanh,
+    "gelu_fast": gelu_tanh,
+    "gelu_python": F.gelu,
     "gelu_pytorch_tanh": gelu_tanh,
+    "mish": F.mish,
     "relu": F.relu,
+    "relu6": F.relu6,
     "silu": F.silu,
+    "swish": F.silu,
     "tanh": torch.tanh,
 }
-"""Activations by the name that config.json uses."""
+"""Activations by the names that config.json uses; several names stand for one function."""
 
 
 class GroupedLinear(nn.Module):

@@ -13,7 +13,7 @@ import torch
 
 from bortlab.checkpoint import CheckpointError, check_weights, load_network, meta_network, own_heads, read_config
 from bortlab.model import EXAMPLE, HEADS_KEY, PROVENANCES, Model, assemble, encoder_fingerprint, n_bytes
-from bortlab.models import Config, Family, Network
+from bortlab.models import FAMILIES, Config, Family, Network
 from bortlab.registry import fitted
 from bortlab.system.machine import memory_available
 from bortlab.system.numbers import data_size
@@ -66,7 +66,9 @@ def build(request: Request) -> Model:
     """Read or make the weights, freeze them, and run the model once, so that what is published is whole and works."""
     family, config = design_of(request)
     _fits(request)
-    tokenizer = Tokenizer.from_folder(request.folder, _kind(family))
+    tokenizer = Tokenizer.from_folder(request.folder, prefer=_kind(family))
+    if request.family is None:
+        _check_family(request, family, tokenizer)
     if request.seed is None and tokenizer.vocab_size > config.vocab_size:
         raise CheckpointError(
             f"{request.key}: the tokenizer has ids up to {tokenizer.vocab_size - 1:,}, and the network "
@@ -95,6 +97,23 @@ def build(request: Request) -> Model:
     model.trace(EXAMPLE)
     model.scores(model.encode(EXAMPLE))
     return model
+
+
+def _check_family(request: Request, family: Family, tokenizer: Tokenizer) -> None:
+    """Refuse to guess between families that share a model_type where the tokenizer speaks for another one.
+
+    A published Bort calls itself "bert"; its byte-level BPE gives it away.
+    """
+    likelier = [
+        other
+        for other in FAMILIES.values()
+        if other.config.model_type == family.config.model_type and other.tokenizer == tokenizer.kind
+    ]
+    if tokenizer.kind != family.tokenizer and likelier:
+        raise CheckpointError(
+            f"{request.key}: config.json says {family.config.model_type!r}, but the tokenizer is {tokenizer.kind}, as "
+            f'{likelier[0].title}\'s is. Say which it is: family="{likelier[0].name}" or family="{family.name}".'
+        )
 
 
 def design_of(request: Request) -> tuple[Family, Config]:

@@ -30,6 +30,23 @@ SPECIAL_TOKENS: Mapping[Kind, SpecialTokens] = MappingProxyType(
         "byte-bpe": SpecialTokens("<s>", "</s>", "<pad>", "<unk>", "<mask>"),
     }
 )
+CLASS_KINDS: Mapping[str, Kind] = MappingProxyType(
+    {
+        "AlbertTokenizer": "unigram",
+        "BertTokenizer": "wordpiece",
+        "BortTokenizer": "byte-bpe",
+        "ConvBertTokenizer": "wordpiece",
+        "DistilBertTokenizer": "wordpiece",
+        "ElectraTokenizer": "wordpiece",
+        "LongformerTokenizer": "byte-bpe",
+        "MobileBertTokenizer": "wordpiece",
+        "RobertaTokenizer": "byte-bpe",
+        "SqueezeBertTokenizer": "wordpiece",
+    }
+)
+"""transformers' tokenizer classes that cut exactly as one of the kinds does; each has a twin that ends in "Fast"."""
+ANY_KIND_CLASSES = ("PreTrainedTokenizer", "PreTrainedTokenizerFast", "TokenizersBackend")
+"""Classes that are whatever tokenizer.json says."""
 TOKENIZER_CLASSES: Mapping[Kind, str] = MappingProxyType(
     {"unigram": "AlbertTokenizer", "wordpiece": "BertTokenizer", "byte-bpe": "RobertaTokenizer"}
 )

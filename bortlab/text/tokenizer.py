@@ -43,12 +43,14 @@ class Tokenizer:
     `definition` is the text of a tokenizer.json (what `tokenizers.Tokenizer.to_str` gives). Its template, padding and
     truncation are not used: the template is the family's, and `pair_format` picks Bort's `<s> A </s> B </s>` ("single")
     or RoBERTa's `<s> A </s></s> B </s>` ("double"). `special_tokens` are the family's own unless given.
+    `allowed_special`: special tokens that a text may contain, such as "[E1]" of relation extraction (see `allowing`).
     Raises `TokenizerError` if the definition is unusable or lacks one of the special tokens.
     """
 
     definition: str
     special_tokens: InitVar[SpecialTokens | None] = None
     pair_format: PairFormat = "single"
+    allowed_special: tuple[str, ...] = ()
     kind: Kind = field(init=False)
     vocabulary: Mapping[str, int] = field(init=False)  # every token, added ones included -> id
     vocab_size: int = field(init=False)  # largest id + 1: the rows an embedding needs
@@ -107,15 +109,23 @@ class Tokenizer:
 
     @classmethod
     def from_folder(
-        cls, path: str | os.PathLike[str], kind: Kind | None = None, *, pair_format: PairFormat | None = None
+        cls,
+        path: str | os.PathLike[str],
+        kind: Kind | None = None,
+        *,
+        prefer: Kind | None = None,
+        pair_format: PairFormat | None = None,
     ) -> Tokenizer:
         """Read a model's folder: tokenizer.json first, else vocab.txt, vocab.json + merges.txt or spiece.model.
 
-        `kind` is what the caller expects (another kind is an error). tokenizer_config.json and special_tokens_map.json
-        are honoured: token names, do_lower_case, keep_accents, strip_accents, tokenize_chinese_chars, add_prefix_space.
+        The files decide on the kind, and tokenizer_class where it is named; a class that cuts in a way of its own is
+        refused. `kind` is what the caller expects (another kind is an error), `prefer` what to read where files of
+        several kinds lie side by side. tokenizer_config.json, special_tokens_map.json and added_tokens.json are
+        honoured: token names, added tokens, do_lower_case, keep_accents, strip_accents, tokenize_chinese_chars,
+        add_prefix_space.
         """
-        found = read_folder(Path(path), kind)
-        return cls(found.definition, found.special_tokens, pair_format or found.pair_format)
+        read = read_folder(Path(path), kind, prefer=prefer)
+        return cls(read.definition, read.special_tokens, pair_format or read.pair_format)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write tokenizer.json, tokenizer_config.json and the classic vocabulary files into the folder `path`.
@@ -148,7 +158,25 @@ class Tokenizer:
 
     def with_pair_format(self, pair_format: PairFormat) -> Tokenizer:
         """The same tokenizer with Bort's pairs joined by one separator ("single") or two ("double")."""
-        return self if pair_format == self.pair_format else Tokenizer(self.definition, self._names, pair_format)
+        if pair_format == self.pair_format:
+            return self
+        return Tokenizer(self.definition, self._names, pair_format, self.allowed_special)
+
+    def allowing(self, *tokens: str) -> Tokenizer:
+        """The same tokenizer, for which these special tokens mean themselves where a text contains them.
+
+        Without arguments: all special tokens but the template's and the mask. Anything else in a text stays text.
+        """
+        names = self._names
+        template = {names.cls, names.sep, names.pad, names.unk, names.mask}
+        usable = [self._tokens[number] for number in sorted(self.special_ids) if self._tokens[number] not in template]
+        for token in tokens:
+            if token not in usable:
+                raise TokenizerError(
+                    f"{token!r} is not a special token that a text can contain. This vocabulary has: "
+                    f"{', '.join(usable) or 'none'}."
+                )
+        return Tokenizer(self.definition, names, self.pair_format, tokens or tuple(usable))
 
     # -- text to pieces ----------------------------------------------------------------------------------------------
 
@@ -347,10 +375,12 @@ class Tokenizer:
         """
         pieces: list[_Piece] = []
         start = 0
-        for found in re.finditer(re.escape(MASK), text):
-            pieces += self._cut_run(text[start : found.start()].rstrip(_SPACES), start)
-            pieces.append((self.mask_id, found.span()))
-            start = found.end()
+        by_length = sorted((MASK, *self.allowed_special), key=len, reverse=True)
+        for match in re.finditer("|".join(map(re.escape, by_length)), text):
+            run, token = text[start : match.start()], match.group()
+            pieces += self._cut_run(run.rstrip(_SPACES) if token == MASK else run, start)
+            pieces.append((self.mask_id if token == MASK else self.vocabulary[token], match.span()))
+            start = match.end()
         return pieces + self._cut_run(text[start:], start)
 
     def _cut_run(self, run: str, base: int) -> list[_Piece]:

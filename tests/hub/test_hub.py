@@ -498,7 +498,9 @@ def test_a_load_that_cannot_download_says_why(fake: FakeHub, folders: dict[str, 
     with pytest.raises(HubError, match=r"someone/albert has no revision 'v9'"):
         bortlab.load("someone/albert", revision="v9", download=True)
     fake.add("someone/bort", folders["bort"])
-    with pytest.raises(ValueError, match="expected wordpiece"):  # it calls itself "bert"
+    with pytest.raises(
+        ValueError, match=r'tokenizer is byte-bpe, as Bort.s is.*family="bort" or family="bert"'
+    ):  # it calls itself "bert"
         bortlab.load("someone/bort", download=True)
     assert bortlab.load("someone/bort", family="bort").family.name == "bort"  # here by now
 
@@ -593,7 +595,7 @@ def test_a_full_disk(fake: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
     assert unfinished() == [] and hub.cached("someone/albert") is None
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10**9, 10**9, hub.SPARE_BYTES))
     for call in (lambda: hub.plan("someone/albert"), lambda: hub.download(plan)):
-        with pytest.raises(HubError, match=r"needs 1 MB on the disk, and 50 MB are free at .*Make room there"):
+        with pytest.raises(HubError, match=r"needs 46\.3 kB on the disk, and 50\.0 MB are free at .*Make room there"):
             call()
 
 

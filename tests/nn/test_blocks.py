@@ -8,6 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from transformers.activations import ACT2FN
 
 from bortlab.nn import ACTIVATIONS, Block, Embeddings, FeedForward, MaskedLMHead, Pooler, SelfAttention
 from bortlab.nn.feedforward import GroupedLinear, linear
@@ -22,6 +23,12 @@ def normal(*shape: int, seed: int = 0) -> Tensor:
     [
         ("gelu", 0.5 * (1 + math.erf(1 / math.sqrt(2)))),
         ("gelu_new", 0.5 * (1 + math.tanh(math.sqrt(2 / math.pi) * 1.044715))),
+        ("gelu_accurate", 0.5 * (1 + math.tanh(math.sqrt(2 / math.pi) * 1.044715))),
+        ("gelu_fast", 0.5 * (1 + math.tanh(math.sqrt(2 / math.pi) * 1.044715))),
+        ("gelu_python", 0.5 * (1 + math.erf(1 / math.sqrt(2)))),
+        ("mish", math.tanh(math.log(1 + math.e))),
+        ("relu6", 1.0),
+        ("swish", 1 / (1 + math.exp(-1))),
         ("gelu_pytorch_tanh", 0.5 * (1 + math.tanh(math.sqrt(2 / math.pi) * 1.044715))),
         ("relu", 1.0),
         ("silu", 1 / (1 + math.exp(-1))),
@@ -31,7 +38,12 @@ def normal(*shape: int, seed: int = 0) -> Tensor:
 def test_activations_by_formula(name: str, at_one: float) -> None:
     value = ACTIVATIONS[name](torch.tensor([1.0, 0.0], dtype=torch.float64))
     torch.testing.assert_close(value, torch.tensor([at_one, 0.0], dtype=torch.float64))
-    assert set(ACTIVATIONS) == {"gelu", "gelu_new", "gelu_pytorch_tanh", "relu", "silu", "tanh"}
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_activations_are_those_of_transformers(name: str) -> None:
+    x = torch.linspace(-9, 9, 181, dtype=torch.float64)
+    torch.testing.assert_close(ACTIVATIONS[name](x), ACT2FN[name](x))
 
 
 @torch.no_grad()

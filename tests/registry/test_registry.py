@@ -198,11 +198,11 @@ def test_random_weights_follow_the_seed_and_leave_the_global_generator_alone() -
 def test_what_does_not_fit_is_refused_before_it_is_allocated(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.nn.Module, "to_empty", lambda *_, **__: pytest.fail("allocated"))
     monkeypatch.setenv("BORTLAB_MODEL_BUDGET_MB", "500")
-    with pytest.raises(TooLargeError, match=r"bert-large-uncased needs 1,341 MB.*500 MB in all.*BUDGET_MB=1341"):
+    with pytest.raises(TooLargeError, match=r"bert-large-uncased needs 1\.34 GB.*500\.0 MB in all.*BUDGET_MB=1341"):
         bortlab.load("bert-large-uncased", weights="random")
     monkeypatch.setenv("BORTLAB_MODEL_BUDGET_MB", "5000")
     monkeypatch.setattr(registry.building, "memory_available", lambda: 10**9)
-    with pytest.raises(TooLargeError, match="bert-large-uncased needs 1,341 MB of memory, and 1,000 MB are free"):
+    with pytest.raises(TooLargeError, match="bert-large-uncased needs 1\.34 GB of memory, and 1\.00 GB are free"):
         bortlab.load("bert-large-uncased", weights="random")
     assert registry.loaded() == []
     for wrong in ("lots", "-1", "nan"):
