@@ -1,4 +1,4 @@
-"""A button that fits a random head, or a tuned lens, here; how far that is, and what came of it."""
+"""Fitting a random head, or a tuned lens, on this machine: the button, the progress, and what was gained."""
 
 from __future__ import annotations
 
@@ -9,16 +9,14 @@ from bortlab.registry import fitted
 from bortlab.system.numbers import duration
 from bortlab.training import fit
 from bortlab.ui import shared
-from bortlab.views.escape import markdown
-from bortlab.work.jobs import Job, Status
+from bortlab.ui.job_panel import Labels, job_panel
+from bortlab.work.jobs import Job
 
-POLL_S = 1.0
-"""Seconds between two looks at a job that runs."""
 HEAD_HELP = "Trains the masked-LM head, and nothing else, on the bundled corpus, and keeps it on this machine."
 
 
 def about_head(model: Model) -> None:
-    """Offer to fit a random masked-LM head; say of a fitted one what it is worth; nothing for a trained one."""
+    """Offer to fit a random masked-LM head, or say how good a fitted one is; nothing for a trained one."""
     provenance = model.heads.get("masked-lm")
     if provenance == fitted.PROVENANCE:
         _worth(model)
@@ -29,54 +27,24 @@ def about_head(model: Model) -> None:
 
 
 def panel(job: Job, seconds: float, *, what: str, help: str) -> None:
-    """The job of fitting something: start, progress, cancel. what: its name; help: what the button does."""
-    status = job.status()
-    alive = status is not None and status.alive
-    st.fragment(_panel, run_every=POLL_S if alive else None)(job, seconds, what, help, was_alive=alive)
-
-
-def _panel(job: Job, seconds: float, what: str, help: str, *, was_alive: bool) -> None:
-    """was_alive: when the page was drawn."""
-    status = job.status()
-    if status is not None and status.alive:
-        st.progress(status.progress, text=markdown(f"Fitting the {what}. {status.message}{_left(status)}"))
-        if st.button("Cancel", key=f"cancel-{job.folder.name}", icon=":material/close:"):
-            job.cancel()
-            st.rerun()
-    elif was_alive:
-        st.rerun()  # the whole page: it loads the model again, and the badge says what it has
-    else:
-        _offer(job, seconds, what, help, status)
-
-
-def _offer(job: Job, seconds: float, what: str, help: str, status: Status | None) -> None:
-    interrupted = status is not None and status.state in ("failed", "cancelled")
-    if status is not None and interrupted:
-        (st.error if status.state == "failed" else st.info)(markdown(status.message))
-    pressed = st.button(
-        f"Go on fitting this {what}" if interrupted else f"Fit this {what} here",
-        key=f"start-{job.folder.name}",
-        icon=":material/build:",
+    """The job of fitting something. seconds: how long it will take. what: its name; help: what the button does."""
+    labels = Labels(
+        doing=f"Fitting the {what}",
+        start=f"Fit this {what} here",
+        resume=f"Resume fitting this {what}",
+        note=f"It takes {duration(seconds)} on this machine, in the background.",
         help=help,
+        icon=":material/build:",
     )
-    st.caption(f"It takes {duration(seconds)} on this machine, beside your work.")
-    if pressed:
-        with shared.sentences():
-            job.start()
-            st.rerun()
+    job_panel(job, labels)
 
 
 def _worth(model: Model) -> None:
-    """What the card of a fitted head says."""
+    """How good a fitted head is, by its card."""
     card = fitted.card_of(model.key, model.revision)
     if card is not None and card.get("encoder") == model.encoder_fingerprint:
         before, after = (100 * card["heldout"][when]["masked_accuracy"] for when in ("before", "after"))
         st.caption(
             f"Head fitted on {card['pieces_seen']:,} pieces in {duration(card['seconds'])}: "
-            f"{after:.1f} % of held-out pieces guessed right, {before:.1f} % before."
+            f"it guesses {after:.1f} % of held-out pieces right, up from {before:.1f} %."
         )
-
-
-def _left(status: Status) -> str:
-    seconds = status.numbers.get("seconds_left")
-    return f" {duration(seconds).capitalize()} left." if isinstance(seconds, int | float) and seconds > 0 else ""

@@ -18,6 +18,7 @@ from bortlab.models import FAMILIES
 from bortlab.system.machine import cores
 from bortlab.system.numbers import data_size, duration, factor, milliseconds
 from bortlab.ui import shared
+from bortlab.ui.job_panel import Labels, job_panel
 from bortlab.ui.startup import bundled
 from bortlab.views import latency as view
 from bortlab.views.escape import markdown
@@ -25,8 +26,6 @@ from bortlab.views.figures import CONFIG
 from bortlab.work import jobs
 from bortlab.work.jobs import Job, Status
 
-POLL_S = 1.0
-"""Seconds between two looks at a measurement that runs."""
 LENGTHS = (8, 16, 32, 64, 128, 256, 512)
 BATCHES = (1, 2, 4, 8, 16, 32, 64)
 EFFORTS = {"quick": (12, 0.2), "usual": (analysis.ROUNDS, analysis.SECONDS), "thorough": (60, 5.0)}
@@ -76,54 +75,44 @@ def latest_job() -> tuple[Job, Status] | None:
 
 
 def progress() -> None:
-    """The measurement under way: how far, and a button that ends it; what came of it, if it failed."""
-    found = latest_job()
-    alive = found is not None and found[1].alive
-    st.fragment(_panel, run_every=POLL_S if alive else None)(_seen(found))
-
-
-def _seen(found: tuple[Job, Status] | None) -> tuple[Any, ...]:
-    """What the page depends on: a change draws all of it anew."""
-    if found is None:
-        return ()
-    job, status = found
-    path = status.numbers.get("path", "")
-    return job.folder.name, status.alive, bool(path) and Path(path).is_file()
-
-
-def _panel(seen: tuple[Any, ...]) -> None:
-    found = latest_job()
-    if _seen(found) != seen:
-        st.rerun()
-    if found is None:
+    """The latest measurement: how far it is, and a button that cancels it; or how it ended, unless it is done."""
+    latest = latest_job()
+    if latest is None:
         return
-    job, status = found
-    if status.alive:
-        cases = [case for case in Plan.from_dict(job.arguments).cases if case.model != runtimes.MATMUL]
-        what = markdown(shared.names(list(dict.fromkeys(title(case.model) for case in cases))))
-        left = status.numbers.get("seconds_left") or 0
-        said = f"Measuring {what}. {status.message}" + (f" About {left:.0f} s left." if left else "")
-        if status.state == "queued":
-            said = f"The measurement of {what} waits until {_others(job)} is over."
-        st.progress(status.progress, text=f"{said} The fewer others use this machine meanwhile, the better.")
-        if st.button(
-            "Cancel", key="cancel-latency", icon=":material/close:", help="What has been measured until now is kept."
-        ):
-            with st.spinner("Stopping …"):
-                job.cancel()
-            st.rerun()
-    elif status.state == "failed":
-        kept = " What was measured until then is kept below." if seen[2] else ""
-        said = status.message.split(" Start it again")[0]
-        st.error(f"The last measurement failed. {markdown(said)}{kept}")
-    elif status.state == "cancelled":
-        kept = "What had been measured is kept below." if seen[2] else "Nothing had been measured yet."
-        st.caption(f"The last measurement was cancelled. {kept}")
+    job, status = latest
+    labels = Labels(
+        doing=f"Measuring {_models_of(job)}" if status.alive else "",
+        meanwhile="The less this machine does meanwhile, the better.",
+        cancel_help="What has been measured so far is kept.",
+        stopped=_stopped,
+    )
+    job_panel(job, labels, depends_on=_latest_and_its_file)
 
 
-def _others(job: Job) -> str:
-    running = [other.name for other, status in jobs.listed() if status.state == "running" and other != job]
-    return f"another job ({markdown(running[0])})" if running else "another job"
+def _models_of(job: Job) -> str:
+    cases = [case for case in Plan.from_dict(job.arguments).cases if case.model != runtimes.MATMUL]
+    return markdown(shared.names(list(dict.fromkeys(title(case.model) for case in cases))))
+
+
+def _latest_and_its_file() -> tuple[str, bool]:
+    """Which measurement is the latest, and whether its file is there to look at: the page is drawn from both."""
+    latest = latest_job()
+    return ("", False) if latest is None else (latest[0].folder.name, _has_file(latest[1]))
+
+
+def _has_file(status: Status) -> bool:
+    path = status.numbers.get("path", "")
+    return bool(path) and Path(path).is_file()
+
+
+def _stopped(status: Status) -> str:
+    """What is said of a measurement that failed or was cancelled."""
+    if status.state == "failed":
+        kept = " What was measured before is kept below." if _has_file(status) else ""
+        reason = status.message.split(" Start it again")[0]
+        return f"The last measurement failed. {markdown(reason)}{kept}"
+    kept = "What was measured before is kept below." if _has_file(status) else "Nothing had been measured yet."
+    return f"The last measurement was cancelled. {kept}"
 
 
 def notice() -> None:

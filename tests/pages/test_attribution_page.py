@@ -20,8 +20,8 @@ from bortlab import registry
 from bortlab.analysis import attribution as analysis
 from bortlab.analysis.attribution import work
 from bortlab.ui import attribution as ui
-from bortlab.ui import opened
-from bortlab.ui.attribution import asking, views, waiting
+from bortlab.ui import job_panel, opened
+from bortlab.ui.attribution import asking, views
 from bortlab.ui.startup import bundled
 from bortlab.views.escape import markdown
 from bortlab.work.jobs import Job, Status
@@ -134,7 +134,7 @@ def test_what_takes_long_is_a_job(monkeypatch: pytest.MonkeyPatch) -> None:
     """Offered, then shown while it runs, cancelled, and used when it is done."""
     state: dict[str, Any] = {"status": None, "found": {}}
     monkeypatch.setattr(asking, "LONGEST_S", 0.0)
-    monkeypatch.setattr(waiting, "POLL_S", 1000.0)
+    monkeypatch.setattr(job_panel, "POLL_S", 1000.0)
     monkeypatch.setattr(Job, "status", lambda self: state["status"])
     monkeypatch.setattr(Job, "start", lambda self: state.update(status=Status("running", 0.4, "LIME: 12 passes.")))
     monkeypatch.setattr(Job, "cancel", lambda self: state.update(status=Status("cancelled", message="Cancelled.")))
@@ -144,7 +144,7 @@ def test_what_takes_long_is_a_job(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not charts(at)
     check(at.button[0].click().run())
     assert [e.proto.text for e in elements(at._tree) if e.type == "progress"] == [
-        f"{registry.find(key)[1].title}: {markdown('LIME: 12 passes.')}"
+        f"{registry.find(key)[1].title}. {markdown('LIME: 12 passes.')}"
     ]
     check(next(b for b in at.button if b.label == "Cancel").click().run())
     assert any("Cancelled" in e.value for e in at.info)
@@ -172,7 +172,7 @@ def test_layers_that_take_long_are_a_job(monkeypatch: pytest.MonkeyPatch) -> Non
         state.update(status=Status("running", 0.5, "Into layer 2."), layers=self.arguments["layers"])
 
     monkeypatch.setattr(asking, "LONGEST_S", 0.0)
-    monkeypatch.setattr(waiting, "POLL_S", 1000.0)
+    monkeypatch.setattr(job_panel, "POLL_S", 1000.0)
     monkeypatch.setattr(Job, "status", lambda self: state["status"])
     monkeypatch.setattr(Job, "start", start)
     monkeypatch.setattr(work, "result", lambda job, model: state["found"])

@@ -89,7 +89,7 @@ def test_a_random_head_is_fitted_by_a_click_and_the_badge_says_so(short_job: Any
     assert the_job().wait(300).state == "done", the_job().log()
     check(at.run())  # what the fragment asks for when it sees that the job has ended
     assert "head fitted here" in html(at) and "random head" not in html(at)
-    assert "Fit this head here" not in labels(at) and "of held-out pieces guessed right" in said(at)
+    assert "Fit this head here" not in labels(at) and "of held-out pieces right" in said(at)
     card = fitted.card_of(KEY, "main")
     assert card is not None and card["base"] == KEY
 
@@ -109,7 +109,7 @@ def test_progress_is_shown_after_a_reload_and_cancel_stops_it(short_job: Any) ->
     check(at.run())
     status = job.status()
     assert status is not None and status.state == "cancelled"
-    assert "Go on fitting this head" in labels(at) and "last checkpoint" in said(at)
+    assert "Resume fitting this head" in labels(at) and "last checkpoint" in said(at)
 
 
 def test_a_job_that_fails_says_why_and_can_be_started_again(short_job: Any) -> None:
@@ -119,7 +119,7 @@ def test_a_job_that_fails_says_why_and_can_be_started_again(short_job: Any) -> N
     check(at.run())
     assert the_job().wait(300).state == "failed"
     check(at.run())
-    assert "has changed" in said(at) and "random head" in html(at) and "Go on fitting this head" in labels(at)
+    assert "has changed" in said(at) and "random head" in html(at) and "Resume fitting this head" in labels(at)
 
 
 def test_a_trained_head_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
