@@ -7,7 +7,7 @@ PORT ?= 8501
 .PHONY: app test lint bench clean
 
 app: $(VENV)/.app
-	OMP_WAIT_POLICY=PASSIVE MALLOC_ARENA_MAX=2 $(BIN)/streamlit run app.py --server.port $(PORT)
+	$(BIN)/python -m bortlab lab --server.port $(PORT)
 
 # On all cores, browsers first (few tests, and long ones), the visitors who measure the server by themselves.
 test: $(VENV)/.tests

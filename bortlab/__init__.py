@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from bortlab.registry import checkpoints, load, load_from
     from bortlab.training.fit import fit_head
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = ["FAMILIES", "Model", "Trace", "__version__", "checkpoints", "fit_head", "load", "load_from"]
 
 _HOME = {"Model": "model", "Trace": "model", "FAMILIES": "models", "fit_head": "training.fit"}  # the rest: registry
 
 
 def __getattr__(name: str) -> object:
-    """Import torch only when something of it is asked for: `python -m bortlab.ui` has to set OMP_WAIT_POLICY first."""
+    """Import torch only when something of it is asked for: `bortlab lab` has to set OMP_WAIT_POLICY first."""
     if name not in __all__:
         raise AttributeError(f"module 'bortlab' has no attribute {name!r}")
     return getattr(import_module(f"bortlab.{_HOME.get(name, 'registry')}"), name)

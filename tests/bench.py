@@ -609,7 +609,7 @@ def bench_first_visit(how: How) -> Iterator[Row]:
     with sync_playwright() as playwright, tempfile.TemporaryDirectory() as folder:
         browser = playwright.chromium.launch(executable_path=chromium.find(), args=list(chromium.FLAGS))
         for number in range(2 if how.quick else 3):
-            with serving(Path(folder, f"{number}.txt"), "-m", "bortlab.ui") as server:
+            with serving(Path(folder, f"{number}.txt"), "-m", "bortlab", "lab") as server:
                 page = browser.new_page()
                 page.goto(f"{server.url}/predict", timeout=120_000)
                 page.wait_for_selector(".js-plotly-plot .main-svg", timeout=120_000)

@@ -14,7 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+import bortlab
 
 ROOT = Path(__file__).resolve().parent.parent
 TOML = ROOT / ".streamlit" / "config.toml"
@@ -41,7 +45,7 @@ MATTERS = {
 
 def python(code: str, *arguments: str, home: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run code in a fresh interpreter that knows nothing but what this repository ships."""
-    clean = {key: value for key, value in os.environ.items() if not key.startswith(("STREAMLIT_", "OMP_"))}
+    clean = {key: value for key, value in os.environ.items() if not key.startswith(("STREAMLIT_", "OMP_", "MALLOC_"))}
     return subprocess.run(
         [sys.executable, "-c", code, *arguments],
         cwd=ROOT, env=clean | {"HOME": str(home), "USERPROFILE": str(home)} | environment,
@@ -115,12 +119,9 @@ def test_an_unknown_setting_would_be_seen(tmp_path: Path) -> None:
 # -- ways of starting --------------------------------------------------------------------------------------------------
 
 
-def test_make_app_sets_what_must_stand_before_python_starts() -> None:
-    recipes = [
-        line for line in (ROOT / "Makefile").read_text().splitlines() if re.search(r"streamlit run|bortlab\.ui", line)
-    ]
-    assert len([line for line in recipes if line.startswith("\t")]) == 1
-    assert {"OMP_WAIT_POLICY=PASSIVE", "MALLOC_ARENA_MAX=2"} <= set(recipes[-1].split())
+def test_make_app_is_bortlab_lab() -> None:
+    recipe = (ROOT / "Makefile").read_text().partition("\napp:")[2].splitlines()[1]
+    assert "-m bortlab lab --server.port $(PORT)" in recipe
 
 
 SEEN_BY_TORCH = """
@@ -129,27 +130,36 @@ import os, runpy, sys
 class Watch:
     def find_spec(self, name, path=None, target=None):
         if name == "torch":
-            print(os.environ.get("OMP_WAIT_POLICY"), flush=True)
+            print(os.environ.get("OMP_WAIT_POLICY"), os.environ.get("MALLOC_ARENA_MAX"), flush=True)
             os._exit(0)
 
 sys.meta_path.insert(0, Watch())
 sys.path.insert(0, os.getcwd())
-way, sys.argv = sys.argv[1], ["bortlab"]
+way, sys.argv = sys.argv[1], ["bortlab", "lab"]
 runpy.run_path("app.py", run_name="__main__") if way == "app.py" else runpy.run_module(way, run_name="__main__")
 """
 
 
-@pytest.mark.parametrize(
-    "way",
-    [
-        "app.py",
-        "bortlab.ui",
-    ],
-)
+@pytest.mark.parametrize("way", ["app.py", "bortlab"])
 def test_waiting_threads_are_told_to_sleep_before_torch_is_there(way: str, tmp_path: Path) -> None:
     """OpenMP reads OMP_WAIT_POLICY once, when torch's library is loaded."""
     done = python(SEEN_BY_TORCH, way, home=tmp_path)
-    assert done.stdout.strip() == "PASSIVE", done.stderr[-2000:]
+    assert done.stdout.split()[0] == "PASSIVE", done.stderr[-2000:]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc's heaps")
+@pytest.mark.parametrize(("own", "kept"), [({}, "2"), ({"MALLOC_ARENA_MAX": "7"}, "7")])
+def test_the_lab_runs_with_few_heaps(own: dict[str, str], kept: str, tmp_path: Path) -> None:
+    """glibc reads MALLOC_ARENA_MAX when a process starts, so the command starts itself again with it, once."""
+    done = python(
+        f"import sys\nopen(sys.argv[2], 'a').write('x')\n{SEEN_BY_TORCH}",
+        "bortlab",
+        str(tmp_path / "starts"),
+        home=tmp_path,
+        **own,
+    )
+    assert done.stdout.split()[1] == kept, done.stderr[-2000:]
+    assert (tmp_path / "starts").read_text() == ("x" if own else "xx")
 
 
 # -- what warm_up settles ----------------------------------------------------------------------------------------------
@@ -206,20 +216,74 @@ def test_torchs_compiler_is_not_imported_which_takes_seconds(warm: dict[str, Any
 # -- requirements ------------------------------------------------------------------------------------------------------
 
 
-def requirements(name: str) -> list[Requirement]:
-    """The file's requirements, comments left out."""
-    lines = [line.split("#")[0].strip() for line in (ROOT / name).read_text().splitlines()]
-    return [Requirement(line) for line in lines if line]
+def pins(*names: str) -> dict[str, Requirement]:
+    """What these files install, by canonical name, comments left out."""
+    lines = [line.split("#")[0].strip() for name in names for line in (ROOT / name).read_text().splitlines()]
+    return {canonicalize_name(pin.name): pin for pin in map(Requirement, filter(None, lines))}
 
 
-@pytest.mark.parametrize("requirement", requirements("requirements.txt"), ids=lambda r: r.name)
-def test_what_is_installed_is_what_is_required(requirement: Requirement) -> None:
-    """The tests that pass here pass with the versions that `make app` installs."""
-    installed = version(requirement.name)
-    assert requirement.specifier.contains(installed, prereleases=True), f"{requirement}, installed {installed}"
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+EXTRAS = PROJECT["optional-dependencies"]
+APP = pins("requirements.txt")
+ALL = pins("requirements.txt", "tests/requirements.txt")
 
 
-def test_torch_is_pinned_exactly() -> None:
+@pytest.mark.parametrize("pin", ALL.values(), ids=ALL)
+def test_what_is_installed_is_what_is_required(pin: Requirement) -> None:
+    """The tests that pass here pass with the versions that `make app` and `make test` install."""
+    installed = version(pin.name)
+    assert pin.specifier.contains(installed, prereleases=True), f"{pin}, installed {installed}"
+
+
+@pytest.mark.parametrize(
+    ("ranges", "pinned"),
+    [
+        ([*PROJECT["dependencies"], *EXTRAS["lab"]], APP),
+        ([text for extra in EXTRAS.values() for text in extra], ALL),
+    ],
+    ids=["make app", "make test"],
+)
+def test_the_projects_ranges_and_the_pins_name_the_same_packages(
+    ranges: list[str], pinned: dict[str, Requirement]
+) -> None:
+    """And what is installed, by these pins, lies in the range: pyproject.toml and requirements cannot drift."""
+    needed = {canonicalize_name(requirement.name): requirement for requirement in map(Requirement, ranges)}
+    if pinned is ALL:
+        needed |= {canonicalize_name(Requirement(text).name): Requirement(text) for text in PROJECT["dependencies"]}
+    assert needed.keys() == pinned.keys()
+    for requirement in needed.values():
+        assert requirement.specifier.contains(version(requirement.name)), requirement
+
+
+def test_torch_is_pinned_exactly_where_it_is_installed_and_a_range_for_users() -> None:
     """The Makefile installs this very line first and alone; a range could bring gigabytes of CUDA."""
     line = next(line for line in (ROOT / "requirements.txt").read_text().splitlines() if line.startswith("torch"))
     assert re.match(r"torch==[0-9.]+\s", line)
+    (torch,) = [text for text in PROJECT["dependencies"] if text.startswith("torch")]
+    assert "==" not in torch
+
+
+def test_the_library_does_not_ask_for_the_lab() -> None:
+    """`pip install bortlab` brings no Streamlit, no plotting and nothing that only one page uses."""
+    assert not {Requirement(text).name for text in PROJECT["dependencies"]} & {
+        Requirement(text).name for extra in EXTRAS.values() for text in extra
+    }
+
+
+def test_the_version_has_one_source() -> None:
+    assert PROJECT["dynamic"] == ["version"] and "version" not in PROJECT
+    assert re.fullmatch(r"\d+\.\d+\.\d+", bortlab.__version__)
+    assert f"## [{bortlab.__version__}]" in (ROOT / "CHANGELOG.md").read_text()
+    assert yaml.safe_load((ROOT / "CITATION.cff").read_text())["version"] == bortlab.__version__
+
+
+# -- tools -------------------------------------------------------------------------------------------------------------
+
+
+def test_pre_commit_runs_what_make_lint_runs() -> None:
+    recipe = (ROOT / "Makefile").read_text().partition("\nlint:")[2].split("\n\n")[0]
+    lint = [line.strip().removeprefix("$(BIN)/") for line in recipe.splitlines()[1:]]
+    (local,) = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    assert local["repo"] == "local"
+    assert [hook["entry"] for hook in local["hooks"]] == [f".venv/bin/{command}" for command in lint]
+    assert all(hook["language"] == "system" and hook["pass_filenames"] is False for hook in local["hooks"])

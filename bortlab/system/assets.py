@@ -7,10 +7,16 @@ from pathlib import Path
 PACKAGE = Path(__file__).resolve().parents[1]
 CHECKOUT = PACKAGE.parent
 """The folder that holds the package: the checkout, or site-packages."""
-ASSETS = next(folder for folder in (CHECKOUT / "assets", PACKAGE / "assets") if folder.is_dir())
+INSTALLED = (PACKAGE / "assets").is_dir()
+"""Whether the files lie inside the package; looked at first, for site-packages may hold an `assets` of another's."""
+ASSETS = PACKAGE / "assets" if INSTALLED else CHECKOUT / "assets"
 CHECKPOINTS = ASSETS / "checkpoints"
 """The bundled checkpoints, one folder a key."""
 CORPUS = ASSETS / "corpus"
 JAVASCRIPT = ASSETS / "javascript"
 LATENCY = ASSETS / "latency"
 """Latencies that were recorded on named machines."""
+LAB = PACKAGE / "lab" if INSTALLED else CHECKOUT
+"""The folder of `app.py`, `pages` and `.streamlit`, the lab's settings."""
+APP = LAB / "app.py"
+"""What Streamlit runs."""

@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 
 from bortlab.analysis import latency
 from bortlab.analysis.latency import Measured, Plan, Run, machine, measuring, plans, runtimes, worker
-from bortlab.analysis.latency.__main__ import main
 from bortlab.analysis.latency.runtimes import MATMUL, RUNTIMES, Case, Contestant, UnsupportedError
+from bortlab.cli import main
 from bortlab.work.jobs import Job
 
 BORT = Case(model="bort-mini", seq=8, threads=1)
@@ -423,14 +423,14 @@ def test_what_came_with_the_lab_can_be_read_and_says_where_it_is_from() -> None:
 def test_the_command_measures_compares_and_refuses(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     here, table = tmp_path / "here.json", tmp_path / "here.csv"
     asked = ["bort-mini", "bert-mini", "--seq", "8", "--threads", "1", "--rounds", "2", "--seconds", "0"]
-    main([*asked, "--json", str(here), "--csv", str(table)])
+    assert main(["latency", *asked, "--json", str(here), "--csv", str(table)]) == 0
     assert "BERT mini" in capsys.readouterr().out and "p50 ms" in table.read_text()
-    main(["--compare", str(here), str(here)])
+    assert main(["latency", "--compare", str(here), str(here)]) == 0
     assert "Bort mini, 1 × 8, fused, float32: 1.00" in capsys.readouterr().out
-    with pytest.raises(SystemExit, match="Unknown model"):
-        main(["brot"])
-    with pytest.raises(SystemExit):
-        main(["--compare", str(table), str(here)])
+    assert main(["latency", "brot"]) == 1
+    assert "Unknown model" in capsys.readouterr().err
+    assert main(["latency", "--compare", str(table), str(here)]) == 1
+    assert "no measurement" in capsys.readouterr().err
 
 
 def test_equal_plans_are_one_job() -> None:

@@ -80,8 +80,8 @@ def serving(log: Path, *command: str) -> Iterator[Server]:
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """The lab, as `python -m bortlab.ui` starts it."""
-    with serving(tmp_path_factory.mktemp("server") / "log.txt", "-m", "bortlab.ui") as running:
+    """The lab, as `python -m bortlab lab` starts it."""
+    with serving(tmp_path_factory.mktemp("server") / "log.txt", "-m", "bortlab", "lab") as running:
         yield running
 
 

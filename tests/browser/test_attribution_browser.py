@@ -76,7 +76,7 @@ def test_a_hostile_text_brings_nothing_into_the_page(visit: Arrive, text: str) -
 @pytest.fixture(scope="module")
 def lab_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A lab where a model can be opened without others seeing it."""
-    with serving(tmp_path_factory.mktemp("lab") / "log.txt", "-m", "bortlab.ui") as server:
+    with serving(tmp_path_factory.mktemp("lab") / "log.txt", "-m", "bortlab", "lab") as server:
         yield server
 
 

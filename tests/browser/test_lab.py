@@ -44,7 +44,7 @@ LABELS = [
 
 def test_the_very_first_visit_is_of_a_link_straight_to_a_page(tmp_path: Path, browser: Browser) -> None:
     """Of a server that has shown nothing: Streamlit then takes pages/ for its older kind of pages; the lab must not."""
-    with serving(tmp_path / "log.txt", "-m", "bortlab.ui") as server:
+    with serving(tmp_path / "log.txt", "-m", "bortlab", "lab") as server:
         context = browser.new_context(viewport={"width": 1400, "height": 1000})
         visitor = Visit(server.url, context.new_page(), context)
         watch(visitor)

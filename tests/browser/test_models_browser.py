@@ -34,7 +34,7 @@ def lab_with_hub(fake: FakeHub, tmp_path_factory: pytest.TempPathFactory) -> Ite
         patch.setenv("HF_ENDPOINT", fake.endpoint)
         patch.setenv("HF_HUB_CACHE", str(folder / "cache"))
         patch.setenv("NO_PROXY", "127.0.0.1,localhost")
-        with serving(folder / "log.txt", "-m", "bortlab.ui") as server:
+        with serving(folder / "log.txt", "-m", "bortlab", "lab") as server:
             yield server
 
 

@@ -14,8 +14,10 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Any, Self, TypeVar
 from urllib.parse import urlencode
 
 from streamlit.proto.BackMsg_pb2 import BackMsg
@@ -23,6 +25,8 @@ from streamlit.proto.Element_pb2 import Element
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.proto.WidgetStates_pb2 import WidgetState
 from websockets.asyncio.client import ClientConnection, connect
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -170,6 +174,12 @@ class Visitor:
     def _drop(self, age: int) -> None:
         """Let go of messages that the last `age` runs did not use."""
         self.held = {key: kept for key, kept in self.held.items() if self.n_runs - kept[1] <= age}
+
+
+def in_a_thread(body: Coroutine[Any, Any, T]) -> T:
+    """asyncio.run beside Playwright, whose loop of the browser tests still runs in this thread."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, body).result()
 
 
 async def get(port: int, path: str, *, limit_s: float = 10) -> str:

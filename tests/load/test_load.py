@@ -13,19 +13,16 @@ import json
 import os
 import platform
 import random
-import re
 import signal
 import socket
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Coroutine, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
 
 import pandas
 import psutil
@@ -40,9 +37,7 @@ from bortlab.text import MASK
 from bortlab.ui.shared import FOOTER
 from bortlab.ui.startup import bundled
 from bortlab.work import pool
-from tests.load.protocol import Run, Visitor, get
-
-T = TypeVar("T")
+from tests.load.protocol import Run, Visitor, get, in_a_thread
 
 pytestmark = [
     pytest.mark.load,
@@ -60,12 +55,6 @@ LIMIT_S: float = inspect.signature(pool.Pool.run).parameters["timeout"].default
 """What the pool promises: an answer, or "busy", within this time."""
 KEPT: int = inspect.signature(pool.Pool).parameters["results"].default
 """Results that the pool keeps; more than these, and a few under way, would be a leak."""
-
-
-def in_a_thread(body: Coroutine[Any, Any, T]) -> T:
-    """asyncio.run beside Playwright, whose loop of the browser tests still runs in this thread."""
-    with ThreadPoolExecutor(1) as thread:
-        return thread.submit(asyncio.run, body).result()
 
 
 @dataclass(slots=True)
@@ -99,11 +88,13 @@ class Lab:
 
 
 START = """
-import gc, signal
+import gc, signal, sys
+from bortlab.cli.lab import settle_environment
+settle_environment()
 from bortlab.system.machine import cores
 from bortlab.work import pool
 from bortlab.model import FilledMask
-from bortlab.ui import __main__ as lab
+from bortlab import cli
 
 def count(*_):
     gc.collect()
@@ -111,9 +102,9 @@ def count(*_):
 
 signal.signal(signal.SIGUSR1, count)
 {more}
-lab.main()
+cli.main(["lab", *sys.argv[1:]])
 """
-"""`python -m bortlab.ui`, which also says on a signal how many results it holds."""
+"""`bortlab lab`, which also says on a signal how many results it holds."""
 
 
 @pytest.fixture(scope="module")
@@ -133,18 +124,16 @@ def small_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 @contextmanager
 def serve(more: str, log: Path) -> Iterator[Lab]:
-    """A server with the environment that the Makefile gives it."""
+    """A server as `bortlab lab` starts it."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    recipe = next(line for line in (ROOT / "Makefile").read_text().splitlines() if "OMP_WAIT_POLICY" in line)
-    environment = os.environ | dict(re.findall(r"\b([A-Z_]+)=(\S+)", recipe))
     options = ["--server.port", str(port), "--server.disconnectedSessionTTL", str(TTL_S)]
     with (
         log.open("w") as out,
         subprocess.Popen(
             [sys.executable, "-c", START.format(more=more), *options],
-            cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
+            cwd=ROOT, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
         ) as process,
     ):  # fmt: skip
         try:

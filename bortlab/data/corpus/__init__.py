@@ -1,6 +1,6 @@
 """A small, permissively licensed English corpus: WordNet 3.0 said in sentences, and the World English Bible.
 
-`python -m bortlab.data.corpus` builds `assets/corpus` anew from Debian's `wordnet-base`, `sword-text-web` and
+`bortlab corpus` builds `assets/corpus` anew from Debian's `wordnet-base`, `sword-text-web` and
 `diatheke`; `read("train")` reads what is committed. A document is one WordNet synset or one chapter of the Bible, and
 its sentences are natural cased English. Nothing is written by hand or by a model: every sentence is a fixed template
 filled with what WordNet says, a definition or example of WordNet, or a verse.
@@ -54,14 +54,14 @@ def read(split: Split, folder: Path = ASSETS) -> list[Document]:
     name = f"{split}.jsonl.xz"
     for path in (folder / "manifest.json", folder / name):
         if not path.is_file():
-            raise ValueError(f"Corpus file {path} is missing. Build it with `python -m bortlab.data.corpus`.")
+            raise ValueError(f"Corpus file {path} is missing. Build it with `bortlab corpus`.")
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     data = (folder / name).read_bytes()
     got, expected = hashlib.sha256(data).hexdigest(), manifest["files"][name]["sha256"]
     if got != expected:
         raise ValueError(
             f"Corpus file {folder / name} is not the one in manifest.json: got sha256 {got}, expected {expected}. "
-            "Restore it from git or rebuild with `python -m bortlab.data.corpus`."
+            "Restore it from git or rebuild with `bortlab corpus`."
         )
     rows = (json.loads(line) for line in lzma.decompress(data).decode().splitlines())
     return [Document(row["id"], row["count"], tuple(row["sentences"])) for row in rows]

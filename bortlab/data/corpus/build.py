@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
 import lzma
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from bortlab.data.corpus import ASSETS, MAX_WORDS, Document, Split, n_words, normal, split_of
+from bortlab.data.corpus import MAX_WORDS, Document, Split, n_words, normal, split_of
 from bortlab.data.corpus.bible import BIBLE, bible_documents
 from bortlab.data.corpus.blanks import BLANKS_RULE, blanks
 from bortlab.data.corpus.say import wordnet_documents
@@ -62,7 +61,7 @@ CURATION = (
     "synonyms), "
     f"sentences of one word or of more than {MAX_WORDS}, and every sentence that already occurred, in either split."
 )
-COMMAND = "python -m bortlab.data.corpus"
+COMMAND = "bortlab corpus"
 
 
 def write_documents(path: Path, documents: Iterable[Document]) -> str:
@@ -139,15 +138,10 @@ def write_licences(out: Path, docs: Path = Path("/usr/share/doc")) -> None:
         (out / f"LICENSE-{name}.txt").write_text(text.rstrip() + "\n", encoding="utf-8")
 
 
-def main() -> None:
-    """Build the corpus and say how large it is."""
-    parser = argparse.ArgumentParser(prog=COMMAND, description=main.__doc__)
-    parser.add_argument("--out", type=Path, default=ASSETS, help="folder to write")
-    parser.add_argument("--wordnet", type=Path, default=WORDNET, help="folder of WordNet 3.0's data.* files")
-    parser.add_argument("--bible", default=BIBLE, help="SWORD module of the Bible, as diatheke names it")
-    arguments = parser.parse_args()
-    documents = list(build(arguments.wordnet, arguments.bible))
-    lexfiles = {f"wordnet/{key}": synset.lexfile for key, synset in read_wordnet(arguments.wordnet).synsets.items()}
-    manifest = write(documents, lexfiles, arguments.out)
-    write_licences(arguments.out)
-    print(json.dumps({"sources": manifest["sources"], "files": manifest["files"]}, indent=2))
+def write_corpus(out: Path, wordnet: Path = WORDNET, bible: str = BIBLE) -> dict[str, object]:
+    """Build the corpus from its sources and write it with its licences; returns the manifest."""
+    documents = list(build(wordnet, bible))
+    lexfiles = {f"wordnet/{key}": synset.lexfile for key, synset in read_wordnet(wordnet).synsets.items()}
+    manifest = write(documents, lexfiles, out)
+    write_licences(out)
+    return manifest

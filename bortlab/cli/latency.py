@@ -1,0 +1,156 @@
+"""Measure how fast models are on this machine, side by side, with confidence intervals.
+
+Each model runs in a process of its own with pinned threads, and all take turns, so that what else the machine does
+falls on all alike. Close other programs first.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bortlab.analysis.latency import Plan, Run
+
+EXAMPLES = """\
+  bortlab latency
+      the bundled minis
+  bortlab latency bort bert-base-uncased --seq 16 128 --runtime fused onnx --json here.json
+  bortlab latency bort:hidden_size=768,intermediate_size=1024 bort
+      a configuration of your own, with random weights
+  bortlab latency --claims
+      Bort's published speed-ups of 7.9 and 20, here
+  bortlab latency --compare here.json there.json\
+"""
+COLUMNS = (
+    "model",
+    "batch",
+    "pieces",
+    "threads",
+    "precision",
+    "runtime",
+    "p50 ms",
+    "from ms",
+    "to ms",
+    "p90 ms",
+    "p99 ms",
+    "times as fast",
+    "at least",
+    "at most",
+    "verdict",
+    "share of matmul",
+    "memory MB",
+    "error",
+)
+"""The columns of a result that are printed; --csv writes all of them."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The models and the conditions under which they are measured."""
+    from bortlab.analysis.latency import runtimes
+    from bortlab.analysis.latency.plans import ROUNDS, SECONDS
+
+    parser.add_argument("models", nargs="*", help="keys, with changes as KEY:name=value (default: the bundled minis)")
+    parser.add_argument("--claims", action="store_true", help="both sizes of Bort against BERT-base and BERT-large")
+    parser.add_argument(
+        "--compare", nargs=2, type=Path, metavar="JSON", help="compare two saved results; measure nothing"
+    )
+    parser.add_argument("--batch", nargs="+", type=int, default=[1], help="texts in a batch (default: 1)")
+    parser.add_argument("--seq", nargs="+", type=int, default=[16, 128], help="pieces in a text (default: 16 128)")
+    parser.add_argument("--threads", nargs="+", type=int, default=[], help="(default: as many as there are cores)")
+    parser.add_argument("--device", nargs="+", default=["cpu"], help="cpu, cuda, mps (default: cpu)")
+    parser.add_argument("--dtype", nargs="+", default=["float32"], help=", ".join(runtimes.DTYPES))
+    parser.add_argument("--runtime", nargs="+", default=["fused"], help=", ".join(runtimes.RUNTIMES))
+    parser.add_argument("--output", default="encoder", choices=list(runtimes.OUTPUTS))
+    parser.add_argument("--baseline", help="a model, or a condition such as runtime=eager (default: the last model)")
+    parser.add_argument(
+        "--rounds", type=int, default=ROUNDS, help="turns of each model, at least (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--seconds", type=float, default=SECONDS, help="of timed calls for each, at least (default: %(default)s)"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="save the result, also for the Latency page")
+    parser.add_argument("--csv", type=Path, metavar="FILE", help="save the table")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Measure and print a table; or compare two results."""
+    from bortlab.analysis import latency
+
+    if options.compare:
+        here, there = map(latency.load, options.compare)
+        print(comparison(here, there))
+        return
+    plan = plan_of(options)
+    for sentence in plan.left_out:
+        print(sentence, file=sys.stderr)
+    try:
+        result = latency.measure(plan, report=show_progress, path=options.json)
+    finally:
+        print(file=sys.stderr)
+    baseline = options.baseline or ("bert-base-uncased" if options.claims else (options.models or latency.MINIS)[-1])
+    if options.csv:
+        result.frame(baseline).to_csv(options.csv, index=False)
+    print(report(result, baseline))
+
+
+def plan_of(options: argparse.Namespace) -> Plan:
+    """What is to be measured."""
+    from bortlab.analysis import latency
+
+    if options.claims:
+        return latency.claims_plan(options.seq)
+    return latency.plan(
+        options.models or list(latency.MINIS),
+        output=options.output,
+        batch=options.batch,
+        seq=options.seq,
+        threads=options.threads,
+        device=options.device,
+        dtype=options.dtype,
+        runtime=options.runtime,
+        rounds=options.rounds,
+        seconds=options.seconds,
+    )
+
+
+def show_progress(progress: float, message: str = "", **numbers: Any) -> None:
+    """One line on standard error that is written over."""
+    print(f"\r{progress:4.0%} {message:<60.60}", end="", file=sys.stderr, flush=True)
+
+
+def report(result: Run, baseline: str) -> str:
+    """A table, where it was measured, the verdict on each published claim, and what disturbed the measurement."""
+    from bortlab.analysis import latency
+    from bortlab.analysis.latency import machine
+
+    frame = result.frame(baseline)
+    table = frame[[name for name in COLUMNS if name in frame]]
+    return "\n".join(
+        [
+            table.to_string(index=False, float_format="{:.3g}".format),
+            f"Measured on {machine.described(result.environment)}. Times as fast: as "
+            f"{latency.baseline_title(baseline)}. Intervals: 95 %.",
+            *map(latency.checked_sentence, latency.check_claims(result)),
+            *result.disturbed(),
+        ]
+    )
+
+
+def comparison(here: Run, there: Run) -> str:
+    """How many times as long each common case takes in the first result."""
+    from bortlab.analysis.latency import compare, machine
+    from bortlab.analysis.latency.runtimes import shape, title
+
+    ratios = compare(here, there)
+    if not ratios:
+        return "The two results have no case in common."
+    lines = [f"{machine.described(here.environment)} by {machine.described(there.environment)}"]
+    lines += [
+        f"{title(case.model)}, {shape(case)}, {case.runtime}, {case.dtype}: {ratio.value:.2f} "
+        f"({ratio.low:.2f} to {ratio.high:.2f}), {ratio.verdict}"
+        for case, ratio in ratios.items()
+    ]
+    return "\n".join(lines)
