@@ -42,24 +42,24 @@ def _playwrights_own() -> str | None:
 
 def install() -> str:
     """The Chromium to use, installed first where there is none."""
-    found = find()
-    if found is None and shutil.which("apt-get") and os.geteuid() == 0:
+    path = find()
+    if path is None and shutil.which("apt-get") and os.geteuid() == 0:
         subprocess.run(["apt-get", "update", "-qq"], check=False, stdout=subprocess.DEVNULL)
         quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
         subprocess.run(
             ["apt-get", "install", "-y", "-qq", "chromium"], check=False, env=quiet, stdout=subprocess.DEVNULL
         )
-        found = find()
-    if found is None:
+        path = find()
+    if path is None:
         subprocess.run([sys.executable, "-m", "playwright", "install", "chromium"], check=False)
-        found = find()
-    if found is None:
+        path = find()
+    if path is None:
         raise SystemExit(
             "No Chromium for the browser tests: neither on the PATH, nor from apt-get, nor from `playwright install`. "
             "Install one, or name one in BORTLAB_CHROMIUM."
         )
-    return found
+    return path
 
 
 if __name__ == "__main__":
-    print(install() if "--install" in sys.argv else find() or "no Chromium found")
+    print(install() if "--install" in sys.argv else find() or "no Chromium path")

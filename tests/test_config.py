@@ -48,9 +48,13 @@ def python(code: str, *arguments: str, home: Path, **environment: str) -> subpro
     clean = {key: value for key, value in os.environ.items() if not key.startswith(("STREAMLIT_", "OMP_", "MALLOC_"))}
     return subprocess.run(
         [sys.executable, "-c", code, *arguments],
-        cwd=ROOT, env=clean | {"HOME": str(home), "USERPROFILE": str(home)} | environment,
-        capture_output=True, text=True, timeout=300, check=False,
-    )  # fmt: skip
+        cwd=ROOT,
+        env=clean | {"HOME": str(home), "USERPROFILE": str(home)} | environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
 
 
 # -- config.toml -------------------------------------------------------------------------------------------------------
@@ -68,9 +72,9 @@ print(json.dumps(options, default=str))
 @pytest.fixture(scope="module")
 def read(tmp_path_factory: pytest.TempPathFactory) -> subprocess.CompletedProcess[str]:
     """What Streamlit itself makes of the shipped file."""
-    done = python(READ, home=tmp_path_factory.mktemp("home"))
-    assert done.returncode == 0, done.stderr
-    return done
+    process = python(READ, home=tmp_path_factory.mktemp("home"))
+    assert process.returncode == 0, process.stderr
+    return process
 
 
 @pytest.fixture(scope="module")
@@ -112,8 +116,8 @@ def test_an_unknown_setting_would_be_seen(tmp_path: Path) -> None:
     """The test above can fail: Streamlit's warnings do come on standard error."""
     (tmp_path / ".streamlit").mkdir()
     (tmp_path / ".streamlit" / "config.toml").write_text("[server]\nadress = '127.0.0.1'\n")
-    done = python(f"import os; os.chdir({str(tmp_path)!r})\n{READ}", home=tmp_path)
-    assert '"server.adress" is not a valid config option' in done.stderr
+    process = python(f"import os; os.chdir({str(tmp_path)!r})\n{READ}", home=tmp_path)
+    assert '"server.adress" is not a valid config option' in process.stderr
 
 
 # -- ways of starting --------------------------------------------------------------------------------------------------
@@ -143,22 +147,22 @@ runpy.run_path("app.py", run_name="__main__") if way == "app.py" else runpy.run_
 @pytest.mark.parametrize("way", ["app.py", "bortlab"])
 def test_waiting_threads_are_told_to_sleep_before_torch_is_there(way: str, tmp_path: Path) -> None:
     """OpenMP reads OMP_WAIT_POLICY once, when torch's library is loaded."""
-    done = python(SEEN_BY_TORCH, way, home=tmp_path)
-    assert done.stdout.split()[0] == "PASSIVE", done.stderr[-2000:]
+    process = python(SEEN_BY_TORCH, way, home=tmp_path)
+    assert process.stdout.split()[0] == "PASSIVE", process.stderr[-2000:]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc's heaps")
 @pytest.mark.parametrize(("own", "kept"), [({}, "2"), ({"MALLOC_ARENA_MAX": "7"}, "7")])
 def test_the_lab_runs_with_few_heaps(own: dict[str, str], kept: str, tmp_path: Path) -> None:
     """glibc reads MALLOC_ARENA_MAX when a process starts, so the command starts itself again with it, once."""
-    done = python(
+    process = python(
         f"import sys\nopen(sys.argv[2], 'a').write('x')\n{SEEN_BY_TORCH}",
         "bortlab",
         str(tmp_path / "starts"),
         home=tmp_path,
         **own,
     )
-    assert done.stdout.split()[1] == kept, done.stderr[-2000:]
+    assert process.stdout.split()[1] == kept, process.stderr[-2000:]
     assert (tmp_path / "starts").read_text() == ("x" if own else "xx")
 
 
@@ -186,10 +190,10 @@ print(json.dumps({
 @pytest.fixture(scope="module")
 def warm(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """A process after warm_up."""
-    done = python(WARM, home=tmp_path_factory.mktemp("home"))
-    assert done.returncode == 0, done.stderr
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    process = python(WARM, home=tmp_path_factory.mktemp("home"))
+    assert process.returncode == 0, process.stderr
+    facts: dict[str, Any] = json.loads(process.stdout.splitlines()[-1])
+    return facts
 
 
 def test_each_worker_computes_with_one_thread(warm: dict[str, Any]) -> None:

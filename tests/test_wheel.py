@@ -29,8 +29,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("wheel")]
 def pip(*arguments: str) -> None:
     """pip without a network: what it needs is installed."""
     command = [sys.executable, "-m", "pip", "--quiet", "--no-input", "--disable-pip-version-check", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
-    assert done.returncode == 0, done.stderr
+    finished = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    assert finished.returncode == 0, finished.stderr
 
 
 @pytest.fixture(scope="module")

@@ -41,11 +41,11 @@ def test_every_module_is_a_command_and_every_command_a_module() -> None:
 
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["lab", "--help"], ["predict", "--help"]])
 def test_help_imports_nothing_slow(arguments: list[str]) -> None:
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", SLOW, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=60
     )
-    assert done.returncode == 0, done.stderr
-    assert "bortlab" in done.stdout
+    assert process.returncode == 0, process.stderr
+    assert "bortlab" in process.stdout
 
 
 @pytest.mark.parametrize("command", cli.COMMANDS)
@@ -74,8 +74,8 @@ def test_the_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> Non
 
 
 def test_the_module_is_the_same_program() -> None:
-    done = program("--version")
-    assert (done.returncode, done.stdout) == (0, f"bortlab {bortlab.__version__}\n")
+    process = program("--version")
+    assert (process.returncode, process.stdout) == (0, f"bortlab {bortlab.__version__}\n")
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from bortlab.data import corpus
-from bortlab.data.corpus import Document, bible, build, english, say
-from bortlab.data.corpus.say import Speaker
+from bortlab.data.corpus import Document, bible, build, english, glosses
+from bortlab.data.corpus.sentences import Describer
 from bortlab.data.corpus.wordnet import WORDNET, WordNet, parse_synset
 
 LINES = """\
@@ -44,9 +44,9 @@ def wordnet() -> WordNet:
     return WordNet(synsets, senses, Counter({"n/02087551": 3}))
 
 
-def said(wordnet: WordNet, key: str) -> tuple[str, ...]:
-    """What is said of one synset."""
-    return Speaker(wordnet).say(wordnet.synsets[key])
+def sentences(wordnet: WordNet, key: str) -> tuple[str, ...]:
+    """The sentences of one synset."""
+    return Describer(wordnet).describe(wordnet.synsets[key])
 
 
 def test_a_data_line_is_parsed() -> None:
@@ -63,17 +63,35 @@ def test_a_wrong_data_line_is_named() -> None:
 
 @pytest.mark.parametrize(
     ("phrase", "expected"),
-    [("dog", "a"), ("apple", "an"), ("hour", "an"), ("hat", "a"), ("unit", "a"), ("uncle", "an"), ("uninvited", "an"),
-     ("MP", "an"), ("UFO", "a"), ("European", "a"), ("one-way street", "a"), ("X-ray", "an"), ("heirloom", "an"),
-     ("use", "a"), ("umbrella", "an"), ("11th", "an"), ("large hat", "a"), ("Indian", "an"), ("Turk", "a")],
-)  # fmt: skip
+    [
+        ("dog", "a"),
+        ("apple", "an"),
+        ("hour", "an"),
+        ("hat", "a"),
+        ("unit", "a"),
+        ("uncle", "an"),
+        ("uninvited", "an"),
+        ("MP", "an"),
+        ("UFO", "a"),
+        ("European", "a"),
+        ("one-way street", "a"),
+        ("X-ray", "an"),
+        ("heirloom", "an"),
+        ("use", "a"),
+        ("umbrella", "an"),
+        ("11th", "an"),
+        ("large hat", "a"),
+        ("Indian", "an"),
+        ("Turk", "a"),
+    ],
+)
 def test_article(phrase: str, expected: str) -> None:
     assert english.article(phrase) == expected
 
 
 def test_a_gloss_is_taken_apart() -> None:
-    gloss = say.split_gloss('(law) one (a; b) thing; another; "He said; yes"- A. Name; "x y"')
-    assert gloss == say.Gloss(("one (a; b) thing", "another"), ("He said; yes", "x y"), "law")
+    gloss = glosses.split_gloss('(law) one (a; b) thing; another; "He said; yes"- A. Name; "x y"')
+    assert gloss == glosses.Gloss(("one (a; b) thing", "another"), ("He said; yes", "x y"), "law")
 
 
 def test_sentence_is_tidied() -> None:
@@ -100,13 +118,13 @@ def test_sentence_is_tidied() -> None:
         ("a/01247240", "She's hot and tired."),
     ],
 )
-def test_a_synset_is_said(wordnet: WordNet, key: str, expected: str) -> None:
-    assert expected in said(wordnet, key)
+def test_a_synset_is_described(wordnet: WordNet, key: str, expected: str) -> None:
+    assert expected in sentences(wordnet, key)
 
 
 def test_scientific_names_are_left_out(wordnet: WordNet) -> None:
-    assert said(wordnet, "n/02083863") == ()
-    assert "Vulpes" not in " ".join(said(wordnet, "n/02089232"))
+    assert sentences(wordnet, "n/02083863") == ()
+    assert "Vulpes" not in " ".join(sentences(wordnet, "n/02089232"))
 
 
 def test_a_verse_is_cleaned() -> None:
@@ -141,6 +159,7 @@ def test_the_same_documents_give_the_same_bytes(tmp_path: Path) -> None:
 def test_the_committed_corpus() -> None:
     train, heldout = corpus.read("train"), corpus.read("heldout")
     manifest = json.loads((corpus.ASSETS / "manifest.json").read_text())
+    assert (manifest["command"], manifest["split_rule"]) == (build.COMMAND, build.SPLIT_RULE)
     for split, documents in (("train", train), ("heldout", heldout)):
         assert manifest["splits"][split] == build.statistics(documents)
         assert all(corpus.split_of(document.id) == split for document in documents)
@@ -158,8 +177,8 @@ def test_the_committed_blanks() -> None:
     for row in rows:
         assert row["text"].count("[MASK]") == 1
         assert all(answer.isalpha() for answer in row["answers"])
-        said = train[row["source"]].sentences
-        assert any(row["text"].replace("[MASK]", answer) in said for answer in row["answers"]), row
+        written = train[row["source"]].sentences
+        assert any(row["text"].replace("[MASK]", answer) in written for answer in row["answers"]), row
 
 
 @pytest.mark.slow

@@ -1,12 +1,13 @@
-"""A small, permissively licensed English corpus: WordNet 3.0 said in sentences, and the World English Bible.
+"""A small, permissively licensed English corpus: WordNet 3.0 put into sentences, and the World English Bible.
 
 `bortlab corpus` builds `assets/corpus` anew from Debian's `wordnet-base`, `sword-text-web` and
 `diatheke`; `read("train")` reads what is committed. A document is one WordNet synset or one chapter of the Bible, and
 its sentences are natural cased English. Nothing is written by hand or by a model: every sentence is a fixed template
-filled with what WordNet says, a definition or example of WordNet, or a verse.
+filled from WordNet's relations, a definition or example of WordNet, or a verse.
 
-Here are the documents on disk. wordnet.py reads WordNet's files, english.py knows its grammar, say.py says a synset,
-bible.py reads the Bible, blanks.py asks about both, build.py writes it all.
+Here are the documents on disk. wordnet.py reads WordNet's files, glosses.py takes its glosses apart, english.py has
+the grammar, sentences.py describes a synset, bible.py reads the Bible, blanks.py makes cloze questions of both, and
+build.py writes it all.
 """
 
 from __future__ import annotations
@@ -57,10 +58,10 @@ def read(split: Split, folder: Path = ASSETS) -> list[Document]:
             raise ValueError(f"Corpus file {path} is missing. Build it with `bortlab corpus`.")
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     data = (folder / name).read_bytes()
-    got, expected = hashlib.sha256(data).hexdigest(), manifest["files"][name]["sha256"]
-    if got != expected:
+    actual, expected = hashlib.sha256(data).hexdigest(), manifest["files"][name]["sha256"]
+    if actual != expected:
         raise ValueError(
-            f"Corpus file {folder / name} is not the one in manifest.json: got sha256 {got}, expected {expected}. "
+            f"Corpus file {folder / name} is not the one in manifest.json: got sha256 {actual}, expected {expected}. "
             "Restore it from git or rebuild with `bortlab corpus`."
         )
     rows = (json.loads(line) for line in lzma.decompress(data).decode().splitlines())

@@ -47,9 +47,9 @@ def bible_documents(module: str = BIBLE) -> Iterator[Document]:
     command = ["diatheke", "-b", module, "-f", "OSIS", "-k", "Genesis 1 - Revelation 22"]
     lines = subprocess.run(command, capture_output=True, check=True, encoding="utf-8").stdout
     for line in lines.splitlines():
-        found = VERSE.search(line)
-        if found and (verse := clean_verse(found["text"])):
-            chapters[found["book"], int(found["chapter"])] += split_verse(verse)
+        match = VERSE.search(line)
+        if match and (verse := clean_verse(match["text"])):
+            chapters[match["book"], int(match["chapter"])] += split_verse(verse)
     if not chapters:
         raise ValueError(f"SWORD module {module!r} gave no verses. Install Debian's sword-text-web.")
     for (book, chapter), verses in chapters.items():

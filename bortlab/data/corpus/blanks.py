@@ -82,25 +82,25 @@ def template_blanks(
     form, answers, source = BLANK_FORMS[kind], defaultdict[str, list[str]](list), dict[str, str]()
     for document in sorted(documents, key=lambda document: (-document.count, document.id)):
         for text in document.sentences:
-            if found := form.fullmatch(text):
-                answers[found[1]].append(found[2])
+            if match := form.fullmatch(text):
+                answers[match[1]].append(match[2])
                 if lexfiles.get(document.id, 0) in BLANK_FILES[kind]:
-                    source.setdefault(found[1], document.id)
-    asked: Counter[str] = Counter()
+                    source.setdefault(match[1], document.id)
+    uses: Counter[str] = Counter()
     for prompt in source:
-        given = list(dict.fromkeys(answers[prompt]))
-        common = all(words[word] >= 100 for word in [given[0], *prompt.lower().split()])
-        if common and asked[given[0]] < 2 and given[0] not in prompt.lower().split():
-            asked[given[0]] += 1
-            yield Blank(kind, f"{prompt}[MASK].", tuple(given), source[prompt])
+        accepted = list(dict.fromkeys(answers[prompt]))
+        common = all(words[word] >= 100 for word in [accepted[0], *prompt.lower().split()])
+        if common and uses[accepted[0]] < 2 and accepted[0] not in prompt.lower().split():
+            uses[accepted[0]] += 1
+            yield Blank(kind, f"{prompt}[MASK].", tuple(accepted), source[prompt])
 
 
 def capital_blanks(documents: list[Document], words: Counter[str]) -> Iterator[Blank]:
     """Blanks of national capitals, the country and the city in turn; other spellings of the city count too."""
     cities, countries, source = defaultdict[str, list[str]](list), defaultdict[str, list[str]](list), dict[str, str]()
     for document in documents:
-        for found in filter(None, map(CAPITAL_FORM.fullmatch, document.sentences)):
-            city, country = found[1], found[2]
+        for match in filter(None, map(CAPITAL_FORM.fullmatch, document.sentences)):
+            city, country = match[1], match[2]
             countries[city].append(country)
             called = [text[:-1] for text in document.sentences if text.startswith(f"{city} is also called ")]
             others = re.split(r", | or ", " ".join(called).partition(" called ")[2])
@@ -123,16 +123,16 @@ def verse_blanks(documents: list[Document], words: Counter[str]) -> Iterator[Bla
     for document in documents:
         book = document.id.split("/")[1]
         for text in document.sentences if book in books else ():
-            content = [found for found in re.finditer(r"[A-Za-z]+", text) if found[0].lower() not in STOPWORDS]
+            content = [match for match in re.finditer(r"[A-Za-z]+", text) if match[0].lower() not in STOPWORDS]
             parts = normal(text).split()
             if content and 6 <= len(parts) <= 16 and re.fullmatch(r"[A-Z][^\"']*[.!?]", text):
                 last = content[-1]
                 rarity = -sum(math.log(words[word]) for word in parts) / len(parts)
-                asked = text[: last.start()] + "[MASK]" + text[last.end() :]
+                prompt = text[: last.start()] + "[MASK]" + text[last.end() :]
                 if last[0].islower() and len(content) >= 3:
-                    books[book].append((rarity, Blank("verse", asked, (last[0],), document.id)))
+                    books[book].append((rarity, Blank("verse", prompt, (last[0],), document.id)))
     ranked = [
-        [blank for _, blank in sorted(found, key=lambda pair: (pair[0], pair[1].text))] for found in books.values()
+        [blank for _, blank in sorted(rated, key=lambda pair: (pair[0], pair[1].text))] for rated in books.values()
     ]
     for turn in zip(*ranked, strict=False):
         yield from turn
@@ -144,7 +144,7 @@ def blanks(documents: list[Document], lexfiles: Mapping[str, int]) -> list[Blank
     wordnet = [document for document in documents if document.source == "wordnet"]
     bible = [document for document in documents if document.source == "bible"]
     kinds = [template_blanks(kind, wordnet, words, lexfiles) for kind in BLANK_FORMS]
-    made = []
-    for found in (*kinds, capital_blanks(wordnet, words), verse_blanks(bible, words)):
-        made += [blank for _, blank in zip(range(BLANKS_PER_KIND), found, strict=False)]
-    return made
+    chosen = []
+    for candidates in (*kinds, capital_blanks(wordnet, words), verse_blanks(bible, words)):
+        chosen += [blank for _, blank in zip(range(BLANKS_PER_KIND), candidates, strict=False)]
+    return chosen

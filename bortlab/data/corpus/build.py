@@ -11,7 +11,7 @@ from pathlib import Path
 from bortlab.data.corpus import MAX_WORDS, Document, Split, n_words, normal, split_of
 from bortlab.data.corpus.bible import BIBLE, bible_documents
 from bortlab.data.corpus.blanks import BLANKS_RULE, blanks
-from bortlab.data.corpus.say import wordnet_documents
+from bortlab.data.corpus.sentences import wordnet_documents
 from bortlab.data.corpus.wordnet import WORDNET, read_wordnet
 
 LICENCES = {"wordnet": "wordnet-base", "web": "sword-text-web"}
@@ -21,13 +21,13 @@ SPLIT_RULE = "held out: documents whose sha256(id), first 8 bytes as a big-endia
 
 def build(wordnet: Path = WORDNET, bible: str = BIBLE) -> Iterator[Document]:
     """All documents, no sentence twice among them."""
-    seen: set[str] = set()
+    forms: set[str] = set()
     for documents in (wordnet_documents(wordnet), bible_documents(bible)):
         for document in documents:
             kept = []
             for text in document.sentences:
-                if (form := normal(text)) not in seen:
-                    seen.add(form)
+                if (form := normal(text)) not in forms:
+                    forms.add(form)
                     kept.append(text)
             if kept:
                 yield Document(document.id, document.count, tuple(kept))
@@ -42,7 +42,7 @@ README = """# A small English corpus
 |---|---|---|---|---|
 {rows}
 
-- **WordNet 3.0** (a document is a synset): its relations said in fixed sentence templates, its definitions, its
+- **WordNet 3.0** (a document is a synset): its relations put into fixed sentence templates, its definitions, its
   examples.
   `count` is how often the texts tagged for WordNet use the synset. Licence in `LICENSE-wordnet.txt`.
 - **World English Bible** (a document is a chapter): public domain. Headings, notes and cross references are left out,
@@ -76,17 +76,17 @@ def write_documents(path: Path, documents: Iterable[Document]) -> str:
 def statistics(documents: list[Document]) -> dict[str, dict[str, int | str]]:
     """Documents, sentences and words of each source."""
     licence = {"wordnet": "WordNet 3.0 licence (LICENSE-wordnet.txt)", "bible": "public domain (LICENSE-web.txt)"}
-    found: dict[str, dict[str, int | str]] = {}
+    sources: dict[str, dict[str, int | str]] = {}
     for source in licence:
         own = [document for document in documents if document.source == source]
         sentences = [text for document in own for text in document.sentences]
-        found[source] = {
+        sources[source] = {
             "documents": len(own),
             "sentences": len(sentences),
             "words": sum(map(n_words, sentences)),
             "licence": licence[source],
         }
-    return found
+    return sources
 
 
 def write(documents: list[Document], lexfiles: Mapping[str, int], out: Path) -> dict[str, object]:

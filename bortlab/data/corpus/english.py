@@ -52,6 +52,13 @@ ADVERBS = word_set(
     noted famous important useful common related capable able
     """
 )
+PAST = word_set(
+    """
+    went came took gave got became began said made found knew saw ran sat stood told thought kept held brought
+    fell grew wrote threw drew drove ate flew spoke broke chose rose wore hung lay led met paid sent spent won
+    sang sank was were had did lost left felt heard built bought caught taught fought
+    """
+)
 PREPOSITIONS = word_set("in on at near from between along off across by of with for")
 THE_STARTS = re.compile(r"(Battle|Gulf|Bay|Strait|Straits|Sea|Isle|Cape|Republic|University|Kingdom|Treaty|War) of ")
 THE_ENDS = word_set(
@@ -86,6 +93,11 @@ def sentence(text: str) -> str:
     at = next((index for index, letter in enumerate(text) if letter.isalnum()), 0)
     text = text[:at] + text[at : at + 1].upper() + text[at + 1 :]
     return text if re.search(r"[.!?][\"')]*$", text) else text + "."
+
+
+def spelling(word: str) -> str:
+    """A word without case, spaces and marks, to tell synonyms from spellings."""
+    return re.sub(r"[^a-z0-9]", "", word.lower())
 
 
 def tokens(text: str) -> list[str]:
@@ -164,7 +176,7 @@ class English:
         """Whether a noun goes without article: by its uses, then its ending, its file and its definition."""
         word = lemma.split(" of ")[0].split()[-1]
         with_a, bare = self.with_a[word], self.bare[word]
-        one = bool(re.match(r"(?:\([^)]*\) )?(?:an?|one|someone|something) ", gloss))
+        countable = bool(re.match(r"(?:\([^)]*\) )?(?:an?|one|someone|something) ", gloss))
         if lexfile in (ANIMAL, PLACE, PERSON):
             return False
         if word[0].isupper() and lexfile in (COGNITION, LANGUAGE, TIME):
@@ -174,10 +186,10 @@ class English:
         if lexfile == SUBSTANCE:
             return bare >= with_a
         if lexfile in COUNT_FILES:
-            return bare >= 4 and bare > (8 if one or lexfile == BODY else 3) * with_a
+            return bare >= 4 and bare > (8 if countable or lexfile == BODY else 3) * with_a
         if with_a + bare >= 2:
-            return bare > (4 if one else 2) * with_a
-        return not one
+            return bare > (4 if countable else 2) * with_a
+        return not countable
 
     def takes_the(self, name: str) -> bool:
         """Whether a proper name is said with `the`: by its uses, else by its form."""
@@ -222,3 +234,60 @@ class English:
         if self.wordnet.rank(synset, best) < (4 if uses else 2) or uses >= 5:
             return best
         return min(lemmas, key=lambda lemma: len(self.wordnet.senses[synset.pos, lemma.lower()]))
+
+    def is_clause(self, text: str) -> bool:
+        """Whether the words have a finite verb of their own, as far as spelling tells."""
+        words = [word.lower() for word in tokens(text)]
+        for at, word in enumerate(words):
+            if word in RELATIVES and at:
+                return False
+            if (
+                word in FINITE
+                or word in PRONOUNS
+                or (word.endswith(("'s", "n't", "'re", "'m", "'ve", "'ll")) and at < 1)
+            ):
+                return True
+            if at and word in PAST:
+                return True
+            last = at == len(words) - 1 or words[at + 1] in FUNCTION_WORDS or words[at + 1] in DETERMINERS
+            stem = re.sub(r"(?:ies|es|s)$", lambda end: "y" if end.group() == "ies" else "", word)
+            if at and word.endswith("s") and self.verb_not_noun(word):
+                return True
+            if at and last and word.endswith("ed") and not self.is_a(word, "a") and stem and words[0] != "a":
+                return words[at - 1] not in DETERMINERS and self.is_a(words[at - 1], "n")
+        return False
+
+    def is_noun(self, word: str) -> bool:
+        """Whether a word is a noun in either number."""
+        return self.is_a(word, "n") or self.is_plural(word)
+
+    def verb_not_noun(self, word: str) -> bool:
+        """Whether a word in -s is a verb form only: suffers, but not runs."""
+        bases = {word[:-1], word[:-2] if word.endswith("es") else word[:-1], re.sub("ies$", "y", word)} - {word}
+        return any(self.is_a(base, "v") for base in bases) and not any(self.is_a(base, "n") for base in [*bases, word])
+
+    def with_article(self, phrase: str) -> str:
+        """Put a/an before a phrase whose head is a single countable noun: `hot stove`, but not `hot water`."""
+        words = phrase.split()
+        if words[0].lower() in DETERMINERS | FUNCTION_WORDS | {"no", "my", "our", "your", "such", "every"}:
+            return phrase
+        head = self.head(phrase)
+        keys = self.wordnet.senses.get(("n", head.lower()))
+        if not keys or head[0].isupper() or words[0].endswith("'s") or self.is_plural(head):
+            return phrase
+        synset = self.wordnet.synsets[keys[0]]
+        if self.is_mass(head, synset.lexfile, synset.gloss) or (words[0].endswith("ing") and head == words[0]):
+            return phrase
+        return f"{article(phrase)} {phrase}"
+
+    def head(self, phrase: str) -> str:
+        """The head noun of a phrase: the last word before a preposition, relative, participle or comma."""
+        head = ""
+        for word in tokens(phrase):
+            ends = word in FUNCTION_WORDS or word in RELATIVES or not word[0].isalnum()
+            verbal = word.endswith(("ing", "ed")) or word in PARTICIPLES
+            late = word in ADVERBS and self.is_mainly_noun(head)
+            if ends or late or (head and verbal and self.is_mainly_noun(head) and not self.is_a(word, "n")):
+                break
+            head = word
+        return head

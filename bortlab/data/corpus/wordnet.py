@@ -92,7 +92,7 @@ class WordNet:
     uses: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def rank(self, synset: Synset, lemma: str) -> int:
-        """How manieth sense of the lemma this synset is; 0 is its commonest."""
+        """Which sense of the lemma this synset is, counted from 0, its commonest."""
         return self.senses[synset.pos, lemma.lower()].index(synset.key)
 
 

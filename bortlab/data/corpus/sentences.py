@@ -1,10 +1,9 @@
-"""What a synset says, in sentences: one function for each part of speech."""
+"""Synsets described in sentences: one method for each part of speech."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from bortlab.data.corpus import MAX_WORDS, Document, n_words
@@ -21,69 +20,30 @@ from bortlab.data.corpus.english import (
     PREPOSITIONS,
     PRONOUNS,
     QUESTIONS,
-    RELATIVES,
     English,
-    article,
     listing,
     sentence,
-    tokens,
-    word_set,
+    spelling,
 )
+from bortlab.data.corpus.glosses import Gloss, split_gloss
 from bortlab.data.corpus.wordnet import WORDNET, Synset, WordNet, read_wordnet
 
 
-@dataclass(frozen=True, slots=True)
-class Gloss:
-    """A gloss taken apart: definitions (split at `;`), quoted examples, and the note in brackets it began with."""
-
-    definitions: tuple[str, ...]
-    examples: tuple[str, ...]
-    note: str
-
-
-def split_gloss(gloss: str) -> Gloss:
-    """Split a gloss at the semicolons outside quotes and brackets; attributions of quotes are dropped."""
-    parts, depth, quoted = [""], 0, False
-    for letter in gloss:
-        quoted ^= letter == '"'
-        depth = 0 if quoted else max(0, depth + (letter == "(") - (letter == ")"))
-        if letter == ";" and not quoted and depth == 0:
-            parts.append("")
-        else:
-            parts[-1] += letter
-    definitions, examples = [], []
-    for part in (part.strip().replace("`", "'") for part in parts):
-        if part.startswith('"'):
-            examples += [quote.strip() for quote in re.findall(r'"([^"]+)"?', part.partition('"- ')[0])]
-        elif '"' in part:
-            before = part.partition('"')[0]
-            definitions.append(part if before and part.count('"') % 2 == 0 else before)
-        elif part:
-            definitions.append(part)
-    note = re.match(r"\(([^)]*)\)[,:]?\s*", definitions[0]) if definitions else None
-    if note:
-        definitions[0] = definitions[0][note.end() :]
-    kept = tuple(text.strip(" ,:") for text in definitions if len(text.strip(" ,:")) > 1)
-    return Gloss(kept, tuple(examples), note.group(1) if note else "")
-
-
-class Speaker:
-    """Says synsets in English sentences."""
+class Describer:
+    """Describes synsets in English sentences."""
 
     def __init__(self, wordnet: WordNet) -> None:
         self.wordnet = wordnet
         self.english = English(wordnet)
 
-    # ------------------------------------------------------------------------------------------ shared by all kinds
-
-    def say(self, synset: Synset) -> tuple[str, ...]:
+    def describe(self, synset: Synset) -> tuple[str, ...]:
         """All sentences of one synset, tidy and none too long; empty for scientific names."""
         if self.english.is_taxon(synset):
             return ()
         gloss = split_gloss(synset.gloss)
-        said = {"n": self.noun, "v": self.verb, "a": self.quality, "r": self.quality}[synset.pos](synset, gloss)
-        said += [*self.opposites(synset), *(self.example(synset, example) for example in gloss.examples)]
-        return tuple(dict.fromkeys(text for text in map(sentence, said) if 2 <= n_words(text) <= MAX_WORDS))
+        sentences = {"n": self.noun, "v": self.verb, "a": self.modifier, "r": self.modifier}[synset.pos](synset, gloss)
+        sentences += [*self.opposites(synset), *(self.example(synset, example) for example in gloss.examples)]
+        return tuple(dict.fromkeys(text for text in map(sentence, sentences) if 2 <= n_words(text) <= MAX_WORDS))
 
     def known(self, keys: Iterable[str]) -> list[Synset]:
         """The synsets of these keys that are not left out."""
@@ -107,19 +67,19 @@ class Speaker:
 
     def synonyms(self, synset: Synset, limit: int = 4) -> list[str]:
         """The other lemmas, without scientific names and mere spellings of the same word."""
-        seen = {spelling(self.english.name(synset))}
-        found = []
+        spellings = {spelling(self.english.name(synset))}
+        others = []
         for lemma in synset.lemmas:
             capital = synset.instance and "capital" in lemma
             if (
                 len(lemma) > 1
-                and spelling(lemma) not in seen
+                and spelling(lemma) not in spellings
                 and not capital
                 and not self.english.is_latin(synset, lemma)
             ):
-                seen.add(spelling(lemma))
-                found.append(lemma)
-        return found[:limit]
+                spellings.add(spelling(lemma))
+                others.append(lemma)
+        return others[:limit]
 
     def opposites(self, synset: Synset) -> list[str]:
         """`The opposite of hot is cold.`, word for word as the pointers say."""
@@ -128,7 +88,7 @@ class Speaker:
             for pointer in synset.pointers
             if pointer.symbol == "!"
         ]
-        return [f"the opposite of {one} is {other}" for one, other in pairs]
+        return [f"the opposite of {lemma} is {opposite}" for lemma, opposite in pairs]
 
     def example(self, synset: Synset, example: str) -> str:
         """An example as a sentence; with adjectives, a noun phrase becomes `One speaks of a hot stove.`"""
@@ -140,76 +100,10 @@ class Speaker:
             return example
         if words[1].lower() in FUNCTION_WORDS or (words[0].endswith("ing") and not self.english.is_a(words[0], "a")):
             return example
-        if self.is_clause(example) or not self.is_noun(self.head(example)):
+        if self.english.is_clause(example) or not self.english.is_noun(self.english.head(example)):
             return example
         lead = words[0].lower() if words[0].lower() in DETERMINERS else words[0]
-        return f"one speaks of {self.with_article(' '.join([lead, *words[1:]]))}"
-
-    def is_clause(self, text: str) -> bool:
-        """Whether the words have a finite verb of their own, as far as spelling tells."""
-        words = [word.lower() for word in tokens(text)]
-        for at, word in enumerate(words):
-            if word in RELATIVES and at:
-                return False
-            if (
-                word in FINITE
-                or word in PRONOUNS
-                or (word.endswith(("'s", "n't", "'re", "'m", "'ve", "'ll")) and at < 1)
-            ):
-                return True
-            if at and word in PAST:
-                return True
-            last = at == len(words) - 1 or words[at + 1] in FUNCTION_WORDS or words[at + 1] in DETERMINERS
-            stem = re.sub(r"(?:ies|es|s)$", lambda end: "y" if end.group() == "ies" else "", word)
-            if at and word.endswith("s") and self.verb_not_noun(word):
-                return True
-            if at and last and word.endswith("ed") and not self.english.is_a(word, "a") and stem and words[0] != "a":
-                return words[at - 1] not in DETERMINERS and self.english.is_a(words[at - 1], "n")
-        return False
-
-    def is_noun(self, word: str) -> bool:
-        """Whether a word is a noun in either number."""
-        return self.english.is_a(word, "n") or self.english.is_plural(word)
-
-    def verb_not_noun(self, word: str) -> bool:
-        """Whether a word in -s is a verb form only: suffers, but not runs."""
-        bases = {word[:-1], word[:-2] if word.endswith("es") else word[:-1], re.sub("ies$", "y", word)} - {word}
-        english = self.english
-        return any(english.is_a(base, "v") for base in bases) and not any(
-            english.is_a(base, "n") for base in [*bases, word]
-        )
-
-    def with_article(self, phrase: str) -> str:
-        """Put a/an before a phrase whose head is a single countable noun: `hot stove`, but not `hot water`."""
-        words = phrase.split()
-        if words[0].lower() in DETERMINERS | FUNCTION_WORDS | {"no", "my", "our", "your", "such", "every"}:
-            return phrase
-        head = self.head(phrase)
-        keys = self.wordnet.senses.get(("n", head.lower()))
-        if not keys or head[0].isupper() or words[0].endswith("'s") or self.english.is_plural(head):
-            return phrase
-        synset = self.wordnet.synsets[keys[0]]
-        if self.english.is_mass(head, synset.lexfile, synset.gloss) or (words[0].endswith("ing") and head == words[0]):
-            return phrase
-        return f"{article(phrase)} {phrase}"
-
-    def head(self, phrase: str) -> str:
-        """The head noun of a phrase: the last word before a preposition, relative, participle or comma."""
-        head = ""
-        for word in tokens(phrase):
-            ends = word in FUNCTION_WORDS or word in RELATIVES or not word[0].isalnum()
-            verbal = word.endswith(("ing", "ed")) or word in PARTICIPLES
-            late = word in ADVERBS and self.english.is_mainly_noun(head)
-            if (
-                ends
-                or late
-                or (head and verbal and self.english.is_mainly_noun(head) and not self.english.is_a(word, "n"))
-            ):
-                break
-            head = word
-        return head
-
-    # -------------------------------------------------------------------------------------------------------- nouns
+        return f"one speaks of {self.english.with_article(' '.join([lead, *words[1:]]))}"
 
     def noun(self, synset: Synset, gloss: Gloss) -> list[str]:
         """A noun: its kind, other names, kinds of it, parts and wholes, definition."""
@@ -218,40 +112,40 @@ class Speaker:
         plural = self.english.is_plural(name) and not (synset.instance and synset.lexfile == PLACE)
         be = "are" if plural else "is"
         kinds = [self.english.name(kind) for kind in self.known(synset.targets("@"))]
-        said = [f"{subject} {be} a kind of {kind}" for kind in kinds if kind != name]
+        sentences = [f"{subject} {be} a kind of {kind}" for kind in kinds if kind != name]
         was = (
             "was"
             if synset.lexfile == PERSON and re.search(r"\d\d", synset.gloss) and "born " not in synset.gloss
             else be
         )
-        said += [f"{subject} {was} {self.phrase(kind)}" for kind in self.known(synset.targets("@i"))]
+        sentences += [f"{subject} {was} {self.phrase(kind)}" for kind in self.known(synset.targets("@i"))]
         if others := self.synonyms(synset):
             bare = {other for other in others if plural and other.endswith("s")}
             phrases = [other if other in bare else self.english.noun_phrase(synset, other) for other in others]
-            said.append(f"{subject} {was} also called {listing(phrases, 'or')}")
-        said += self.definitions(synset, gloss, subject, was)
-        said += self.capital(synset, gloss)
-        said += self.wholes(synset, subject, be)
-        said += self.parts(synset, subject, "have" if plural else "has")
-        said += self.kinds(synset, name)
+            sentences.append(f"{subject} {was} also called {listing(phrases, 'or')}")
+        sentences += self.definitions(synset, gloss, subject, was)
+        sentences += self.capital(synset, gloss)
+        sentences += self.wholes(synset, subject, be)
+        sentences += self.parts(synset, subject, "have" if plural else "has")
+        sentences += self.kinds(synset, name)
         if qualities := self.known(synset.targets("=")):
-            said.append(f"{subject} can be {listing([self.english.name(quality) for quality in qualities], 'or')}")
-        return said
+            sentences.append(f"{subject} can be {listing([self.english.name(quality) for quality in qualities], 'or')}")
+        return sentences
 
     def definitions(self, synset: Synset, gloss: Gloss, subject: str, be: str) -> list[str]:
         """The definitions, each a sentence where its first word shows how, else joined to the one before by `;`."""
-        said: list[str] = []
+        sentences: list[str] = []
         for number, text in enumerate(gloss.definitions):
             lead = self.domain(synset, gloss) if number == 0 else ""
             made = self.definition(text, subject, be, first=number == 0)
             if made:
-                said.append(lead + made)
-            elif said and n_words(said[-1]) + n_words(text) <= MAX_WORDS:
-                said[-1] = f"{said[-1]}; {text}"
-            elif not said:
+                sentences.append(lead + made)
+            elif sentences and n_words(sentences[-1]) + n_words(text) <= MAX_WORDS:
+                sentences[-1] = f"{sentences[-1]}; {text}"
+            elif not sentences:
                 label = self.english.name(synset)
-                said.append(f"{lead}the {'term' if ' ' in label else 'word'} {label} means {text}")
-        return said
+                sentences.append(f"{lead}the {'term' if ' ' in label else 'word'} {label} means {text}")
+        return sentences
 
     def definition(self, text: str, subject: str, be: str, first: bool) -> str:
         """One definition after its subject, or nothing where the form is not plain."""
@@ -263,10 +157,10 @@ class Speaker:
         if word in FINITE or word in ("occurs", "includes", "consists", "contains", "lives", "grows", "makes"):
             return f"{subject} {text}"
         if word in DETERMINERS:
-            return text if not first and self.is_clause(text) else f"{subject} {be} {text}"
-        if self.verb_not_noun(word) and word.endswith("s"):
+            return text if not first and self.english.is_clause(text) else f"{subject} {be} {text}"
+        if self.english.verb_not_noun(word) and word.endswith("s"):
             return f"{subject} {text}" if be == "is" else ""
-        if word in ADVERBS or word in PARTICIPLES or (verbal and self.head(text).endswith("ed")):
+        if word in ADVERBS or word in PARTICIPLES or (verbal and self.english.head(text).endswith("ed")):
             return f"{subject} {be} {text}"
         if word in PREPOSITIONS and not first and subject[0].isupper():
             return f"{subject} {be} {text}"
@@ -276,14 +170,14 @@ class Speaker:
 
     def bare_definition(self, text: str, subject: str, be: str) -> str:
         """A definition that begins without article: `capital of the state of Idaho`, `breed of small dogs`."""
-        head = self.head(text)
-        if not head or not self.is_noun(head):
+        head = self.english.head(text)
+        if not head or not self.english.is_noun(head):
             return ""
         if re.match(r"(?:capital|largest|site|son|wife|daughter|brother|sister|mother|father|founder) ", text):
             return f"{subject} {be} the {text}"
         if self.english.is_plural(head) and be != "are":
             return ""
-        return f"{subject} {be} {self.with_article(text)}"
+        return f"{subject} {be} {self.english.with_article(text)}"
 
     def kinds(self, synset: Synset, name: str) -> list[str]:
         """`Kinds of hound are the beagle, ...` for concepts in use with a few kinds to name."""
@@ -293,37 +187,39 @@ class Speaker:
         if not (self.wordnet.counts[synset.key] or len(below) >= 5):
             return []
         chosen = [re.sub(r"^an? ", "the ", self.phrase(kind)) for kind in self.commonest(below, 6)]
-        some = "some kinds" if len(below) > len(chosen) else "kinds"
-        return [f"{some} of {name} are {listing(chosen)}"]
+        lead = "some kinds" if len(below) > len(chosen) else "kinds"
+        return [f"{lead} of {name} are {listing(chosen)}"]
 
     def wholes(self, synset: Synset, subject: str, be: str) -> list[str]:
         """What the noun is part of, a member of, found in, or lies in."""
-        said = []
+        sentences = []
         for whole in self.known(synset.targets("#p")):
             place = synset.instance and whole.lexfile in (PLACE, OBJECT) and synset.lexfile in (PLACE, OBJECT, ARTIFACT)
-            said.append(f"{subject} {be} {'in' if place else 'part of'} {self.phrase(whole)}")
+            sentences.append(f"{subject} {be} {'in' if place else 'part of'} {self.phrase(whole)}")
         for whole in self.known(synset.targets("#m")):
             if whole.lexfile == PLACE and synset.lexfile == PERSON:
-                said.append(f"{subject} {'come' if be == 'are' else 'comes'} from {self.phrase(whole)}")
+                sentences.append(f"{subject} {'come' if be == 'are' else 'comes'} from {self.phrase(whole)}")
             else:
-                said.append(f"{subject} {'belong' if be == 'are' else 'belongs'} to {self.phrase(whole)}")
-        return said + [f"{subject} {be} found in {self.phrase(whole)}" for whole in self.known(synset.targets("#s"))]
+                sentences.append(f"{subject} {'belong' if be == 'are' else 'belongs'} to {self.phrase(whole)}")
+        return sentences + [
+            f"{subject} {be} found in {self.phrase(whole)}" for whole in self.known(synset.targets("#s"))
+        ]
 
     def parts(self, synset: Synset, subject: str, have: str) -> list[str]:
         """What the noun has or contains, at most six of them; for a place, the places in it."""
-        said = []
+        sentences = []
         parts = self.known(synset.targets("%p"))
         if inside := self.commonest([part for part in parts if part.instance], 6):
-            them = listing([self.phrase(part) for part in inside])
-            said.append(f"{them} {'are' if len(inside) > 1 else 'is'} in {subject}" if synset.instance else "")
+            places = listing([self.phrase(part) for part in inside])
+            sentences.append(f"{places} {'are' if len(inside) > 1 else 'is'} in {subject}" if synset.instance else "")
         if own := self.commonest([part for part in parts if not part.instance and self.phrase(part) != subject], 6):
-            said.append(f"{subject} {have} {listing([self.phrase(part) for part in own])}")
+            sentences.append(f"{subject} {have} {listing([self.phrase(part) for part in own])}")
         if stuff := self.commonest(self.known(synset.targets("%s")), 6):
-            said.append(
+            sentences.append(
                 f"{subject} {'contains' if have == 'has' else 'contain'} "
                 f"{listing([self.phrase(part) for part in stuff])}"
             )
-        return [text for text in said if text]
+        return [text for text in sentences if text]
 
     def capital(self, synset: Synset, gloss: Gloss) -> list[str]:
         """`Paris is the capital of France.` and the same the other way round, where the gloss says it of now."""
@@ -331,9 +227,9 @@ class Speaker:
         if synset.lexfile != PLACE or not any(re.search(r"capital|city|port|town", town) for town in towns):
             return []
         for text in gloss.definitions:
-            found = CAPITAL.search(text)
-            if found and not PAST_CAPITAL.search(text):
-                place = self.place_at(found.group(1))
+            match = CAPITAL.search(text)
+            if match and not PAST_CAPITAL.search(text):
+                place = self.place_at(match.group(1))
                 if place:
                     city, land = self.phrase(synset), self.phrase(place)
                     return [f"{city} is the capital of {land}", f"the capital of {land} is {city}"]
@@ -355,66 +251,61 @@ class Speaker:
                     return place
         return None
 
-    # ------------------------------------------------------------------------------------------------- other kinds
-
     def verb(self, synset: Synset, gloss: Gloss) -> list[str]:
         """A verb: what it is to do it, what it is a way of, what it is also called."""
         name = self.english.name(synset)
         kinds = [self.english.name(kind) for kind in self.known(synset.targets("@"))]
-        said = [f"to {name} is one way to {kind}" for kind in kinds if kind not in (name, "be", "have")]
+        sentences = [f"to {name} is one way to {kind}" for kind in kinds if kind not in (name, "be", "have")]
         if others := self.synonyms(synset):
-            said.append(f"to {name} is to {listing(others, 'or to ' if len(others) == 1 else 'or')}")
+            sentences.append(f"to {name} is to {listing(others, 'or to ' if len(others) == 1 else 'or')}")
         for number, text in enumerate(gloss.definitions):
             text = re.sub(r"^to ", "", text)
             word = text.split()[0].strip(",").lower()
             if self.english.is_a(word, "v") or word in ("be", "not"):
-                said.append(f"{self.domain(synset, gloss) if number == 0 else ''}to {name} is to {text}")
+                sentences.append(f"{self.domain(synset, gloss) if number == 0 else ''}to {name} is to {text}")
             elif word.endswith("ly") and len(text.split()) > 1 and self.english.is_a(text.split()[1], "v"):
-                said.append(f"to {name} is to {text}")
-            elif number and said and n_words(said[-1]) + n_words(text) < MAX_WORDS:
-                said[-1] = f"{said[-1]}; {text}"
+                sentences.append(f"to {name} is to {text}")
+            elif number and sentences and n_words(sentences[-1]) + n_words(text) < MAX_WORDS:
+                sentences[-1] = f"{sentences[-1]}; {text}"
             elif re.match(r"(?:used|said) (?:of|with|in|to|as|for)\b", text):
-                said.append(f"the verb {name} is {text}")
+                sentences.append(f"the verb {name} is {text}")
             else:
-                said.append(f"the verb {name} means {text}")
-        said += [f"to {name}, one has to {self.english.name(other)}" for other in self.known(synset.targets("*"))]
+                sentences.append(f"the verb {name} means {text}")
+        sentences += [f"to {name}, one has to {self.english.name(other)}" for other in self.known(synset.targets("*"))]
         effects = [self.english.name(effect) for effect in self.known(synset.targets(">"))]
-        said += [f"to {name} is to make something {effect}" for effect in effects if effect != name]
+        sentences += [f"to {name} is to make something {effect}" for effect in effects if effect != name]
         if (ways := self.known(synset.targets("~"))) and 2 <= len(ways) <= 60 and self.wordnet.counts[synset.key]:
-            said.append(f"ways to {name} are to {listing([self.english.name(way) for way in self.commonest(ways, 5)])}")
-        return said
+            sentences.append(
+                f"ways to {name} are to {listing([self.english.name(way) for way in self.commonest(ways, 5)])}"
+            )
+        return sentences
 
-    def quality(self, synset: Synset, gloss: Gloss) -> list[str]:
+    def modifier(self, synset: Synset, gloss: Gloss) -> list[str]:
         """An adjective or adverb: what it means, other words for it, the word it is near to."""
         name = self.english.name(synset)
-        said: list[str] = []
+        sentences: list[str] = []
         for number, text in enumerate(gloss.definitions):
             lead = self.domain(synset, gloss) if number == 0 else ""
             if re.match(r"(?:often |usually |also |sometimes )?(?:used|said|spoken|followed|not used) ", text):
-                said.append(f"{lead}the word {name} is {text}")
+                sentences.append(f"{lead}the word {name} is {text}")
             elif re.match(r"(?:can|cannot|is|does|has) ", text) and synset.pos == "a":
-                said.append(f"{lead}something that is {name} {text}")
-            elif said and re.match(r"(?:especially|usually|often|particularly|chiefly|as) ", text):
-                said[-1] = f"{said[-1]}, {text}"
+                sentences.append(f"{lead}something that is {name} {text}")
+            elif sentences and re.match(r"(?:especially|usually|often|particularly|chiefly|as) ", text):
+                sentences[-1] = f"{sentences[-1]}, {text}"
             else:
-                said.append(f"{lead}{name} means {text}")
+                sentences.append(f"{lead}{name} means {text}")
         if others := self.synonyms(synset):
             word = "way to say" if any(" " in lemma for lemma in [name, *others]) else "word for"
             many = f"other {word.replace('way', 'ways').replace('word', 'words')} {name} are"
-            said.append(f"{many if len(others) > 1 else f'another {word} {name} is'} {listing(others)}")
+            sentences.append(f"{many if len(others) > 1 else f'another {word} {name} is'} {listing(others)}")
         if synset.satellite:
             near = [self.english.name(head) for head in self.known(synset.targets("&"))]
-            said += [f"{name} is similar in meaning to {head}" for head in near if spelling(head) != spelling(name)]
-        return said
+            sentences += [
+                f"{name} is similar in meaning to {head}" for head in near if spelling(head) != spelling(name)
+            ]
+        return sentences
 
 
-PAST = word_set(
-    """
-    went came took gave got became began said made found knew saw ran sat stood told thought kept held brought
-    fell grew wrote threw drew drove ate flew spoke broke chose rose wore hung lay led met paid sent spent won
-    sang sank was were had did lost left felt heard built bought caught taught fought
-    """
-)
 CAPITAL = re.compile(
     r"\bcapital(?: city)?(?: and (?:the )?[a-z ]+?)? of (?:the (?:state|province) of |modern |the )?([A-Z].*)"
 )
@@ -424,15 +315,10 @@ PAST_CAPITAL = re.compile(
 )
 
 
-def spelling(word: str) -> str:
-    """A word without case, spaces and marks, to tell synonyms from spellings."""
-    return re.sub(r"[^a-z0-9]", "", word.lower())
-
-
 def wordnet_documents(folder: Path = WORDNET) -> Iterator[Document]:
     """One document for each synset that is not left out, the most used first."""
     wordnet = read_wordnet(folder)
-    speaker = Speaker(wordnet)
+    describer = Describer(wordnet)
     for key in sorted(wordnet.synsets, key=lambda key: (-wordnet.counts[key], key)):
-        if sentences := speaker.say(wordnet.synsets[key]):
+        if sentences := describer.describe(wordnet.synsets[key]):
             yield Document(f"wordnet/{key}", wordnet.counts[key], sentences)
