@@ -15,7 +15,6 @@ import torch
 from torch import Tensor
 
 from bortlab.model import Model, Trace
-from bortlab.models import Network
 from bortlab.text import MASK, Encoding, word_spans
 
 if TYPE_CHECKING:
@@ -121,12 +120,6 @@ def of_words(trace: Trace) -> Attention:
     weights = trace.attention.cpu()
     members = members.to(weights.dtype)
     return Attention(members / members.sum(1, keepdim=True) @ weights @ members.T, units)
-
-
-def blocks(network: Network) -> tuple[int, ...]:
-    """For each executed layer the number of its block, from 0: all 0 where one block is used again and again."""
-    seen: dict[int, int] = {}
-    return tuple(seen.setdefault(id(network.block(layer)), len(seen)) for layer in range(network.config.depth))
 
 
 # -- what a head does --------------------------------------------------------------------------------------------------

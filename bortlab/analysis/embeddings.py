@@ -77,13 +77,13 @@ def embed(model: Model, texts: Sequence[str], *, pool: Pool = "mean") -> Embedde
         at_once = max(1, PIECES // length)
         for start in range(0, len(numbers), at_once):
             some = numbers[start : start + at_once]
-            ids = torch.tensor([encodings[number].ids for number in some], device=model.device)
-            output = model.network.encode(model.network.embed(ids), keep_layers=True)
+            ids, types = model.inputs(*(encodings[number] for number in some))
+            output = model.network.encode(model.network.embed(ids), types, keep_layers=True)
             weights = [_weights(encodings[number].special, pool) for number in some]
             shares = torch.tensor(weights, dtype=torch.float64, device=ids.device)
             for row, hidden in enumerate([output.embeddings, *(layer.hidden for layer in output.layers)]):
                 vectors[row, some] = torch.einsum("bsh,bs->bh", hidden.double(), shares).cpu().numpy()
-    return Embedded(tuple(texts), uses(model.network), vectors)
+    return Embedded(tuple(texts), uses(model.config), vectors)
 
 
 def _weights(special: Sequence[bool], pool: Pool) -> list[float]:

@@ -132,14 +132,14 @@ def _run(network: Network, ids: Tensor, explicit: bool, after: Callable[[], None
 def _encode(network: Network, ids: Tensor, explicit: bool, after: Callable[[], None]) -> Tensor:
     """As `Network.encode` does it, by the same names, which keep alive the same; but no layer's record is kept."""
     words = network.embed(ids)
-    hidden = embeddings = network.embeddings(words, None)
+    hidden: Tensor = network.embeddings(words, None)
+    embeddings = hidden
     after()
-    for index in range(network.config.depth):
-        step = network.block(index)(hidden, None, explicit=explicit)
-        hidden = step.hidden
+    for layer in network.steps(hidden, explicit=explicit):
+        hidden = layer.hidden
         after()
     del embeddings
-    return hidden  # type: ignore[no-any-return]
+    return hidden
 
 
 def _kept(network: Network, ids: Tensor, explicit: bool) -> list[int]:

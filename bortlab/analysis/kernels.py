@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 import torch
@@ -301,6 +302,8 @@ def ablate(
     top_k: int = 5,
 ) -> tuple[Ablated, ...]:
     """Predictions with something changed in some layers (all, unless told). A half left out is zeros, not its bias."""
+    for layer in range(model.config.depth):
+        _mixed(model, layer)  # refuses a model without convolution
     encoding = model.encode(text, pair)
     chosen = set(range(model.config.depth) if layers is None else layers)
     places = list(encoding.mask_positions) or [n for n, special in enumerate(encoding.special) if not special]
@@ -318,21 +321,17 @@ def ablate(
 def _predict(model: Model, encoding: Encoding, ablation: Ablation, layers: set[int], places: Sequence[int]) -> Tensor:
     """(places, vocab): masked-LM logits."""
     network = model.network
-    ids = torch.tensor([encoding.ids], device=model.device)
-    types = torch.tensor([encoding.type_ids], device=model.device) if any(encoding.type_ids) else None
+    ids, types = model.inputs(encoding)
+    changed = dict.fromkeys(layers, partial(_ablated, ablation=ablation))
     with torch.no_grad():
-        hidden = network.embeddings(network.embed(ids, types), types)
-        for layer in range(model.config.depth):
-            block, mixed = _mixed(model, layer)
-            if layer in layers:
-                hidden = block.finish(hidden, _changed(mixed, hidden, ablation))
-            else:
-                hidden = block(hidden, None).hidden
+        hidden = network.run(network.embeddings(network.embed(ids, types), types), changed=changed)
         return network.predict(hidden[0, list(places)]).float()
 
 
-def _changed(mixed: MixedAttention, hidden: Tensor, ablation: Ablation) -> Tensor:
-    """The context (batch, seq, hidden) of mixed attention with something changed."""
+def _ablated(block: Block, hidden: Tensor, *, ablation: Ablation) -> Tensor:
+    """A block with something changed in its mixed attention: (batch, seq, hidden) -> the same."""
+    mixed = block.attention
+    assert isinstance(mixed, MixedAttention)
     query = mixed.query(hidden)
     attended = mixed.attend(query, hidden, None).values
     kernels = mixed.kernels(query, mixed.span(hidden))
@@ -348,7 +347,7 @@ def _changed(mixed: MixedAttention, hidden: Tensor, ablation: Ablation) -> Tenso
         attended = torch.zeros_like(attended)
     elif ablation == "convolution":
         convolved = torch.zeros_like(convolved)
-    return mixed.join(attended, convolved)
+    return block.finish(hidden, mixed.join(attended, convolved))
 
 
 # -- tables ------------------------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bortlab.model import Model, NoHeadError
-from bortlab.models import Network
+from bortlab.models import Config
 from bortlab.system.checks import check_whole
 from bortlab.text import Encoding
 
@@ -47,12 +47,11 @@ class Use:
         return f"layer {self.layer}" + (f" (block {self.block}, use {self.use})" if self.uses > 1 else "")
 
 
-def uses(network: Network) -> tuple[Use, ...]:
+def uses(config: Config) -> tuple[Use, ...]:
     """The executed layers in order: ALBERT's one block, used again and again, unrolled."""
-    blocks = [id(network.block(index)) for index in range(network.config.depth)]
-    numbers = {block: number for number, block in enumerate(dict.fromkeys(blocks), 1)}
+    blocks = config.blocks
     return tuple(
-        Use(index + 1, numbers[block], blocks[: index + 1].count(block), blocks.count(block))
+        Use(index + 1, block + 1, blocks[: index + 1].count(block), blocks.count(block))
         for index, block in enumerate(blocks)
     )
 
@@ -169,7 +168,7 @@ def lens(model: Model, text: str, pair: str | None = None, *, top_k: int = 5, tu
     settled = n_rows - agrees.flip(0).long().cumprod(0).sum(0)
     return Lens(
         encoding=trace.encoding,
-        uses=uses(model.network),
+        uses=uses(model.config),
         tuned=tuned is not None,
         ids=ids.numpy(),
         log_probabilities=logs.numpy(),

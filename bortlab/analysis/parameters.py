@@ -125,7 +125,7 @@ def _sum_by_component(pairs: Iterable[tuple[str, int]]) -> dict[str, int]:
 
 def formula(config: Config, heads: Iterable[str] = ()) -> Sizes:
     """The sizes that the family's closed formula gives. heads: of HEADS, what stands on the body."""
-    symbols, layers = config.symbols, tuple(map(config.block_of, range(config.depth)))
+    symbols, layers = config.symbols, config.blocks
     shares = [_share(part, symbols) for part in config.embedding_parts]
     block = [_share(part, symbols) for part in config.block_parts]
     for number in range(config.n_blocks):
@@ -142,10 +142,9 @@ def _share(part: Part, symbols: Mapping[str, int]) -> Share:
 
 def count(network: Network) -> Sizes:
     """The sizes of a network, counted in its tensors; one on the meta device needs no memory."""
-    blocks: dict[int, int] = {}  # identity of a block -> its number
-    layers = tuple(blocks.setdefault(id(network.block(index)), len(blocks)) for index in range(network.config.depth))
+    layers = network.config.blocks
     shares = _counted(network.embeddings, "embeddings.")
-    for number in range(len(blocks)):
+    for number in range(network.config.n_blocks):
         block = network.block(layers.index(number))
         shares += _counted(block, "", block=number, uses=layers.count(number))
     for attribute in HEADS.values():

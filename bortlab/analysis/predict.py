@@ -103,13 +103,13 @@ def _score(model: Model, text: str, places: Sequence[int], blank: int, word: str
     positions = encoding.mask_positions[blank : blank + len(ids)]
     if len(positions) < len(ids):
         raise NoMaskError("The blank lies beyond what the model reads. Shorten the text before it.")
-    rows = torch.tensor([encoding.ids]).repeat(len(ids), 1)  # (pieces, seq): row j has the first j pieces filled in
+    text_ids, types = model.inputs(encoding)
+    rows = text_ids.repeat(len(ids), 1)  # (pieces, seq): row j has the first j pieces filled in
     for row in range(1, len(ids)):
         rows[row:, positions[row - 1]] = ids[row - 1]
-    types = torch.tensor([encoding.type_ids]).expand_as(rows).to(model.device)
     with torch.inference_mode():
         network = model.network
-        hidden = network.encode(network.embed(rows.to(model.device)), types).hidden
+        hidden = network.encode(network.embed(rows), types.expand_as(rows)).hidden
         steps = hidden[torch.arange(len(ids)), list(positions)]  # (pieces, hidden)
         logs = network.predict(steps).float().log_softmax(-1)  # (pieces, vocab)
         chosen = logs[torch.arange(len(ids)), list(ids)]

@@ -143,21 +143,21 @@ def _units(encoding: Encoding) -> dict[int, list[int]]:
 
 def _log_probabilities(model: Model, encoding: Encoding, asked: Sequence[tuple[int, Sequence[int]]]) -> list[float]:
     """For each (position, masked positions): the log-probability of the piece at the position."""
-    network, device = model.network, model.device
+    network = model.network
     at_once = max(1, min(PIECES // len(encoding), LOGITS // model.config.vocab_size))
-    ids = torch.tensor(encoding.ids)
-    types = torch.tensor([encoding.type_ids], device=device)
+    ids, types = model.inputs(encoding)
     found: list[float] = []
     for start in range(0, len(asked), at_once):
         some = asked[start : start + at_once]
-        rows = ids.repeat(len(some), 1)
+        rows = ids.repeat(len(some), 1)  # (batch, seq)
         for row, (_, masked) in zip(rows, some, strict=True):
             row[list(masked)] = model.tokenizer.mask_id
-        hidden = network.encode(network.embed(rows.to(device)), types.expand_as(rows)).hidden
-        places = torch.tensor([position for position, _ in some])
-        logits = network.predict(hidden[torch.arange(len(some), device=device), places.to(device)])
-        logs = logits.to(torch.promote_types(logits.dtype, torch.float32)).log_softmax(-1).cpu()
-        found += logs[torch.arange(len(some)), ids[places]].tolist()
+        hidden = network.encode(network.embed(rows), types.expand_as(rows)).hidden
+        places = torch.tensor([position for position, _ in some], device=ids.device)
+        each = torch.arange(len(some), device=ids.device)
+        logits = network.predict(hidden[each, places])
+        logs = logits.to(torch.promote_types(logits.dtype, torch.float32)).log_softmax(-1)
+        found += logs[each, ids[0, places]].tolist()
     return found
 
 

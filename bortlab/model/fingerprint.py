@@ -36,9 +36,9 @@ def encoder_fingerprint(family: Family, network: Network, tokenizer: Tokenizer) 
     """
     config = network.config
     sizes = {key: value for key, value in config.to_dict().items() if key not in config.extra}
-    blocks = [network.block(index) for index in range(config.depth)]
-    modules = list(dict.fromkeys([network.embeddings, *blocks]))
-    order = [modules.index(block) for block in blocks]
+    blocks = dict(zip(config.blocks, map(network.block, range(config.depth)), strict=True))
+    modules = [network.embeddings, *(blocks[number] for number in range(config.n_blocks))]
+    order = [1 + number for number in config.blocks]
     about = (family.name, json.dumps(sizes, sort_keys=True), tokenizer.definition, order)
     tensors = (
         (f"{number} {name}", tensor)

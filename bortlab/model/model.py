@@ -87,6 +87,17 @@ class Model:
         self._check(encoding)
         return encoding
 
+    def inputs(self, *encodings: Encoding) -> tuple[Tensor, Tensor]:
+        """ids and type ids of one encoding, or of several of one length: (batch, seq) each, on the model's device.
+
+        Nothing is padded: in ConvBERT padding would change the result.
+        """
+        if len({len(encoding) for encoding in encodings}) != 1:
+            lengths = ", ".join(str(len(encoding)) for encoding in encodings) or "none"
+            raise ValueError(f"Expected encodings of one length, got {lengths}: run texts of other lengths apart.")
+        ids = torch.tensor([encoding.ids for encoding in encodings], device=self.device)
+        return ids, torch.tensor([encoding.type_ids for encoding in encodings], device=self.device)
+
     def fill_mask(self, text: str, pair: str | None = None, *, top_k: int = 5) -> FilledMask:
         """The `top_k` most probable pieces for each `[MASK]` of the text.
 
@@ -201,12 +212,11 @@ class Model:
 
     def _run(self, encoding: Encoding, *, keep_layers: bool = False, grad: bool = False) -> EncoderOutput:
         """The encoder over one text, batch 1. No mask: nothing is padded."""
-        ids = torch.tensor([encoding.ids], device=self.device)  # (1, seq)
-        types = torch.tensor([encoding.type_ids], device=self.device) if any(encoding.type_ids) else None
-        words = self.network.embed(ids, types)
+        ids, type_ids = self.inputs(encoding)
+        words = self.network.embed(ids, type_ids)
         if grad:
             words.requires_grad_()
-        return self.network.encode(words, types, keep_layers=keep_layers)
+        return self.network.encode(words, type_ids, keep_layers=keep_layers)
 
     def _answer(self, hidden: Tensor) -> Tensor:
         """(1, seq, hidden) -> logits (1, seq, vocab), (1, seq, 0) without a head; finite."""

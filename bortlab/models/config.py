@@ -174,6 +174,11 @@ class Config:
         return index
 
     @property
+    def blocks(self) -> tuple[int, ...]:
+        """For each executed layer the stored block that it uses: all 0 where one block is used again and again."""
+        return tuple(map(self.block_of, range(self.depth)))
+
+    @property
     def projects(self) -> bool:
         """Whether a linear map brings the word vectors to the width of the layers."""
         return False

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
 from typing import ClassVar, Self, cast
 
 import torch
@@ -21,13 +22,17 @@ from bortlab.nn import (
 )
 from bortlab.nn.records import EncoderOutput, LayerTrace, TaskOutput
 
+Change = Callable[[Block, Tensor], Tensor]
+"""Another way through a layer: its block and what enters it (batch, seq, hidden) -> what leaves it."""
+UNCHANGED: Mapping[int, Change] = MappingProxyType({})
+
 
 class Network(nn.Module):
     """An encoder with the heads of a task, in three public steps: embed, encode, and `predict` or `score`.
 
-    A family says which block is the i-th executed layer (`block`), and that is all the encoder loop needs: the loop
-    alone decides whether the layers' records are kept, so a block used twelve times leaves twelve records. It also says
-    which heads stand on the encoder for each task (`tasks`), and makes those that are not BERT's (`head`).
+    A family says which block is the i-th executed layer (`block`), and that is all that `steps` needs, which runs them:
+    it yields a record a layer, so a block used twelve times leaves twelve. A family also says which heads stand on the
+    encoder for each task (`tasks`), and makes those that are not BERT's (`head`).
     """
 
     tasks: ClassVar[Mapping[str, tuple[str, ...]]]
@@ -104,13 +109,55 @@ class Network(nn.Module):
             raise ValueError(f"Expected 1 to {longest} pieces, got {words.shape[1]}: shorten the text.")
         hidden = embeddings = self.embeddings(words, type_ids)
         visible = None if mask is None else (mask != 0)[:, None, None, :]  # (batch, 1, 1, key)
-        kept: list[LayerTrace] = []
-        for index in range(self.config.depth):
-            step = self.block(index)(hidden, visible, explicit=keep_layers)
-            hidden = step.hidden
+        layers: list[LayerTrace] = []
+        for layer in self.steps(hidden, visible=visible, explicit=keep_layers):
+            hidden = layer.hidden
             if keep_layers:
-                kept.append(step)
-        return EncoderOutput(embeddings, hidden, tuple(kept))
+                layers.append(layer)
+        return EncoderOutput(embeddings, hidden, tuple(layers))
+
+    def steps(
+        self,
+        hidden: Tensor,
+        start: int = 0,
+        stop: int | None = None,
+        *,
+        visible: Tensor | None = None,
+        explicit: bool = False,
+        changed: Mapping[int, Change] = UNCHANGED,
+    ) -> Iterator[LayerTrace]:
+        """Run the layers from `start` to before `stop` (the depth unless told), one at a time; yield what each did.
+
+        Nothing else runs blocks one after another. Each layer runs in the mode (gradients or none) that the caller is
+        in when it asks for it, and only then.
+
+        Args:
+            hidden: (batch, seq, hidden), what enters the layer `start`.
+            visible: (batch, 1, 1, key), False where a piece is padding; None: every piece is real.
+            explicit: form the attention probabilities; otherwise the fused path, and `attention` is None.
+            changed: layers that are computed in another way: index -> function(block, hidden) -> hidden.
+        """
+        for index in range(start, self.config.depth if stop is None else stop):
+            block = self.block(index)
+            if index in changed:
+                layer = LayerTrace(changed[index](block, hidden), None, None)
+            else:
+                layer = block(hidden, visible, explicit=explicit)
+            hidden = layer.hidden
+            yield layer
+
+    def run(
+        self,
+        hidden: Tensor,
+        start: int = 0,
+        stop: int | None = None,
+        *,
+        changed: Mapping[int, Change] = UNCHANGED,
+    ) -> Tensor:
+        """What enters the layer `start` (batch, seq, hidden) -> what leaves the one before `stop`; see `steps`."""
+        for layer in self.steps(hidden, start, stop, changed=changed):
+            hidden = layer.hidden
+        return hidden
 
     def predict(self, hidden: Tensor) -> Tensor:
         """hidden (..., hidden), of any layer -> masked-LM logits (..., vocab)."""

@@ -180,7 +180,7 @@ def fit(
             | {
                 "title": f"Tuned lens for {base.key}",
                 "encoder": base.fingerprint,  # with its head, which the lens speaks through
-                "layers": ["embeddings", *(use.name for use in uses(base.network)[:-1])],
+                "layers": ["embeddings", *(use.name for use in uses(base.config)[:-1])],
                 "command": f"python -m bortlab.training.lens {base.key} --pieces {pieces} --seed {seed}",
                 "heldout": {
                     "plain": _said(measure(base, None, unseen, length=recipe.length)),

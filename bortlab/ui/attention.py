@@ -148,7 +148,7 @@ def _columns(asked: Asked, show: Callable[[str], Iterable[View]]) -> dict[str, l
 def heading(model: Model) -> None:
     """A model's name, and what is peculiar to its layers and heads."""
     layers, heads = model.config.depth, model.config.heads
-    used = len(set(analysis.blocks(model.network)))
+    used = len(set(model.config.blocks))
     facts = [f"{layers} layers of {heads} attention heads"]
     if used < layers:
         facts.append(f"{'one block' if used == 1 else f'{used} blocks'}, used {layers} times")
@@ -282,7 +282,7 @@ def all_heads(asked: Asked) -> None:
     def show(key: str) -> Iterable[View]:
         model, found = asked.models[key], asked.attention(key, level)
         compared = asked.heads(key, level)
-        uses = analysis.blocks(model.network)
+        uses = model.config.blocks
         shared_block = len(set(uses)) < len(uses)
         rows = [
             f"use {uses[: n + 1].count(block)}" + (f" of {block + 1}" if max(uses) else "") if shared_block

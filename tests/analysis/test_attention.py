@@ -98,7 +98,7 @@ def test_a_pair_has_two_parts_and_the_template_none(model: Model) -> None:
 
 
 def test_a_shared_block_is_counted_once(model: Model) -> None:
-    used = analysis.blocks(model.network)
+    used = model.config.blocks
     assert len(used) == model.config.depth
     same = [model.network.block(a) is model.network.block(b) for a in range(len(used)) for b in range(len(used))]
     assert same == [a == b for a in used for b in used]

@@ -272,3 +272,20 @@ def test_a_filled_mask_prints_as_a_table(bert: Model) -> None:
     assert lines[0] == TWO and lines[1] == "blank 1, characters 4 to 10" and len(lines) == 7
     assert all(line.endswith(" %") for line in (*lines[2:4], *lines[5:]))
     assert str(bert.fill_mask(TEXT, top_k=1)).count("\n") == 1
+
+
+# -- tensors -----------------------------------------------------------------------------------------------------------
+
+
+def test_encodings_become_tensors(model: Model) -> None:
+    pair, text = model.encode("The cat", "a dog"), model.encode("The cat sat")
+    ids, type_ids = model.inputs(pair)
+    assert ids.tolist() == [list(pair.ids)] and type_ids.tolist() == [list(pair.type_ids)]
+    assert ids.device == type_ids.device == model.device
+    both, _ = model.inputs(text, text)
+    assert both.tolist() == [list(text.ids)] * 2
+    longer = model.encode("The cat sat on the mat")
+    with pytest.raises(ValueError, match=f"one length, got {len(text)}, {len(longer)}"):
+        model.inputs(text, longer)
+    with pytest.raises(ValueError, match="got none"):
+        model.inputs()

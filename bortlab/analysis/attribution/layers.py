@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -102,7 +103,7 @@ def of_heads(
     Any method that asks no attention can be put to it: ablation takes heads away one by one, Input x Gradient is
     attention x gradient (and kernel x gradient), Integrated Gradients shares the difference out among all heads.
     """
-    network, inputs = model.network, Inputs.of(model.network, encoding)
+    network, inputs = model.network, Inputs.of(model, encoding, model.network)
     chosen = set(range(model.config.depth) if layers is None else layers)
     heads = tuple(head for head in heads_of(model) if head.layer in chosen)
     columns = {layer: [n for n, head in enumerate(heads) if head.layer == layer] for layer in chosen}
@@ -112,13 +113,8 @@ def of_heads(
         if watch is not None:
             watch(gates.shape[0])
         hidden = inputs.entering(network, inputs.words.expand(gates.shape[0], -1, -1))
-        for layer in range(model.config.depth):
-            block = network.block(layer)
-            if layer in columns:
-                hidden = _gated(block, hidden, gates[:, columns[layer], 0])
-            else:
-                hidden = block(hidden, None).hidden
-        return finite(target.of(network, hidden), model)
+        gated = {layer: partial(_gated, gates=gates[:, numbers, 0]) for layer, numbers in columns.items()}
+        return finite(target.of(network, network.run(hidden, changed=gated)), model)
 
     there = inputs.words.new_ones(1, len(heads), 1)
     owners = torch.arange(len(heads), device=model.device)

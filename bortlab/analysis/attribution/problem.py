@@ -107,19 +107,6 @@ def varied(encoding: Encoding) -> list[int]:
     return [n for n, special in enumerate(encoding.special) if not special and n not in encoding.mask_positions]
 
 
-def onward(network: Network, hidden: Tensor, start: int, *, keep: list[LayerTrace] | None = None) -> Tensor:
-    """What enters the executed layer `start` (batch, seq, hidden) -> what leaves the last one.
-
-    keep: gets the record of every layer that is run.
-    """
-    for index in range(start, network.config.depth):
-        step = network.block(index)(hidden, None, explicit=keep is not None)
-        hidden = step.hidden
-        if keep is not None:
-            keep.append(step)
-    return hidden
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Inputs:
     """A text as a network takes it: words (1, seq, embed), types (1, seq)."""
@@ -128,10 +115,9 @@ class Inputs:
     types: Tensor
 
     @classmethod
-    def of(cls, network: Network, encoding: Encoding) -> Inputs:
-        """Look a text up in the network's tables."""
-        device = network.embeddings.words.weight.device
-        ids, types = (torch.tensor([part], device=device) for part in (encoding.ids, encoding.type_ids))
+    def of(cls, model: Model, encoding: Encoding, network: Network) -> Inputs:
+        """Look a text up in a network's tables: the model's own, or those of another one on the same device."""
+        ids, types = model.inputs(encoding)
         with torch.no_grad():
             return cls(network.embed(ids, types).detach(), types)
 
@@ -156,7 +142,7 @@ def of_text(
     it has. network: another one of the same configuration, such as one with random weights.
     """
     network = network or model.network
-    inputs = Inputs.of(network, encoding)
+    inputs = Inputs.of(model, encoding, network)
     own = varied(encoding)
     if not own:
         raise ValueError("There is no word that could be taken away. Write some words around the blank.")
@@ -175,14 +161,14 @@ def of_text(
         words = whole(vectors)
         if isinstance(target, WholeText):
             return finite(likelihood(network, inputs, words, encoding, own, model.tokenizer.mask_id), model)
-        return finite(target.of(network, onward(network, inputs.entering(network, words), 0)), model)
+        return finite(target.of(network, network.run(inputs.entering(network, words))), model)
 
     def attention() -> tuple[Sequence[LayerTrace], Tensor]:
         assert isinstance(target, Target)
-        kept: list[LayerTrace] = []
         with torch.enable_grad():
             entering = inputs.entering(network, inputs.words.clone().requires_grad_())
-            return kept, target.of(network, onward(network, entering, 0, keep=kept))
+            layers = tuple(network.steps(entering, explicit=True))
+            return layers, target.of(network, layers[-1].hidden)
 
     problem = Problem(
         value,
@@ -212,7 +198,7 @@ def of_layer(
     Here every position varies, those of the template and the blanks too: from the states that the text has there to
     those of the text with its words replaced by the baseline.
     """
-    network, inputs = model.network, Inputs.of(model.network, encoding)
+    network, inputs = model.network, Inputs.of(model, encoding, model.network)
     if not 0 <= layer <= model.config.depth:
         raise ValueError(f"layer: expected 0 to {model.config.depth}, got {layer!r}.")
     own = varied(encoding)
@@ -220,14 +206,13 @@ def of_layer(
     lacking[:, own] = baseline_vector(network, model.tokenizer, baseline)
     with torch.no_grad():
         states = inputs.entering(network, torch.cat([inputs.words, lacking]))
-        for index in range(layer):
-            states = network.block(index)(states, None).hidden
+        states = network.run(states, stop=layer)
     units, owners = units_of(encoding, by)
 
     def value(vectors: Tensor) -> Tensor:
         if watch is not None:
             watch(vectors.shape[0])
-        return finite(target.of(network, onward(network, vectors, layer)), model)
+        return finite(target.of(network, network.run(vectors, layer)), model)
 
     rows = rows_of(model.config, len(encoding), inputs.words.element_size())
     return Problem(value, states[:1], states[1:], owners.to(model.device), rows), units
@@ -244,7 +229,7 @@ def likelihood(
 
     def one(words: Tensor, place: Tensor) -> Tensor:
         masked = words.index_copy(1, place, hole.expand(words.shape[0], 1, -1))
-        hidden = onward(network, inputs.entering(network, masked), 0)
+        hidden = network.run(inputs.entering(network, masked))
         target = Target("masked-lm", encoding.ids[int(place)], int(place), scale="log-probability")
         return target.of(network, hidden)
 

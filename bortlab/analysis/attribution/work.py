@@ -131,7 +131,7 @@ def share_of(model: Model, layer: int | None) -> float:
 
 def seconds_a_pass(model: Model, encoding: Encoding) -> float:
     """How long one text takes here, now."""
-    ids, types = (torch.tensor([part], device=model.device) for part in (encoding.ids, encoding.type_ids))
+    ids, types = model.inputs(encoding)
     times = []
     with torch.no_grad():
         for _ in range(3):

@@ -255,8 +255,8 @@ class Timed(nn.Module):
         words = network.embed(ids)
         if self.explicit:
             hidden = network.embeddings(words, None)
-            for index in range(network.config.depth):
-                hidden = network.block(index)(hidden, None, explicit=True).hidden
+            for layer in network.steps(hidden, explicit=True):
+                hidden = layer.hidden
         else:
             hidden = network.encode(words).hidden
         return network.predict(hidden) if self.output == "masked-lm" else hidden

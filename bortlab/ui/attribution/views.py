@@ -241,7 +241,7 @@ def layers(asked: Asked) -> None:
             if isinstance(target, WholeText):
                 raise ValueError("Layers are asked about one answer: hide a word by writing [MASK] for it.")
             model = asked.models[key]
-            uses = len({id(model.network.block(n)) for n in range(model.config.depth)})
+            uses = model.config.n_blocks
             facts = [target.says(model, asked.encoding(key)), f"{model.config.depth} layers"]
             if uses < model.config.depth:
                 facts[1] += f", {'one block' if uses == 1 else f'{uses} blocks'} used again and again"
@@ -257,7 +257,7 @@ def layers(asked: Asked) -> None:
 
 def _layer_names(model: Model) -> list[str]:
     """Layer 1, layer 2, ..., or use 1, use 2, ... where all are one block."""
-    shares = model.config.depth > 1 and len({id(model.network.block(n)) for n in range(model.config.depth)}) == 1
+    shares = model.config.depth > 1 and model.config.n_blocks == 1
     return [f"{'use' if shares else 'layer'} {n + 1}" for n in range(model.config.depth)]
 
 
