@@ -10,17 +10,19 @@ from bortlab.registry.building import TooLargeError, build, own_task, own_task_f
 from bortlab.registry.cache import BUDGET_VARIABLE, Registry, Resident
 from bortlab.registry.catalogue import UnknownModelError, architecture, checkpoints, find, is_repository
 from bortlab.registry.loading import REGISTRY, lease, load, load_from, loaded, unload
-from bortlab.registry.request import NeedsNetworkError, Request
+from bortlab.registry.request import Head, NeedsNetworkError, Request, Weights
 
 __all__ = [
     "BUDGET_VARIABLE",
     "REGISTRY",
+    "Head",
     "NeedsNetworkError",
     "Registry",
     "Request",
     "Resident",
     "TooLargeError",
     "UnknownModelError",
+    "Weights",
     "architecture",
     "build",
     "checkpoints",

@@ -40,14 +40,14 @@ class Request:
     """What makes one loaded model differ from another: two equal requests are one model.
 
     folder: where weights and tokenizer lie, or the tokenizer alone for random weights. stamp: names, sizes and times of
-    its files, so that a changed folder is another request. family: None where config.json is to tell. fitted: stamp of
-    the masked-LM head that was fitted here and may take the place of a random one; None for none, or none wanted.
+    its files, so that a changed folder is another request. fitted: stamp of the masked-LM head that was fitted here and
+    may take the place of a random one; None for none, or none wanted.
     """
 
     key: str
     folder: Path
     stamp: tuple[tuple[str, int, int], ...]
-    family: str | None
+    family: str
     task: str
     weights: Weights
     seed: int | None
@@ -153,12 +153,13 @@ def _request_hub(
             f"{what} is not on this machine{at}. Download it with bortlab.load({asked}, download=True) or on the "
             f"Models page. {instead}"
         )
+    of_family = FAMILIES[family] if checkpoint and family else read_config(folder, family)[0]
     return Request(
         key=key,
         folder=folder,
         stamp=stamp_of(folder),
-        family=family,
-        task=checked_task(task, FAMILIES[family] if checkpoint and family else read_config(folder, family)[0]),
+        family=of_family.name,
+        task=checked_task(task, of_family),
         weights="published",
         seed=None,
         device=on,
@@ -190,12 +191,13 @@ def request_from(
         raise MissingFolderError(f"{str(folder)[:200]!r} is no path that can be opened: {error}.") from error
     if not there:
         raise MissingFolderError(f"{path} is not a folder. Expected one with config.json, weights and tokenizer files.")
+    of_family, _ = read_config(path, family)
     return Request(
         key=str(path),
         folder=path,
         stamp=stamp_of(path),
-        family=family,
-        task=checked_task(task, read_config(path, family)[0]),
+        family=of_family.name,
+        task=checked_task(task, of_family),
         weights="published",
         seed=None,
         device=_device(device),

@@ -28,7 +28,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Generic, Literal, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -37,7 +37,6 @@ from filelock import FileLock, Timeout
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from bortlab import registry
 from bortlab.checkpoint import meta_network
 from bortlab.data.corpus import ASSETS, Document, n_words, read
 from bortlab.model import Model, NoHeadError, assemble
@@ -58,6 +57,7 @@ from bortlab.training.pretrain import (
     piece_counts,
 )
 from bortlab.work.jobs import Job, Running
+from bortlab.work.reference import ModelReference, fastest_device
 
 PIECES = 1_000_000
 """The usual budget, in pieces seen: a minute or two for a mini on two cores."""
@@ -69,9 +69,6 @@ SAVE_S = 5.0
 """Seconds between two checkpoints."""
 STARTUP_S = 10.0
 """Seconds until a job has loaded torch, the model and the corpus."""
-
-LOADABLE = ("bundled", "hub", "folder")
-"""Sources of models that a job can load again."""
 
 Report = Callable[..., None]
 """report(progress, message, **numbers): see jobs.Running.report."""
@@ -456,27 +453,17 @@ def job(model: Model, *, pieces: int = PIECES, seed: int = 0) -> Job:
 
     ValueError for a model that another process cannot load: one of random weights, or made by hand.
     """
-    arguments = {"encoder": model.encoder_fingerprint, "pieces": pieces, "seed": seed}
-    return Job("fit-head", "bortlab.training.fit:run", where_from(model) | arguments)
+    reference = ModelReference.of_encoder(model)
+    return Job("fit-head", "bortlab.training.fit:run", {"base": reference.to_json(), "pieces": pieces, "seed": seed})
 
 
-def where_from(model: Model) -> dict[str, Any]:
-    """What `load_base` needs to load a model again in another process; ValueError for one that it cannot load."""
-    if model.source not in LOADABLE:
-        raise ValueError(f"{model.key} ({model.source}) cannot be loaded by a job. Fit it in Python.")
-    return {"source": model.source, "key": model.key, "family": model.family.name, "revision": model.revision}
-
-
-def run(
-    running: Running, *, source: str, key: str, family: str, revision: str, encoder: str, pieces: int, seed: int
-) -> Mapping[str, Any]:
+def run(running: Running, *, base: Mapping[str, Any], pieces: int, seed: int) -> Mapping[str, Any]:
     """Fit a head in a process of its own."""
     give_way()
-    running.report(0.0, f"Loading {key}.")
-    base = load_base(key, source=source, family=family, revision=revision)
-    if base.encoder_fingerprint != encoder:
-        raise ValueError(f"{key} has changed since this was asked for. Load it again, then fit its head.")
-    _, card = fit(base, pieces=pieces, seed=seed, report=running.report)
+    reference = ModelReference.from_json(base)
+    running.report(0.0, f"Loading {reference.key}.")
+    model = reference.load(fastest_device())
+    _, card = fit(model, pieces=pieces, seed=seed, report=running.report)
     return {"before": card["heldout"]["before"], "after": card["heldout"]["after"]}
 
 
@@ -485,24 +472,6 @@ def give_way() -> None:
     if hasattr(os, "nice"):
         os.nice(5)
     torch.set_num_threads(cores())
-
-
-def load_base(
-    key: str,
-    *,
-    source: str = "",
-    family: str | None = None,
-    revision: str | None = None,
-    head: Literal["published", "fitted"] = "published",
-) -> Model:
-    """A model on the fastest device there is, with the head that its files have unless told otherwise.
-
-    source: "folder" if the key is a path, "hub" if the revision is to be kept.
-    """
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    if source == "folder":
-        return registry.load_from(key, family=family, device=device, head=head)
-    return registry.load(key, family=family, revision=revision if source == "hub" else None, device=device, head=head)
 
 
 def estimated_seconds(model: Model, pieces: int = PIECES) -> float:
@@ -562,7 +531,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--family", help="where config.json cannot tell; a published Bort calls itself bert")
     told = parser.parse_args(arguments)
-    base = load_base(told.key, family=told.family, source="folder" if Path(told.key).is_dir() else "")
+    base = ModelReference.named(told.key, family=told.family, head="published").load(fastest_device())
     if told.recover:
         found = recover(base, pieces=told.pieces, seed=told.seed)
         print(

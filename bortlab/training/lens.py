@@ -40,12 +40,11 @@ from bortlab.training.fit import (
     card_of,
     give_way,
     learned,
-    load_base,
-    where_from,
 )
 from bortlab.training.fit import recipe_of as fit_recipe
 from bortlab.training.pretrain import MEASURED_RATE, Recipe, autocast
 from bortlab.work.jobs import Job, Running
+from bortlab.work.reference import ModelReference, fastest_device
 
 PIECES = 400_000
 """The usual budget, in pieces seen: a minute or two for a mini on two cores."""
@@ -215,20 +214,17 @@ def read_lens(model: Model) -> Tuned | None:
 
 def job(model: Model, *, pieces: int = PIECES, seed: int = 0) -> Job:
     """The job that fits a lens to a model and keeps it. ValueError for a model that another process cannot load."""
-    arguments = {"fingerprint": model.fingerprint, "pieces": pieces, "seed": seed}
-    return Job("fit-lens", "bortlab.training.lens:run", where_from(model) | arguments)
+    reference = ModelReference.of(model)
+    return Job("fit-lens", "bortlab.training.lens:run", {"base": reference.to_json(), "pieces": pieces, "seed": seed})
 
 
-def run(
-    running: Running, *, source: str, key: str, family: str, revision: str, fingerprint: str, pieces: int, seed: int
-) -> Mapping[str, Any]:
+def run(running: Running, *, base: Mapping[str, Any], pieces: int, seed: int) -> Mapping[str, Any]:
     """Fit a lens in a process of its own."""
     give_way()
-    running.report(0.0, f"Loading {key}.")
-    base = load_base(key, source=source, family=family, revision=revision, head="fitted")
-    if base.fingerprint != fingerprint:
-        raise ValueError(f"{key} has changed since this was asked for. Load it again, then fit its lens.")
-    return {"heldout": fit(base, pieces=pieces, seed=seed, report=running.report).card["heldout"]}
+    reference = ModelReference.from_json(base)
+    running.report(0.0, f"Loading {reference.key}.")
+    model = reference.load(fastest_device())
+    return {"heldout": fit(model, pieces=pieces, seed=seed, report=running.report).card["heldout"]}
 
 
 def estimated_seconds(model: Model, pieces: int = PIECES) -> float:
@@ -258,8 +254,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--family", help="where config.json cannot tell; a published Bort calls itself bert")
     told = parser.parse_args(arguments)
-    source = "folder" if Path(told.key).is_dir() else ""
-    base = load_base(told.key, family=told.family, source=source, head="fitted")
+    base = ModelReference.named(told.key, family=told.family).load(fastest_device())
     print(json.dumps(fit(base, pieces=told.pieces, seed=told.seed).card, indent=2))
 
 

@@ -11,6 +11,7 @@ from bortlab.training import fit
 from bortlab.ui import shared
 from bortlab.ui.job_panel import Labels, job_panel
 from bortlab.work.jobs import Job
+from bortlab.work.reference import can_be_loaded_again
 
 HEAD_HELP = "Trains the masked-LM head, and nothing else, on the bundled corpus, and keeps it on this machine."
 
@@ -20,7 +21,7 @@ def about_head(model: Model) -> None:
     provenance = model.heads.get("masked-lm")
     if provenance == fitted.PROVENANCE:
         _worth(model)
-    elif provenance == "random" and model.source in fit.LOADABLE:
+    elif provenance == "random" and can_be_loaded_again(model):
         job = fit.job(model)
         seconds = shared.ask(model, ("seconds to fit the head",), fit.estimated_seconds).value
         panel(job, seconds, what="head", help=HEAD_HELP)

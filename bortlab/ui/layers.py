@@ -15,12 +15,12 @@ from bortlab.model import Model
 from bortlab.registry import fitted
 from bortlab.system.numbers import duration, percent
 from bortlab.training import lens as tuning
-from bortlab.training.fit import LOADABLE
 from bortlab.ui import fitting, opened, shared
 from bortlab.views import layers as view
 from bortlab.views.cards import model_heading
 from bortlab.views.escape import markdown, visible
 from bortlab.views.figures import CONFIG
+from bortlab.work.reference import can_be_loaded_again
 
 COLUMNS = 2
 PARTS = {"lens": "The lens", "surprise": "Surprise", "sentences": "Sentences"}
@@ -173,7 +173,7 @@ def _about_lens(seen: Seen) -> None:
     if seen.tuned is None:
         if seen.model.heads["masked-lm"] == "random":
             st.caption("Its head is random: a lens would be tuned to noise. Fit the head first, on the Predict page.")
-        elif seen.model.source in LOADABLE:
+        elif can_be_loaded_again(seen.model):
             st.caption("This is the plain lens; no tuned one was fitted here yet.")
             seconds = shared.ask(seen.model, ("seconds to fit the lens",), tuning.estimated_seconds).value
             fitting.panel(tuning.job(seen.model), seconds, what="lens", help=FIT_HELP)

@@ -511,7 +511,7 @@ def test_a_job_finds_what_the_library_finds_and_goes_on(
     bert: Model, jobs_here: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = replace(bert, source="folder")
-    monkeypatch.setattr(work.registry, "load_from", lambda *_, **__: model)
+    monkeypatch.setattr(registry, "load_from", lambda *_, **__: model)
     encoding = model.encode(TEXT)
     target = analysis.token(model, encoding)
     methods = ["integrated-gradients", "lime"]
@@ -539,7 +539,7 @@ def test_a_job_of_layers_finds_each_and_goes_on_from_the_first_that_is_missing(
     bert: Model, jobs_here: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = replace(bert, source="folder")
-    monkeypatch.setattr(work.registry, "load_from", lambda *_, **__: model)
+    monkeypatch.setattr(registry, "load_from", lambda *_, **__: model)
     encoding = model.encode(TEXT)
     target = analysis.token(model, encoding)
     layers = range(model.config.depth + 1)

@@ -44,13 +44,16 @@ def random_head(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def short_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """short_job(seconds, **changes): let the page start a job that waits, and then fits with a tiny budget."""
+    """short_job(seconds, **changes): let the page start a job that waits, and then fits with a tiny budget.
+
+    changes: of the reference to the model.
+    """
     whole = fit.job
 
     def make(seconds: float, **changes: Any) -> None:
         def job(model: Model) -> Job:
             asked = whole(model, pieces=2_000)
-            added = {"checkpoints": str(tmp_path), "seconds": seconds, **changes}
+            added = {"checkpoints": str(tmp_path), "seconds": seconds, "base": asked.arguments["base"] | changes}
             return replace(
                 asked, function="tests.jobs_work:fit_bundled_elsewhere", arguments={**asked.arguments, **added}
             )
@@ -113,7 +116,7 @@ def test_progress_is_shown_after_a_reload_and_cancel_stops_it(short_job: Any) ->
 
 
 def test_a_job_that_fails_says_why_and_can_be_started_again(short_job: Any) -> None:
-    short_job(0.0, encoder="0" * 16)
+    short_job(0.0, fingerprint="0" * 16)
     at = lab()
     button(at, "Fit this head here").click()
     check(at.run())

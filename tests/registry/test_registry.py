@@ -202,7 +202,7 @@ def test_what_does_not_fit_is_refused_before_it_is_allocated(monkeypatch: pytest
         bortlab.load("bert-large-uncased", weights="random")
     monkeypatch.setenv("BORTLAB_MODEL_BUDGET_MB", "5000")
     monkeypatch.setattr(registry.building, "memory_available", lambda: 10**9)
-    with pytest.raises(TooLargeError, match="bert-large-uncased needs 1\.34 GB of memory, and 1\.00 GB are free"):
+    with pytest.raises(TooLargeError, match=r"bert-large-uncased needs 1\.34 GB of memory, and 1\.00 GB are free"):
         bortlab.load("bert-large-uncased", weights="random")
     assert registry.loaded() == []
     for wrong in ("lots", "-1", "nan"):

@@ -173,7 +173,8 @@ def test_as_a_job_it_survives_a_kill_and_load_finds_the_head(folders: dict[str, 
 
 def test_a_job_refuses_a_model_that_has_changed(folders: dict[str, Path]) -> None:
     asked = fit.job(bortlab.load_from(folders["bert"]), pieces=4_000)
-    changed = replace(asked, arguments={**asked.arguments, "encoder": "0" * 16})
+    other = {**asked.arguments["base"], "fingerprint": "0" * 16}
+    changed = replace(asked, arguments={**asked.arguments, "base": other})
     status = changed.start().wait(300)
     assert status.state == "failed" and "has changed" in status.message
 

@@ -164,7 +164,7 @@ def test_what_cannot_be_fitted_says_why(folders: dict[str, Path], base: Model) -
 
 def test_the_job_is_of_this_model_and_takes_no_other(base: Model) -> None:
     job = lens.job(base)
-    assert job == lens.job(base) and job.arguments["fingerprint"] == base.fingerprint
+    assert job == lens.job(base) and job.arguments["base"]["fingerprint"] == base.fingerprint
     assert lens.job(base, pieces=9) != job
     assert lens.estimated_seconds(base) > heads.STARTUP_S
 
@@ -176,4 +176,4 @@ def test_the_job_is_of_this_model_and_takes_no_other(base: Model) -> None:
             assert message
 
     with pytest.raises(ValueError, match="has changed"):
-        lens.run(Running(), **(dict(job.arguments) | {"fingerprint": "another"}))
+        lens.run(Running(), **(dict(job.arguments) | {"base": {**job.arguments["base"], "fingerprint": "another"}}))

@@ -12,7 +12,6 @@ from typing import Any
 
 import torch
 
-from bortlab import registry
 from bortlab.analysis.attribution import (
     METHODS,
     Attribution,
@@ -34,9 +33,8 @@ from bortlab.system.machine import cores
 from bortlab.system.store import write
 from bortlab.text import Encoding
 from bortlab.work.jobs import Job, Running
+from bortlab.work.reference import ModelReference
 
-LOADABLE = ("bundled", "hub", "folder")
-"""Sources of models that a job can load again."""
 RESULT = "attributions.json"
 SEEDS = 3
 """Seeds that a random method is repeated with, and networks with random weights."""
@@ -162,11 +160,8 @@ def job(
     """
     if layers and checks:
         raise ValueError("checks: expected False for layers, as only attributions to the words are tested.")
-    if model.source not in LOADABLE:
-        raise ValueError(f"{model.key} ({model.source}) cannot be loaded by a job. Call attribute() in Python.")
-    arguments: dict[str, Any] = {"source": model.source, "key": model.key, "family": model.family.name}
-    arguments |= {"task": model.task, "layers": list(layers)}
-    arguments |= {"revision": model.revision, "fingerprint": model.fingerprint, "text": text, "pair": pair}
+    arguments: dict[str, Any] = {"model": ModelReference.of(model).to_json(), "layers": list(layers)}
+    arguments |= {"text": text, "pair": pair}
     arguments |= {"target": None if isinstance(target, WholeText) else asdict(target), "methods": list(methods)}
     arguments |= {"baseline": baseline, "by": by, "steps": dict(steps or {}), "seed": seed, "checks": checks}
     return Job("attribution", "bortlab.analysis.attribution.work:run", arguments)
@@ -175,12 +170,7 @@ def job(
 def run(
     running: Running,
     *,
-    source: str,
-    key: str,
-    family: str,
-    task: str,
-    revision: str,
-    fingerprint: str,
+    model: Mapping[str, Any],
     text: str,
     pair: str | None,
     target: Mapping[str, Any] | None,
@@ -196,21 +186,17 @@ def run(
     if hasattr(os, "nice"):
         os.nice(5)
     torch.set_num_threads(cores())
-    running.report(0.0, f"Loading {key}.")
-    if source == "folder":
-        model = registry.load_from(key, family=family, task=task)
-    else:
-        model = registry.load(key, family=family, task=task, revision=revision if source == "hub" else None)
-    if model.fingerprint != fingerprint:
-        raise ValueError(f"{key} has changed since this was asked for. Load it again, and ask again.")
-    encoding = model.encode(text, pair)
+    reference = ModelReference.from_json(model)
+    running.report(0.0, f"Loading {reference.key}.")
+    loaded = reference.load()
+    encoding = loaded.encode(text, pair)
     wanted: Target | WholeText = WholeText() if target is None else Target(**target)
     parts: list[tuple[str, int | None]] = [(name, layer) for name in methods for layer in layers or (None,)]
     units = units_asked(encoding, by, layers=bool(layers))
     pieces = len(varied(encoding)) if target is None else 0
     cost = passes_of_check if checks else passes
     costs = [
-        cost(name, units, steps.get(name, METHODS[name].steps), pieces) * share_of(model, layer)
+        cost(name, units, steps.get(name, METHODS[name].steps), pieces) * share_of(loaded, layer)
         for name, layer in parts
     ]
     path = running.folder / RESULT
@@ -219,10 +205,10 @@ def run(
         if (part := named(name, layer)) in kept:
             continue
         where = (
-            "" if layer is None else f" into layer {layer + 1}" if layer < model.config.depth else " out of the last"
+            "" if layer is None else f" into layer {layer + 1}" if layer < loaded.config.depth else " out of the last"
         )
         title = METHODS[name].title + where
-        share = share_of(model, layer)
+        share = share_of(loaded, layer)
         before, all_of_it, asked = sum(costs[:number]), sum(costs), 0
         said = time.monotonic()
 
@@ -236,13 +222,13 @@ def run(
 
         running.report(before / all_of_it, f"{title}.")
         found = attribute(
-            model, encoding, wanted, method=name, baseline=baseline, by=by, steps=steps.get(name), seed=seed,
+            loaded, encoding, wanted, method=name, baseline=baseline, by=by, steps=steps.get(name), seed=seed,
             layer=layer, watch=watch,
         )  # fmt: skip
         checked = Checked(found)
         if checks:
-            seen = curves_of(model, encoding, found, baseline=baseline, by=by, watch=watch)
-            checked = check(model, encoding, found, seen, baseline=baseline, by=by, watch=watch)
+            seen = curves_of(loaded, encoding, found, baseline=baseline, by=by, watch=watch)
+            checked = check(loaded, encoding, found, seen, baseline=baseline, by=by, watch=watch)
         kept[part] = _record(checked)
         write(path, json.dumps(kept).encode())
     return {"attributions": len(kept)}

@@ -21,6 +21,7 @@ from bortlab.ui.attribution.waiting import answers, panel
 from bortlab.views import attribution as draw
 from bortlab.views.escape import markdown
 from bortlab.views.view import View
+from bortlab.work.reference import can_be_loaded_again
 
 
 def trust(asked: Asked) -> None:
@@ -63,7 +64,7 @@ def trust(asked: Asked) -> None:
         st.caption("Every method, with other seeds, random weights, and words taken away and put back in its order.")
         for key, model in asked.models.items():
             with answers():
-                if model.source in work.LOADABLE:
+                if can_be_loaded_again(model):
                     job = asked.job(key, possible(asked.target(key)), checks=True)
                     panel(job, model, f"Test all methods on {markdown(opened.title(key))}")
 
