@@ -1,19 +1,18 @@
 """What the heads of tasks answer: labels of a text, labels of its words, passages that answer, the best choice.
 
-`Model.classify`, `tag`, `answer` and `choose` are these functions. Each text runs alone, so nothing is padded: in
-ConvBERT padding would change the result.
+Pure functions of encodings and of the heads' scores for them; `Model.classify`, `tag`, `answer` and `choose` run the
+network and call them. Each text runs alone, so nothing is padded: in ConvBERT padding would change the result.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from bortlab.model.model import Model
-from bortlab.models import SPANS
+from bortlab.models import Config
 from bortlab.system.checks import check_whole
 from bortlab.system.numbers import percent
 from bortlab.text import Encoding, word_spans
@@ -46,22 +45,23 @@ class Classified:
         return _table((label.label, label.probability, label.score) for label in self.labels)
 
 
-def classify(model: Model, text: str, pair: str | None = None) -> Classified:
-    """The labels of a text, or of a pair of texts.
+def classified(encoding: Encoding, scores: Tensor, config: Config) -> Classified:
+    """The labels of a text, or of a pair of texts, by the scores (labels,) of its sequence-classification head.
 
     Probabilities of several labels that may hold at once (problem_type "multi_label_classification") do not sum to 1.
     """
-    encoding = model.encode(text, pair)
-    scores = _precise(model.scores(encoding, "sequence-classification")["sequence-classification"][0])  # (labels,)
-    names, kind = model.config.labels, model.config.problem_type
-    numbers: list[float | None]
-    if model.config.regresses:
-        numbers = [None] * len(names)
+    scores, names = _precise(scores), config.labels
+    probabilities: list[float | None]
+    if config.regresses:
+        probabilities = [None] * len(names)
+    elif config.problem_type == "multi_label_classification":
+        probabilities = scores.sigmoid().tolist()
     else:
-        numbers = (scores.sigmoid() if kind == "multi_label_classification" else scores.softmax(-1)).tolist()
-    labels = map(Label, names, range(len(names)), scores.tolist(), numbers)
-    best = labels if None in numbers else sorted(labels, key=lambda label: -label.score)
-    return Classified(encoding, tuple(best))
+        probabilities = scores.softmax(-1).tolist()
+    labels = tuple(map(Label, names, range(len(names)), scores.tolist(), probabilities))
+    if config.regresses:
+        return Classified(encoding, labels)
+    return Classified(encoding, tuple(sorted(labels, key=lambda label: -label.score)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,23 +87,24 @@ class Tagged:
         return _table((f"{tag.text}  {tag.label}", tag.probability, 0.0) for tag in self.tags)
 
 
-def tag(model: Model, text: str) -> Tagged:
-    """A label for each word and mark of a text: that of its first piece, as taggers are trained to give."""
-    encoding = model.encode(text)
-    scores = _precise(model.scores(encoding, "token-classification")["token-classification"][0])  # (seq, labels)
-    best = scores.softmax(-1).max(-1)
-    first = {word: piece for piece, word in reversed(list(enumerate(encoding.words))) if word is not None}
+def tagged(encoding: Encoding, scores: Tensor, config: Config) -> Tagged:
+    """A label for each word and mark of a text, by the scores (seq, labels) of its token-classification head.
+
+    It is the label of the word's first piece, as taggers are trained to give.
+    """
+    best = _precise(scores).softmax(-1).max(-1)
+    first_pieces = {word: piece for piece, word in reversed(list(enumerate(encoding.words))) if word is not None}
     spans = word_spans(encoding.text)
     tags = (
         Tag(
             text=encoding.text[slice(*spans[word])],
             start=spans[word][0],
             end=spans[word][1],
-            label=model.config.labels[int(best.indices[piece])],
+            label=config.labels[int(best.indices[piece])],
             id=int(best.indices[piece]),
             probability=float(best.values[piece]),
         )
-        for word, piece in sorted(first.items())
+        for word, piece in sorted(first_pieces.items())
     )
     return Tagged(encoding, tuple(tags))
 
@@ -136,57 +137,96 @@ class Answered:
         return _table((passage.text, passage.probability, 0.0) for passage in self.passages)
 
 
-def answer(model: Model, question: str, context: str, *, top_k: int = 3, max_pieces: int = 30) -> Answered:
+@dataclass(frozen=True, slots=True, eq=False)
+class Window:
+    """A part of a context that a model reads at once, with the question before it.
+
+    offset: the part's first character in the context. scores: (start and end, seq), of a question-answering head.
+    """
+
+    offset: int
+    encoding: Encoding
+    scores: Tensor
+
+
+def answered(
+    question: str, context: str, windows: Iterable[Window], *, top_k: int = 3, max_pieces: int = 30
+) -> Answered:
     """The passages of a context that answer a question, up to `max_pieces` long.
 
     A passage is as probable as its first piece as a start times its last as an end, among the context's pieces and
     "no answer" (the first position). Of pieces within the same words, and of windows, the most probable ones count.
     """
+    best: dict[tuple[int, int], float] = {}  # characters of the context -> probability
+    no_answer, n_windows = 1.0, 0
+    for window in windows:
+        n_windows += 1
+        probabilities = _of_context(window)
+        no_answer = min(no_answer, float(probabilities[:, 0].prod()))
+        for span, probability in _best_spans(window, context, probabilities, top_k, max_pieces).items():
+            best[span] = max(probability, best.get(span, 0.0))
+    ranked = sorted(best.items(), key=lambda item: -item[1])[:top_k]
+    passages = (Passage(context[start:end], start, end, probability) for (start, end), probability in ranked)
+    return Answered(question, context, tuple(passages), no_answer, n_windows)
+
+
+def check_answer_limits(top_k: int, max_pieces: int) -> None:
+    """ValueError for limits of `answered` that make no sense."""
     check_whole("top_k", top_k, 1, 1000)
     check_whole("max_pieces", max_pieces, 1, 4096)
-    found: dict[tuple[int, int], float] = {}
-    none, windows = 1.0, 0
-    for offset, encoding in _windows(model, question, context):
-        windows += 1
-        probabilities = _precise(_span_scores(model, encoding)).softmax(-1)  # (start and end, seq)
-        none = min(none, float(probabilities[:, 0].prod()))
-        pairs = probabilities[0, :, None] * probabilities[1, None, :]  # (start, end)
-        pairs[0] = 0
-        pairs = pairs.triu().tril(max_pieces - 1)
-        words = _word_spans(encoding)
-        here: dict[tuple[int, int], float] = {}
-        values, places = pairs.flatten().sort(descending=True)
-        for place, probability in zip(places.tolist(), values.tolist(), strict=True):
-            first, last = divmod(place, len(encoding))
-            if len(here) == top_k or probability == 0:
-                break
-            start, end = words[first][0] + offset, words[last][1] + offset
-            said = context[start:end].lstrip()  # a piece may be a space alone
-            if said:
-                here.setdefault((end - len(said), end - len(said) + len(said.rstrip())), probability)
-        for span, probability in here.items():
-            found[span] = max(probability, found.get(span, 0.0))
-    ranked = sorted(found.items(), key=lambda item: -item[1])[:top_k]
-    passages = (Passage(context[start:end], start, end, probability) for (start, end), probability in ranked)
-    return Answered(question, context, tuple(passages), none, windows)
 
 
-def _windows(model: Model, question: str, context: str) -> Iterator[tuple[int, Encoding]]:
-    """(first character, encoding) of the parts of a context that the model reads, each from the middle of the last."""
+def _of_context(window: Window) -> Tensor:
+    """(start and end, seq): probabilities of the context's pieces and of the first position, "no answer"."""
+    open_to = torch.tensor([part == 1 for part in window.encoding.parts], device=window.scores.device)
+    open_to[0] = True
+    return _precise(window.scores.masked_fill(~open_to, -torch.inf)).softmax(-1)
+
+
+def _best_spans(
+    window: Window, context: str, probabilities: Tensor, top_k: int, max_pieces: int
+) -> dict[tuple[int, int], float]:
+    """The most probable passages of a window: their characters in the context, and their probabilities."""
+    pairs = probabilities[0, :, None] * probabilities[1, None, :]  # (start, end)
+    pairs[0] = 0
+    pairs = pairs.triu().tril(max_pieces - 1)
+    words = _word_spans(window.encoding)
+    spans: dict[tuple[int, int], float] = {}
+    ranked, places = pairs.flatten().sort(descending=True)
+    for place, probability in zip(places.tolist(), ranked.tolist(), strict=True):
+        first, last = divmod(place, len(window.encoding))
+        if len(spans) == top_k or probability == 0:
+            break
+        start, end = words[first][0] + window.offset, words[last][1] + window.offset
+        passage = context[start:end].lstrip()  # a piece may be a space alone
+        if passage:
+            spans.setdefault((end - len(passage), end - len(passage) + len(passage.rstrip())), probability)
+    return spans
+
+
+def windows(
+    encode: Callable[[str, str], Encoding], question: str, context: str, *, longest: int
+) -> Iterator[tuple[int, Encoding]]:
+    """(first character, encoding) of the parts of a context that a model reads, each from the middle of the last.
+
+    encode: the model's, of a question and a part of the context. longest: pieces that the model reads at once.
+    """
     if not context.strip():
         raise ValueError("The context is empty: write a text that the answer is to be found in.")
-    longest, offset = model.config.max_position_embeddings, 0
+    offset = 0
     for _ in range(MAX_WINDOWS):
         part = context[offset : offset + _PIECE_LENGTH * longest]  # the rest need not be cut into pieces each time
-        encoding = model.encode(question, part)
+        encoding = encode(question, part)
         pieces = [piece for piece, side in enumerate(encoding.parts) if side == 1]
         if encoding.truncated_at is not None:
-            raise ValueError(f"The question is too long for the {longest} pieces that {model.key} reads: shorten it.")
+            raise ValueError(f"The question is too long for the {longest} pieces that the model reads: shorten it.")
         yield offset, encoding
         if encoding.pair_truncated_at is None and offset + len(part) == len(context):
             return
         offset += _middle(encoding, pieces) or encoding.pair_truncated_at or len(part)
-    raise ValueError(f"The context is too long: {model.key} would read it in over {MAX_WINDOWS} parts. Shorten it.")
+    raise ValueError(
+        f"The context is too long: a model of {longest} pieces would read it in over {MAX_WINDOWS} parts. Shorten it."
+    )
 
 
 def _middle(encoding: Encoding, pieces: Sequence[int]) -> int:
@@ -204,14 +244,6 @@ def _word_spans(encoding: Encoding) -> list[tuple[int, int]]:
         spans[word - before] if word is not None and side == 1 else own
         for word, side, own in zip(encoding.words, encoding.parts, encoding.offsets, strict=True)
     ]
-
-
-def _span_scores(model: Model, encoding: Encoding) -> Tensor:
-    """(start and end, seq): logits of the context's pieces and of the first position, "no answer"; -inf elsewhere."""
-    scores = model.scores(encoding, "question-answering")
-    open_to = torch.tensor([side == 1 for side in encoding.parts], device=model.device)
-    open_to[0] = True
-    return torch.stack([scores[name][0] for name in SPANS]).masked_fill(~open_to, -torch.inf)
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,16 +268,18 @@ class Chosen:
         return _table((choice.text, choice.probability, choice.score) for choice in self.choices)
 
 
-def choose(model: Model, prompt: str, choices: Sequence[str]) -> Chosen:
-    """Which of several texts goes best with a prompt: each is read as its pair."""
+def chosen(prompt: str, choices: Sequence[str], encodings: Sequence[Encoding], scores: Tensor) -> Chosen:
+    """Choices ranked by their scores (choices,), which a multiple-choice head gave each as the prompt's pair."""
+    scores = _precise(scores)
+    probabilities, truncated = scores.softmax(-1).tolist(), [encoding.truncated for encoding in encodings]
+    ranked = map(Choice, choices, range(len(choices)), scores.tolist(), probabilities, truncated)
+    return Chosen(prompt, tuple(sorted(ranked, key=lambda choice: -choice.score)))
+
+
+def check_choices(choices: Sequence[str]) -> None:
+    """ValueError for what is no list of a few texts."""
     if isinstance(choices, str) or not 2 <= len(choices) <= MAX_CHOICES:
         raise ValueError(f"choices: expected a list of 2 to {MAX_CHOICES} texts, got {choices!r:.60}.")
-    encodings = [model.encode(prompt, choice) for choice in choices]
-    scores = torch.cat([model.scores(encoding, "multiple-choice")["multiple-choice"][0] for encoding in encodings])
-    scores = _precise(scores)  # (choices,)
-    numbers, truncated = scores.softmax(-1).tolist(), [encoding.truncated for encoding in encodings]
-    made = map(Choice, choices, range(len(choices)), scores.tolist(), numbers, truncated)
-    return Chosen(prompt, tuple(sorted(made, key=lambda choice: -choice.score)))
 
 
 def _precise(scores: Tensor) -> Tensor:
@@ -255,6 +289,6 @@ def _precise(scores: Tensor) -> Tensor:
 
 def _table(rows: Iterable[tuple[str, float | None, float]]) -> str:
     """Lines of a text and its probability, or its score where there is no probability."""
-    said = [(text, f"{score:7.3f}" if share is None else percent(share)) for text, share, score in rows]
-    width = max((len(text) for text, _ in said), default=0)
-    return "\n".join(f"  {text:<{width}}  {number}" for text, number in said)
+    lines = [(text, f"{score:7.3f}" if share is None else percent(share)) for text, share, score in rows]
+    width = max((len(text) for text, _ in lines), default=0)
+    return "\n".join(f"  {text:<{width}}  {number}" for text, number in lines)

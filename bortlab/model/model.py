@@ -14,21 +14,19 @@ from itertools import chain
 from os import PathLike
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from bortlab.model.trace import Trace
-from bortlab.models import Config, Family, Network
-from bortlab.nn.records import EncoderOutput
-from bortlab.text import MASK, Encoding, Tokenizer
-
-if TYPE_CHECKING:
-    from bortlab.model import answers
+from bortlab import checkpoint
+from bortlab.model import answers
 from bortlab.model.fingerprint import encoder_fingerprint, fingerprint_of
 from bortlab.model.predictions import Blank, Candidate, FilledMask
+from bortlab.model.trace import Trace
+from bortlab.models import SPANS, Config, Family, Network
+from bortlab.nn.records import EncoderOutput
 from bortlab.system.checks import check_whole
+from bortlab.text import MASK, Encoding, Tokenizer
 
 PROVENANCES = ("trained", "fitted here", "random")
 """Where a head's weights come from."""
@@ -157,35 +155,35 @@ class Model:
 
     def classify(self, text: str, pair: str | None = None) -> answers.Classified:
         """The labels of a text or a pair, with probabilities, best first; for task "sequence-classification"."""
-        from bortlab.model import answers
-
-        return answers.classify(self, text, pair)
+        encoding = self.encode(text, pair)
+        scores = self.scores(encoding, "sequence-classification")["sequence-classification"]  # (1, labels)
+        return answers.classified(encoding, scores[0], self.config)
 
     def tag(self, text: str) -> answers.Tagged:
         """A label and its probability for each word of a text; for task "token-classification"."""
-        from bortlab.model import answers
-
-        return answers.tag(self, text)
+        encoding = self.encode(text)
+        scores = self.scores(encoding, "token-classification")["token-classification"]  # (1, seq, labels)
+        return answers.tagged(encoding, scores[0], self.config)
 
     def answer(self, question: str, context: str, *, top_k: int = 3, max_pieces: int = 30) -> answers.Answered:
         """The passages of a context that answer a question, best first; for task "question-answering".
 
         A context of any length is read in overlapping windows. max_pieces: how long a passage may be.
         """
-        from bortlab.model import answers
-
-        return answers.answer(self, question, context, top_k=top_k, max_pieces=max_pieces)
+        answers.check_answer_limits(top_k, max_pieces)
+        parts = answers.windows(self.encode, question, context, longest=self.config.max_position_embeddings)
+        read = (answers.Window(offset, encoding, self._span_scores(encoding)) for offset, encoding in parts)
+        return answers.answered(question, context, read, top_k=top_k, max_pieces=max_pieces)
 
     def choose(self, prompt: str, choices: Sequence[str]) -> answers.Chosen:
-        """Which of several texts goes best with a prompt; for task "multiple-choice"."""
-        from bortlab.model import answers
-
-        return answers.choose(self, prompt, choices)
+        """Which of several texts goes best with a prompt: each is read as its pair; for task "multiple-choice"."""
+        answers.check_choices(choices)
+        encodings = [self.encode(prompt, choice) for choice in choices]
+        scores = [self.scores(encoding, "multiple-choice")["multiple-choice"][0] for encoding in encodings]
+        return answers.chosen(prompt, choices, encodings, torch.cat(scores))
 
     def save(self, folder: str | PathLike[str]) -> None:
         """Write the model as a Hugging Face layout folder that `bortlab.load_from` and transformers read."""
-        from bortlab import checkpoint
-
         config = replace(self.config, extra={**self.config.extra, HEADS_KEY: dict(self.heads)})
         checkpoint.save(Path(folder).expanduser(), self.family, config, self.network, self.tokenizer)
 
@@ -217,6 +215,11 @@ class Model:
         if grad:
             words.requires_grad_()
         return self.network.encode(words, type_ids, keep_layers=keep_layers)
+
+    def _span_scores(self, encoding: Encoding) -> Tensor:
+        """(start and end, seq): logits of the question-answering head."""
+        scores = self.scores(encoding, "question-answering")
+        return torch.stack([scores[name][0] for name in SPANS])
 
     def _answer(self, hidden: Tensor) -> Tensor:
         """(1, seq, hidden) -> logits (1, seq, vocab), (1, seq, 0) without a head; finite."""
