@@ -36,14 +36,23 @@ def fail(running: Running) -> None:
     raise ValueError("The corpus is empty:\n  give it a sentence.")
 
 
-def stubborn(running: Running, *, pids: str) -> None:
+SLEEP = (sys.executable, "-c", "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)")
+
+
+def stubborn(running: Running, *, pids: str, own_session: bool = False) -> None:
     """Start a process, and let nothing end either of them but SIGKILL."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=False)
+    child = subprocess.Popen(SLEEP, start_new_session=own_session)
     Path(pids).write_text(f"{os.getpid()} {child.pid}")
     running.report(0.1, "Running.")
     while True:
         time.sleep(1)
+
+
+def careless(running: Running, *, pids: str) -> None:
+    """Start processes, one in a session of its own, and end without ending them."""
+    children = [subprocess.Popen(SLEEP, start_new_session=own_session) for own_session in (False, True)]
+    Path(pids).write_text(" ".join(str(child.pid) for child in children))
 
 
 def side_by_side(running: Running, *, folder: str, number: int) -> dict[str, int]:

@@ -161,7 +161,7 @@ def _fitted(
 def _fits(request: Request) -> None:
     """Refuse what the machine has no memory for, before anything is allocated."""
     needed, free = measure(request), memory_available()
-    if free is not None and needed > free:
+    if needed > free:
         raise TooLargeError(
             f"{request.key} needs {data_size(needed)} of memory, and {data_size(free)} are free. "
             f'Take a smaller model, dtype="bfloat16", or close something.'

@@ -1,16 +1,21 @@
-"""What this process may use of the machine: cores and memory."""
+"""What this process may use of the machine: cores and memory.
+
+psutil knows the machine, on Linux, macOS and Windows alike. It does not know the limits of a container (a cgroup); they
+are read here, where there are any.
+"""
 
 from __future__ import annotations
 
-import os
 from functools import lru_cache
 from pathlib import Path
 
+import psutil
+
 
 def cores() -> int:
-    """Cores this process may use: affinity mask and cgroup quota, at least 1."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    n_cores: int = len(affinity(0)) if affinity else os.cpu_count() or 1
+    """Cores this process may use: affinity mask (where the system has one) and cgroup quota, at least 1."""
+    process = psutil.Process()
+    n_cores: int = len(process.cpu_affinity()) if hasattr(process, "cpu_affinity") else psutil.cpu_count() or 1
     for quota, period in _cgroup_quotas():
         n_cores = min(n_cores, quota // period)
     return max(1, n_cores)
@@ -19,32 +24,23 @@ def cores() -> int:
 def memory_allowed() -> int:
     """Bytes of memory this process may have in all: the machine's, or less where a cgroup says so."""
     limits = [limit for limit, _ in _cgroup_memory()]
-    return min([_meminfo("MemTotal") or 4 * 2**30, *limits])
+    total: int = psutil.virtual_memory().total
+    return min([total, *limits])
 
 
-def memory_available() -> int | None:
-    """Bytes of memory that are free, or can be made so; None where the system does not say."""
-    available = _meminfo("MemAvailable")
-    free = [limit - used for limit, used in _cgroup_memory()]
-    return max(0, min([available, *free])) if available is not None else None
-
-
-def _meminfo(name: str) -> int | None:
-    lines = _read(Path("/proc/meminfo")).splitlines()
-    line = next((line for line in lines if line.startswith(f"{name}:")), None)
-    if line is not None:
-        return int(line.split()[1]) * 1024
-    if name == "MemTotal" and "SC_PHYS_PAGES" in getattr(os, "sysconf_names", {}):  # macOS
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return None
+def memory_available() -> int:
+    """Bytes of memory that are free, or can be made so."""
+    below_limits = [limit - used for limit, used in _cgroup_memory()]
+    available: int = psutil.virtual_memory().available
+    return max(0, min([available, *below_limits]))
 
 
 def _cgroup_quotas() -> list[tuple[int, int]]:
     """(quota, period) in microseconds of every cgroup above this process that has one; version 2, then 1."""
-    found = [_read(folder / "cpu.max").split() for folder in _cgroup_folders("")]
+    quotas = [_read(folder / "cpu.max").split() for folder in _cgroup_folders("")]
     for folder in _cgroup_folders("cpu"):
-        found.append([*_read(folder / "cpu.cfs_quota_us").split(), *_read(folder / "cpu.cfs_period_us").split()])
-    return [(int(pair[0]), int(pair[1])) for pair in found if len(pair) == 2 and pair[0].isdigit() and int(pair[1])]
+        quotas.append([*_read(folder / "cpu.cfs_quota_us").split(), *_read(folder / "cpu.cfs_period_us").split()])
+    return [(int(pair[0]), int(pair[1])) for pair in quotas if len(pair) == 2 and pair[0].isdigit() and int(pair[1])]
 
 
 def _cgroup_memory() -> list[tuple[int, int]]:

@@ -3,17 +3,56 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
+import psutil
 import pytest
 
 from bortlab.system import machine
 
 
+class Memory(NamedTuple):
+    """What psutil.virtual_memory gives, as far as it is read."""
+
+    total: int
+    available: int
+
+
+class ProcessOfMacOS:
+    """psutil.Process on macOS: there are no affinity masks."""
+
+
+class ProcessOfWindows:
+    """psutil.Process on Windows, started for three of the cores."""
+
+    def cpu_affinity(self) -> list[int]:
+        return [0, 2, 5]
+
+
 def test_limits_of_the_machine_are_plausible() -> None:
     assert 1 <= machine.cores() <= 4096
     assert machine.memory_allowed() > 2**26
-    available = machine.memory_available()
-    assert available is None or 0 <= available <= machine.memory_allowed()
+    assert 0 <= machine.memory_available() <= machine.memory_allowed()
+
+
+@pytest.mark.parametrize(("process", "expected"), [(ProcessOfMacOS, 10), (ProcessOfWindows, 3)])
+def test_other_systems_tell_too(process: type, expected: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "_read", lambda path: "")  # neither /proc nor /sys
+    monkeypatch.setattr(psutil, "Process", process)
+    monkeypatch.setattr(psutil, "cpu_count", lambda: 10)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: Memory(2**35, 2**33))
+    machine._cgroup_folders.cache_clear()
+    try:
+        assert machine.cores() == expected
+        assert (machine.memory_allowed(), machine.memory_available()) == (2**35, 2**33)
+    finally:
+        machine._cgroup_folders.cache_clear()
+
+
+def test_a_machine_that_tells_nothing_has_a_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(psutil, "Process", ProcessOfMacOS)
+    monkeypatch.setattr(psutil, "cpu_count", lambda: None)
+    assert machine.cores() == 1
 
 
 @pytest.mark.parametrize("version", [1, 2])
@@ -27,7 +66,7 @@ def test_cgroup_limits_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ve
     for name, text in names[version].items():
         (tmp_path / name).write_text(text)
     monkeypatch.setattr(machine, "_cgroup_folders", lambda controller: (tmp_path,))
-    monkeypatch.setattr(machine, "_meminfo", lambda name: 2**36)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: Memory(2**36, 2**36))
     assert machine.cores() == 1
     assert machine.memory_allowed() == 2**30
     assert machine.memory_available() == 2**29 + 2**28
@@ -38,6 +77,5 @@ def test_no_limits_no_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     (tmp_path / "memory.max").write_text("max\n")
     monkeypatch.setattr(machine, "_cgroup_folders", lambda controller: (tmp_path,))
     assert machine._cgroup_quotas() == [] and machine._cgroup_memory() == []
-    monkeypatch.setattr(machine, "_read", lambda path: "")
-    assert machine.memory_available() is None
-    assert machine.memory_allowed() > 0
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: Memory(2**36, 2**34))
+    assert (machine.memory_allowed(), machine.memory_available()) == (2**36, 2**34)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from bortlab.system.assets import CHECKOUT
 from bortlab.work import jobs
 from bortlab.work.jobs import Job
 
@@ -96,6 +97,31 @@ def test_a_stubborn_job_and_the_processes_it_started_are_killed(tmp_path: Path) 
         until(lambda pid=pid: is_gone(pid))
 
 
+@pytest.mark.parametrize("groups", [True, False], ids=["with process groups", "as on Windows"])
+def test_what_a_job_started_in_a_session_of_its_own_ends_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, groups: bool
+) -> None:
+    if not groups:
+        monkeypatch.delattr(os, "killpg")
+    pids = tmp_path / "pids"
+    job = jobs.start("stubborn", "tests.jobs_work:stubborn", {"pids": str(pids), "own_session": True})
+    until(lambda: runs(job))
+    started = time.monotonic()
+    job.cancel()
+    assert time.monotonic() - started < 2.5
+    assert job.status().state == "cancelled"  # type: ignore[union-attr]
+    for pid in map(int, pids.read_text().split()):
+        until(lambda pid=pid: is_gone(pid))
+
+
+def test_a_job_that_ends_by_itself_leaves_no_process(tmp_path: Path) -> None:
+    pids = tmp_path / "pids"
+    job = jobs.start("careless", "tests.jobs_work:careless", {"pids": str(pids)})
+    assert job.wait(60).state == "done"
+    for pid in map(int, pids.read_text().split()):
+        until(lambda pid=pid: is_gone(pid))
+
+
 def test_a_killed_job_says_so_and_goes_on_to_the_same_result() -> None:
     job = jobs.start("count", COUNT, {"to": 40, "die_at": 25})
     status = job.wait(60)
@@ -161,7 +187,7 @@ def test_many_starters_join_one_job() -> None:
 def test_another_process_joins_too() -> None:
     job = jobs.start("count", COUNT, {"to": 400, "pause": 0.05})
     code = f"from bortlab.work import jobs; print(jobs.start('count', {COUNT!r}, {dict(job.arguments)}).status().pid)"
-    other = subprocess.run([sys.executable, "-c", code], cwd=jobs.ROOT, capture_output=True, text=True, check=True)
+    other = subprocess.run([sys.executable, "-c", code], cwd=CHECKOUT, capture_output=True, text=True, check=True)
     status = job.status()
     assert status is not None and status.alive and int(other.stdout) == status.pid  # it outlives who only joined it
     job.cancel()
@@ -194,7 +220,7 @@ def test_a_job_ends_with_the_process_that_started_it_however_that_ends() -> None
         f"import time; from bortlab.work import jobs; jobs.start('count', {COUNT!r}, {arguments});"
         "print('started', flush=True); time.sleep(600)"
     )
-    starter = subprocess.Popen([sys.executable, "-c", code], cwd=jobs.ROOT, stdout=subprocess.PIPE, text=True)
+    starter = subprocess.Popen([sys.executable, "-c", code], cwd=CHECKOUT, stdout=subprocess.PIPE, text=True)
     assert starter.stdout is not None and starter.stdout.readline() == "started\n"
     job = Job("count", COUNT, arguments)
     pid = job.status().pid  # type: ignore[union-attr]

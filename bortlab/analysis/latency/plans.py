@@ -67,7 +67,7 @@ class Plan:
         needed = sum(stays for stays, _ in self.memory())
         most, who = max((forward, who) for who, (_, forward) in zip(self._titles(), self.memory(), strict=True))
         free = memory_available()
-        if free is not None and needed + most > free:
+        if needed + most > free:
             raise MemoryNeededError(
                 f"This needs about {(needed + most) / 1e9:,.1f} GB of memory ({needed / 1e9:,.1f} GB for "
                 f"{len(self.groups)} processes with their weights, {most / 1e9:,.1f} GB for the largest forward, of "
