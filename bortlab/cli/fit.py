@@ -38,11 +38,10 @@ def run(options: argparse.Namespace) -> None:
     """Fit the head and print its card, or what recovers."""
     import json
 
-    from bortlab.cli.models import is_folder
     from bortlab.training import fit
+    from bortlab.work.reference import ModelReference, fastest_device
 
-    source = "folder" if is_folder(options.model) else ""
-    base = fit.load_base(options.model, family=options.family, source=source)
+    base = ModelReference.named(options.model, family=options.family, head="published").load(fastest_device())
     if not options.recover:
         _, card = fit.fit(base, pieces=options.pieces, seed=options.seed)
         print(json.dumps(card, indent=2))

@@ -32,10 +32,8 @@ def run(options: argparse.Namespace) -> None:
     """Fit the lens and print its card."""
     import json
 
-    from bortlab.cli.models import is_folder
     from bortlab.training import lens
-    from bortlab.training.fit import load_base
+    from bortlab.work.reference import ModelReference, fastest_device
 
-    source = "folder" if is_folder(options.model) else ""
-    base = load_base(options.model, family=options.family, source=source, head="fitted")
+    base = ModelReference.named(options.model, family=options.family).load(fastest_device())
     print(json.dumps(lens.fit(base, pieces=options.pieces, seed=options.seed).card, indent=2))
