@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import argparse
 
+from bortlab.cli.models import add_training, open_for_training
+
 EXAMPLES = """\
   bortlab fit conv-bert-small
   bortlab fit path/to/bort --family bort --pieces 2000000
@@ -21,14 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The model and the budget."""
     from bortlab.training.fit import PIECES
 
-    parser.add_argument("model", help="key of a model that is on this machine, or its folder")
-    parser.add_argument(
-        "--family", help="of a folder whose config.json cannot tell: a published Bort calls itself bert"
-    )
-    parser.add_argument(
-        "--pieces", type=int, default=PIECES, help="pieces of text to learn from (default: %(default)s)"
-    )
-    parser.add_argument("--seed", type=int, default=0, help="of the order of the text (default: 0)")
+    add_training(parser, PIECES)
     parser.add_argument(
         "--recover", action="store_true", help="forget the trained head, and measure how much comes back"
     )
@@ -39,9 +34,8 @@ def run(options: argparse.Namespace) -> None:
     import json
 
     from bortlab.training import fit
-    from bortlab.work.reference import ModelReference, fastest_device
 
-    base = ModelReference.named(options.model, family=options.family, head="published").load(fastest_device())
+    base = open_for_training(options, head="published")
     if not options.recover:
         _, card = fit.fit(base, pieces=options.pieces, seed=options.seed)
         print(json.dumps(card, indent=2))

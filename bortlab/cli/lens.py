@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import argparse
 
+from bortlab.cli.models import add_training, open_for_training
+
 EXAMPLES = """\
   bortlab lens albert-mini
   bortlab lens path/to/folder --pieces 500000\
@@ -18,14 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The model and the budget."""
     from bortlab.training.lens import PIECES
 
-    parser.add_argument("model", help="key of a model that is on this machine, or its folder")
-    parser.add_argument(
-        "--family", help="of a folder whose config.json cannot tell: a published Bort calls itself bert"
-    )
-    parser.add_argument(
-        "--pieces", type=int, default=PIECES, help="pieces of text to learn from (default: %(default)s)"
-    )
-    parser.add_argument("--seed", type=int, default=0, help="of the order of the text (default: 0)")
+    add_training(parser, PIECES)
 
 
 def run(options: argparse.Namespace) -> None:
@@ -33,7 +28,6 @@ def run(options: argparse.Namespace) -> None:
     import json
 
     from bortlab.training import lens
-    from bortlab.work.reference import ModelReference, fastest_device
 
-    base = ModelReference.named(options.model, family=options.family).load(fastest_device())
+    base = open_for_training(options, head="fitted")
     print(json.dumps(lens.fit(base, pieces=options.pieces, seed=options.seed).card, indent=2))

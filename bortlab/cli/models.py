@@ -1,15 +1,44 @@
-"""How the subcommands name a model: a key, a Hugging Face repository, or a folder."""
+"""How the subcommands name a model, and what those that train a part of one have in common."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import argparse
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from bortlab.model import Model
 
 
-def open_model(name: str, family: str | None = None) -> Model:
-    """The model of a folder if there is one of this name, else of a key."""
+def add_family(parser: argparse.ArgumentParser) -> None:
+    """The option for a folder that does not say what it is."""
+    parser.add_argument(
+        "--family", help="of a folder whose config.json cannot tell: a published Bort calls itself bert"
+    )
+
+
+def add_training(parser: argparse.ArgumentParser, pieces: int) -> None:
+    """The model whose part is trained, and the budget; pieces: unless told otherwise."""
+    parser.add_argument("model", help="key of a model that is on this machine, or its folder")
+    add_family(parser)
+    parser.add_argument(
+        "--pieces", type=int, default=pieces, metavar="N", help="pieces of text to learn from (default: %(default)s)"
+    )
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the order of the text (default: 0)")
+
+
+def open_model(name: str, *, family: str | None = None, download: bool = False) -> Model:
+    """The model of a folder if there is one of this name, else of a key; download: if it is not on this machine."""
+    from bortlab import registry
     from bortlab.work.reference import ModelReference
 
-    return ModelReference.named(name, family=family).load()
+    reference = ModelReference.named(name, family=family)
+    if download and not reference.is_folder:
+        return registry.load(name, family=family, download=True)
+    return reference.load()
+
+
+def open_for_training(options: argparse.Namespace, head: Literal["published", "fitted"]) -> Model:
+    """The model that `add_training` names, on the fastest device."""
+    from bortlab.work.reference import ModelReference, fastest_device
+
+    return ModelReference.named(options.model, family=options.family, head=head).load(fastest_device())

@@ -13,6 +13,7 @@ import pytest
 import bortlab
 from bortlab import cli
 from bortlab.cli import lab
+from bortlab.training import pretrain
 
 ROOT = Path(__file__).parents[2]
 MODULES = {path.stem for path in Path(cli.__file__).parent.glob("*.py")} - {"__init__", "models"}
@@ -150,3 +151,33 @@ def test_the_lab_without_its_packages_says_which_line_installs_them(
     assert cli.main(["lab"]) == 1
     sentence = capsys.readouterr().err
     assert "no_such_package" in sentence and "streamlit" not in sentence and "pip install 'bortlab[lab]'" in sentence
+
+
+def test_fit_says_how_much_of_a_head_recovers(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["fit", "bort-mini", "--recover", "--pieces", "2000"]) == 0
+    assert re.search(r"bort-mini, .* fitted on 2,000 pieces: \d+% recovered", capsys.readouterr().out)
+
+
+def test_lens_trains_one_and_keeps_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("BORTLAB_CACHE", str(tmp_path))
+    folder = ROOT / "assets" / "checkpoints" / "bort-mini"
+    assert cli.main(["lens", str(folder), "--family", "bort", "--pieces", "2000"]) == 0
+    card = json.loads(capsys.readouterr().out)
+    assert card["heldout"] and any(tmp_path.rglob("card.json"))
+
+
+def test_every_option_of_pretrain_reaches_the_recipe(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    calls: list[tuple[pretrain.Recipe, Path, dict[str, object]]] = []
+    monkeypatch.setattr(pretrain, "RUNS", tmp_path)
+    monkeypatch.setattr(pretrain, "train", lambda recipe, folder, **options: calls.append((recipe, folder, options)))
+    values = {name: getattr(pretrain.Recipe(family="albert"), name) for name in pretrain.OPTIONS}
+    values |= {name: value + 1 for name, value in values.items() if isinstance(value, int)}
+    values |= {name: value / 2 for name, value in values.items() if isinstance(value, float)}
+    flags = [part for name, value in values.items() for part in (f"--{name.replace('_', '-')}", str(value))]
+    assert cli.main(["pretrain", *flags, "--minutes", "3", "--every", "700", "--device", "cpu"]) == 0
+    recipe, folder, options = calls[0]
+    assert {name: getattr(recipe, name) for name in values} == values
+    assert folder == tmp_path / "albert-mini" and folder.is_dir()
+    assert options == {"device": "cpu", "minutes": 3.0, "every": 700}
