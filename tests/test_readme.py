@@ -10,6 +10,7 @@ import pytest
 
 from bortlab.analysis import latency
 from bortlab.training.export import MARKS, README, minis_table
+from tests.test_rooms import PROGRAM, ROOMS, room_of
 
 ROOT = README.parent
 PAGES = [README, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -106,6 +107,17 @@ def test_commands_that_a_page_shows_are_parsed() -> None:
                 cli.parser_for(words[0]).parse_known_args(words)
                 count += 1
     assert count > 6
+
+
+def test_the_picture_of_the_rooms_is_that_of_the_imports() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    picture = text[text.index("    system <-") :].partition("\n\n")[0]
+    drawn = [name for part in picture.split("<-") for name in re.findall(r"\w+(?=/|\.py|\)|\s*$)", part.strip())]
+    there = {room_of(module) for module in PROGRAM}
+    expected = [room for room in ROOMS if room in there and room != "__main__"]
+    assert ["__init__" if name == "bortlab" else name for name in drawn] == expected
+    table = re.findall(r"^\| `bortlab/(\w+)/`", text, re.MULTILINE)
+    assert set(table) == {room for room in expected if (ROOT / "bortlab" / room).is_dir()}
 
 
 def test_the_table_of_the_minis_is_that_of_their_cards() -> None:
