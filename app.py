@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
+from bortlab.system import settings
 
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # read when torch is imported: waiting threads sleep
+settings.let_threads_sleep()  # before torch is imported
 
 import streamlit as st
 

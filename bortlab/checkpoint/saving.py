@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import uuid
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import save_file
 
-from bortlab.models import DEFAULT_LABELS, TASKS, Config, Family, Network
-
-if TYPE_CHECKING:
-    from bortlab.text import Tokenizer
 from bortlab.checkpoint.config import _DROPPED_KEYS, FAMILY_KEY
 from bortlab.checkpoint.files import CheckpointError
 from bortlab.checkpoint.loading import _TWO_OUTPUTS
 from bortlab.checkpoint.names import published_names
+from bortlab.models import DEFAULT_LABELS, TASKS, Config, Family, Network
+from bortlab.system.store import whole_folder
+from bortlab.text import Tokenizer
 
 
 def save(
@@ -57,42 +52,13 @@ def save(
     if family.name != config.model_type:
         data[FAMILY_KEY] = family.name
 
-    beside = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}")
     try:
-        beside.mkdir(parents=True)
-        (beside / "config.json").write_text(json.dumps(data, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-        save_file(tensors, beside / "model.safetensors", metadata={"format": "pt"})
-        # safetensors makes its file private to its owner: give it the access that every other file has.
-        (beside / "model.safetensors").chmod((beside / "config.json").stat().st_mode)
-        if tokenizer is not None:
-            tokenizer.save(beside)
-        _publish_folder(beside, folder)
+        with whole_folder(folder, last="model.safetensors") as partial:
+            (partial / "config.json").write_text(json.dumps(data, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+            save_file(tensors, partial / "model.safetensors", metadata={"format": "pt"})
+            # safetensors makes its file private to its owner: give it the access that every other file has.
+            (partial / "model.safetensors").chmod((partial / "config.json").stat().st_mode)
+            if tokenizer is not None:
+                tokenizer.save(partial)
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"Cannot write {folder}: {error}.") from error
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
-
-
-def _publish_folder(beside: Path, folder: Path) -> None:
-    """Make the files in `beside` durable, then move them to `folder`, the weights last."""
-    files = sorted(beside.iterdir(), key=lambda path: path.name == "model.safetensors")
-    for path in (*files, beside):
-        _sync(path)
-    if folder.exists():
-        for path in files:
-            os.replace(path, folder / path.name)
-        _sync(folder)
-    else:
-        beside.rename(folder)
-    _sync(folder.parent)
-
-
-def _sync(path: Path) -> None:
-    """Force a file, or a folder's list of files, to the disk."""
-    if path.is_dir() and os.name == "nt":  # Windows has no such thing for folders
-        return
-    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

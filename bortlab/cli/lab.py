@@ -6,9 +6,9 @@ Takes every option of `streamlit run`. Without any, it listens on http://localho
 from __future__ import annotations
 
 import argparse
-import os
-import sys
 from importlib.util import find_spec
+
+from bortlab.system import settings
 
 EXAMPLES = """\
   bortlab lab
@@ -46,13 +46,6 @@ def run(options: argparse.Namespace) -> None:
 
 
 def settle_environment() -> None:
-    """Set what must stand before the process computes; unless it is set already.
-
-    Threads of torch that wait for work sleep: OpenMP reads OMP_WAIT_POLICY when torch is imported. And glibc keeps two
-    heaps instead of eight a core, which would hold on to what many threads once used: it reads MALLOC_ARENA_MAX when
-    the process starts, so this starts the same program again in its place.
-    """
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    if sys.platform == "linux" and "MALLOC_ARENA_MAX" not in os.environ:
-        os.environ["MALLOC_ARENA_MAX"] = "2"
-        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+    """Set what must stand before the process computes; unless it is set already. It may start this program again."""
+    settings.let_threads_sleep()
+    settings.keep_few_heaps()

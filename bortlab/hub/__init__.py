@@ -10,16 +10,16 @@ cache. Its downloader is not used: it cannot be stopped while a server hangs, an
 `HfApi` is not used either: before its first question it fetches a list of programs from the hub to name its caller.
 """
 
-from bortlab.hub.cache import cache_folder, cached
+from bortlab.hub.cache import cached
 from bortlab.hub.downloading import RETRIES, download, sweep
 from bortlab.hub.errors import CancelledError, HubError, RepositoryNameError
-from bortlab.hub.names import TOKEN_VARIABLE, check_names, endpoint
+from bortlab.hub.names import check_names, endpoint
 from bortlab.hub.planning import SPARE_BYTES, DownloadPlan, plan
+from bortlab.system.settings import hub_cache_folder as cache_folder
 
 __all__ = [
     "RETRIES",
     "SPARE_BYTES",
-    "TOKEN_VARIABLE",
     "CancelledError",
     "DownloadPlan",
     "HubError",

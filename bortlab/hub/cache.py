@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Collection
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from bortlab.checkpoint import MAX_HEADER_BYTES
-
-if TYPE_CHECKING:
-    pass
 from bortlab.hub.names import COMMIT, check_names
+from bortlab.system.settings import hub_cache_folder
 
 SHARDS = {  # by the index that lists them
     "model.safetensors.index.json": re.compile(r"model[\w.-]*\.safetensors", re.ASCII),
@@ -24,19 +20,8 @@ TOKENIZER_FILES = ("special_tokens_map.json", "tokenizer_config.json", *(n for n
 _LEGACY_OWNERS = ("albert", "google-bert")  # their repositories had no owner once, and are cached under that name
 
 
-def cache_folder() -> Path:
-    """The cache that all Hugging Face libraries share, by the variables that they read."""
-
-    def told(variable: str) -> str | None:
-        value = os.environ.get(variable)
-        return os.path.expandvars(os.path.expanduser(value)) if value else None
-
-    home = told("HF_HOME") or os.path.join(told("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "huggingface")
-    return Path(told("HF_HUB_CACHE") or told("HUGGINGFACE_HUB_CACHE") or os.path.join(home, "hub")).absolute()
-
-
 def storage_of(repo_id: str) -> Path:
-    return cache_folder() / f"models--{repo_id.replace('/', '--')}"
+    return hub_cache_folder() / f"models--{repo_id.replace('/', '--')}"
 
 
 def lock_path(storage: Path, name: str) -> Path:

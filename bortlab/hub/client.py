@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    import httpx2
 import math
 import re
 import time
@@ -15,9 +10,10 @@ from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
-from bortlab.hub.cache import cache_folder
 from bortlab.hub.errors import HubError
-from bortlab.hub.names import _TRUE, TOKEN_VARIABLE, endpoint
+from bortlab.hub.names import endpoint
+from bortlab.system import settings
+from bortlab.system.settings import hub_cache_folder
 
 if TYPE_CHECKING:
     import httpx2
@@ -33,10 +29,9 @@ def open_session() -> httpx2.Client:
     from huggingface_hub import constants
     from huggingface_hub.utils import get_session  # type: ignore[attr-defined]
 
-    variables = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
-    off = next((name for name in variables if os.environ.get(name, "").upper() in _TRUE), None)
-    if off is not None or constants.HF_HUB_OFFLINE:
-        raise HubError(f"{off or variables[0]} is set, so nothing is downloaded. Unset it and start anew to allow it.")
+    off = settings.offline_by() or (settings.OFFLINE if constants.HF_HUB_OFFLINE else None)
+    if off is not None:
+        raise HubError(f"{off.name} is set, so nothing is downloaded. Unset it and restart to allow downloads.")
     return get_session()
 
 
@@ -46,7 +41,7 @@ def request_headers() -> dict[str, str]:
 
 
 def own_token() -> str | None:
-    return os.environ.get(TOKEN_VARIABLE, "").strip() or None
+    return settings.TOKEN.read()
 
 
 def transport_error() -> type[Exception]:
@@ -83,7 +78,7 @@ def in_words(repo_id: str, patience: float) -> Iterator[None]:
         raise not_understood(repo_id, brief(error)) from error
     except OSError as error:
         raise HubError(
-            f"Cannot write to the cache at {cache_folder()}: {error.strerror or brief(error)}. {repo_id} was not "
+            f"Cannot write to the cache at {hub_cache_folder()}: {error.strerror or brief(error)}. {repo_id} was not "
             f"downloaded. Make room, or let HF_HUB_CACHE name a folder that can be written to."
         ) from error
 
@@ -102,7 +97,7 @@ def not_understood(repo_id: str, got: str) -> HubError:
 def gated(repo_id: str, status: int | None) -> HubError:
     return HubError(
         f"{repo_id} is gated: its owner asks for consent first. Agree on {endpoint()}/{repo_id}, then start with "
-        f"{TOKEN_VARIABLE} set to a token of yours (no other token is ever sent).",
+        f"{settings.TOKEN.name} set to a token of yours (no other token is ever sent).",
         status=status,
     )
 
@@ -122,12 +117,12 @@ def refuse_status(response: httpx2.Response, repo_id: str, what: str) -> None:
     elif status == 404 or (status == 401 and own_token() is None):
         said = (
             f"There is no repository {repo_id} at {endpoint()}, or it is private (status {status}). Check the name; "
-            f"for a private one set {TOKEN_VARIABLE}."
+            f"for a private one set {settings.TOKEN.name}."
         )
     elif status in (401, 403):
         said = (
             f"{endpoint()} does not let us read {repo_id} (status {status}). Ask its owner for access, and check the "
-            f"token in {TOKEN_VARIABLE}."
+            f"token in {settings.TOKEN.name}."
         )
     elif status == 429:
         said = f"Too many requests to {endpoint()}. Try again {f'in {wait} seconds' if wait else 'in some minutes'}."

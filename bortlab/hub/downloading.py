@@ -20,11 +20,13 @@ import stat
 import time
 from typing import TYPE_CHECKING
 
-from bortlab.hub.cache import cache_folder, lock_path, needed_files, storage_of
+from bortlab.hub.cache import lock_path, needed_files, storage_of
 from bortlab.hub.client import READ_S, in_words, open_session, refuse_status, request_headers, transport_error
 from bortlab.hub.errors import CancelledError, HubError
 from bortlab.hub.names import endpoint
 from bortlab.hub.planning import DownloadPlan, PlannedFile, _seems_here, check_room, has_size, places_of
+from bortlab.system.settings import hub_cache_folder
+from bortlab.system.store import write
 
 if TYPE_CHECKING:
     pass
@@ -235,11 +237,7 @@ def _publish(plan: DownloadPlan, storage: Path, nameless: list[PlannedFile]) -> 
                 shutil.copyfile(blob, beside)
         os.replace(beside, pointer)
     if plan.requested != plan.revision:
-        reference = storage / "refs" / plan.requested
-        reference.parent.mkdir(parents=True, exist_ok=True)
-        beside = reference.with_name(f".{uuid.uuid4().hex}")
-        beside.write_text(plan.revision, encoding="ascii")
-        os.replace(beside, reference)
+        write(storage / "refs" / plan.requested, plan.revision.encode("ascii"), durable=False)
     return snapshot
 
 
@@ -256,7 +254,7 @@ def sweep(older_than_s: float = ORPHAN_S) -> int:
     from huggingface_hub.utils import WeakFileLock  # type: ignore[attr-defined]
 
     removed, now = 0, time.time()
-    for path in cache_folder().glob("models--*/blobs/*.incomplete"):
+    for path in hub_cache_folder().glob("models--*/blobs/*.incomplete"):
         with suppress(OSError, Timeout):
             about = path.lstat()
             if not stat.S_ISREG(about.st_mode) or now - about.st_mtime < older_than_s:

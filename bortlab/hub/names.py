@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import re
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    pass
 from bortlab.hub.errors import HubError, RepositoryNameError
+from bortlab.system import settings
 
 ENDPOINT = "https://huggingface.co"
 """The hub, unless HF_ENDPOINT names another one."""
-TOKEN_VARIABLE = "BORTLAB_HF_TOKEN"
-"""The one place a token is taken from. One that is lying about, HF_TOKEN or a login, is never sent."""
 COMMIT = re.compile(r"[0-9a-f]{40}")
 ETAG = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")  # of git's blob, or of the content
 REVISION = re.compile(r"\w[\w.-]*(/\w[\w.-]*)*", re.ASCII)
-_TRUE = ("1", "ON", "YES", "TRUE")
 
 
 def check_names(repo_id: str, revision: str | None = None) -> None:
@@ -34,16 +28,18 @@ def check_names(repo_id: str, revision: str | None = None) -> None:
         ) from None
     if revision is None:
         return
-    told = str(revision)  # it may come from a link, as anything
-    if len(told) > 200 or ".." in told or told.endswith(".lock") or not REVISION.fullmatch(told):
+    name = str(revision)  # it may come from a link, as anything
+    if len(name) > 200 or ".." in name or name.endswith(".lock") or not REVISION.fullmatch(name):
         raise RepositoryNameError(
-            f"{told[:200]!r} is not the name of a revision. Expected a branch, a tag or a commit such as 'main'."
+            f"{name[:200]!r} is not the name of a revision. Expected a branch, a tag or a commit such as 'main'."
         )
 
 
 def endpoint() -> str:
-    """Address of the hub: HF_ENDPOINT, read now."""
-    found = (os.environ.get("HF_ENDPOINT") or ENDPOINT).rstrip("/")
-    if not re.match(r"https?://[^/\s]", found):
-        raise HubError(f"HF_ENDPOINT is {found!r}. Expected an address such as {ENDPOINT}; correct it, or unset it.")
-    return found
+    """Address of the hub, as the settings have it now."""
+    address = (settings.ENDPOINT.read() or ENDPOINT).rstrip("/")
+    if not re.match(r"https?://[^/\s]", address):
+        raise HubError(
+            f"{settings.ENDPOINT.name} is {address!r}. Expected an address such as {ENDPOINT}; correct it, or unset it."
+        )
+    return address

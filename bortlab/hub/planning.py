@@ -17,7 +17,7 @@ from bortlab.system.numbers import data_size
 
 if TYPE_CHECKING:
     pass
-from bortlab.hub.cache import SHARDS, TOKENIZER_FILES, cache_folder, needed_files, storage_of
+from bortlab.hub.cache import SHARDS, TOKENIZER_FILES, needed_files, storage_of
 from bortlab.hub.client import (
     ASK_S,
     gated,
@@ -30,6 +30,7 @@ from bortlab.hub.client import (
 )
 from bortlab.hub.errors import HubError
 from bortlab.hub.names import COMMIT, ETAG, check_names, endpoint
+from bortlab.system.settings import hub_cache_folder
 
 MAX_WEIGHTS_BYTES = 4 * MAX_PARAMETERS
 MAX_TOKENIZER_BYTES = 20 * 2**20
@@ -209,7 +210,7 @@ def has_size(path: Path, size: int) -> bool:
 
 def check_room(repo_id: str, needed: int) -> int:
     """Free bytes of the disk that the cache is on; HubError if a download does not fit."""
-    folder = cache_folder()
+    folder = hub_cache_folder()
     there = next(path for path in (folder, *folder.parents) if path.exists())
     free = shutil.disk_usage(there).free
     if needed and needed + SPARE_BYTES > free:

@@ -7,13 +7,12 @@ Python's references see to it.
 """
 
 from bortlab.registry.building import TooLargeError, build, own_task, own_task_from
-from bortlab.registry.cache import BUDGET_VARIABLE, Registry, Resident
+from bortlab.registry.cache import Registry, Resident
 from bortlab.registry.catalogue import UnknownModelError, architecture, checkpoints, find, is_repository
 from bortlab.registry.loading import REGISTRY, lease, load, load_from, loaded, unload
 from bortlab.registry.request import Head, NeedsNetworkError, Request, Weights
 
 __all__ = [
-    "BUDGET_VARIABLE",
     "REGISTRY",
     "Head",
     "NeedsNetworkError",

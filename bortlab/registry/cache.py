@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections import OrderedDict
@@ -11,20 +10,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 from weakref import WeakValueDictionary
 
 from bortlab.model import Model
+from bortlab.registry.building import TooLargeError, build, measure
+from bortlab.registry.request import Request
+from bortlab.system import settings
 from bortlab.system.errors import BusyError
 from bortlab.system.machine import memory_allowed
 from bortlab.system.numbers import data_size
 
-if TYPE_CHECKING:
-    pass
-from bortlab.registry.building import TooLargeError, build, measure
-from bortlab.registry.request import Request
-
-BUDGET_VARIABLE = "BORTLAB_MODEL_BUDGET_MB"
 POLL_S = 0.1
 """Longest step of a wait: between two steps Python can deliver what interrupts the waiting thread."""
 
@@ -98,15 +94,17 @@ class Registry:
         """Bytes that the cached models may take together."""
         if self._budget is not None:
             return self._budget
-        told = os.environ.get(BUDGET_VARIABLE)
-        if told is None:
+        value = settings.BUDGET.read()
+        if value is None:
             return memory_allowed() // 4
         try:
-            megabytes = float(told)
+            megabytes = float(value)
             if not 0 < megabytes < 1e9:
                 raise ValueError
         except ValueError:
-            raise ValueError(f"{BUDGET_VARIABLE}: expected a number of megabytes such as 2000, got {told!r}.") from None
+            raise ValueError(
+                f"{settings.BUDGET.name}: expected a number of megabytes such as 2000, got {value!r}."
+            ) from None
         return int(megabytes * 1e6)
 
     def get(self, request: Request) -> Model:
@@ -208,7 +206,7 @@ class Registry:
             if size > budget:
                 raise TooLargeError(
                     f"{key} needs {data_size(size)}, and loaded models may take {data_size(budget)} in all. "
-                    f'Take a smaller model, dtype="bfloat16", or set {BUDGET_VARIABLE}={size // 10**6 + 1}.'
+                    f'Take a smaller model, dtype="bfloat16", or set {settings.BUDGET.name}={size // 10**6 + 1}.'
                 )
             with self._lock:
                 free = budget - self._reserved - sum(entry.size for entry in self._entries.values())
@@ -224,6 +222,6 @@ class Registry:
             if time.monotonic() >= deadline:
                 raise BusyError(
                     f"{key} needs {data_size(size)}, and all models in memory are in use. Try again in a minute, "
-                    f"or raise {BUDGET_VARIABLE} (now {budget // 10**6})."
+                    f"or raise {settings.BUDGET.name} (now {budget // 10**6})."
                 )
             time.sleep(POLL_S)

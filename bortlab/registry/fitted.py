@@ -19,7 +19,8 @@ import safetensors.torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from bortlab.system.store import cache_folder, file_name, write
+from bortlab.system.settings import cache_folder
+from bortlab.system.store import file_name, write
 
 PROVENANCE = "fitted here"
 LARGEST_CARD = 100_000

@@ -40,14 +40,14 @@ class Request:
     """What makes one loaded model differ from another: two equal requests are one model.
 
     folder: where weights and tokenizer lie, or the tokenizer alone for random weights. stamp: names, sizes and times of
-    its files, so that a changed folder is another request. fitted: stamp of the masked-LM head that was fitted here and
-    may take the place of a random one; None for none, or none wanted.
+    its files, so that a changed folder is another request. family: None where config.json is to tell. fitted: stamp of
+    the masked-LM head that was fitted here and may take the place of a random one; None for none, or none wanted.
     """
 
     key: str
     folder: Path
     stamp: tuple[tuple[str, int, int], ...]
-    family: str
+    family: str | None
     task: str
     weights: Weights
     seed: int | None
@@ -158,7 +158,7 @@ def _request_hub(
         key=key,
         folder=folder,
         stamp=stamp_of(folder),
-        family=of_family.name,
+        family=family,
         task=checked_task(task, of_family),
         weights="published",
         seed=None,
@@ -196,7 +196,7 @@ def request_from(
         key=str(path),
         folder=path,
         stamp=stamp_of(path),
-        family=of_family.name,
+        family=family,
         task=checked_task(task, of_family),
         weights="published",
         seed=None,

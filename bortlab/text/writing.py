@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from bortlab.system.store import write
 from bortlab.text.definition import charsmap_of, kind_of
 from bortlab.text.parsing import TokenizerError, dump, sentencepiece_proto
 from bortlab.text.pipelines import PipelineOptions
@@ -69,9 +69,7 @@ def config_of(definition: str, names: SpecialTokens, pair_format: PairFormat) ->
 def write_files(folder: Path, files: Mapping[str, bytes]) -> tuple[Path, ...]:
     """Write the files into the folder, each whole or not at all, and return their paths."""
     for name, content in files.items():
-        unfinished = folder / f".{name}.{os.getpid()}"
-        unfinished.write_bytes(content)
-        os.replace(unfinished, folder / name)
+        write(folder / name, content, durable=False)
     return tuple(folder / name for name in files)
 
 

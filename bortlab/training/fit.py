@@ -43,7 +43,8 @@ from bortlab.model import Model, NoHeadError, assemble
 from bortlab.models import Network
 from bortlab.registry import fitted
 from bortlab.system.machine import cores
-from bortlab.system.store import cache_folder, file_name
+from bortlab.system.settings import cache_folder
+from bortlab.system.store import file_name
 from bortlab.training.batches import IGNORED, Batch, EncodedDocument, Pieces, encode_documents, epoch_batches, hide
 from bortlab.training.pretrain import (
     Measurement,

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -34,6 +33,8 @@ from tqdm import tqdm
 from bortlab.data.corpus import read
 from bortlab.models import FAMILIES, Family, Network
 from bortlab.nn import MixedAttention, SelfAttention
+from bortlab.system.settings import runs_folder
+from bortlab.system.store import whole_file
 from bortlab.text import Tokenizer
 from bortlab.training.batches import (
     IGNORED,
@@ -50,7 +51,7 @@ from bortlab.training.batches import (
 )
 from bortlab.training.vocabulary import train_tokenizer
 
-RUNS = Path(os.environ.get("BORTLAB_RUNS", Path.home() / ".cache" / "bortlab" / "runs"))
+RUNS = runs_folder()
 OPTIONS = (
     "family", "pieces", "step_pieces", "length", "optimizer", "rate", "weight_decay", "mask_rate", "decay",
     "recite_from", "recite", "seed",
@@ -271,12 +272,8 @@ def hidden_pieces(network: Network, batches: Sequence[Batch]) -> tuple[Tensor, T
 
 def atomic_save(state: object, path: Path) -> None:
     """torch.save that leaves either the old file or the new one, whatever happens."""
-    partial = path.with_suffix(".partial")
-    with partial.open("wb") as file:
+    with whole_file(path) as file:
         torch.save(state, file)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
 
 
 class Run:

@@ -9,6 +9,7 @@ import streamlit as st
 from bortlab import hub, registry
 from bortlab.models import FAMILIES
 from bortlab.registry import Resident
+from bortlab.system import settings
 from bortlab.system.numbers import ago, data_size
 from bortlab.ui import opened, shared
 from bortlab.ui.opened import Download
@@ -25,17 +26,17 @@ CARD = 210
 EXPLANATION = f"""
 * **Memory** holds the weights in float32, four bytes a number. When a model does not fit beside the others, the one
   that was asked for longest ago goes first, and is loaded again when it is needed; one in use never goes. The limit is
-  a quarter of this machine's memory, or `{registry.BUDGET_VARIABLE}` megabytes.
+  a quarter of this machine's memory, or `{settings.BUDGET.name}` megabytes.
 * **Hugging Face**: *Look it up* sends the repository's name there, a download asks for its files, and nothing else is
   ever sent. A file is kept only if its checksum is right, in the cache that all Hugging Face libraries share; from then
-  on it needs no network. `HF_ENDPOINT` names a mirror; no token is sent unless it stands in `{hub.TOKEN_VARIABLE}`.
+  on it needs no network. `HF_ENDPOINT` names a mirror; no token is sent unless it stands in `{settings.TOKEN.name}`.
 * **Safety**: nothing in a checkpoint can run code. Configurations are read by a list of allowed keys with bounds,
   pickles by a reader that builds tensors alone, and every tensor must fit.
 * **Heads**: *trained* was trained with the encoder; *random* is noise. The published ConvBERT files hold no masked-LM
   head, and Bort's was never trained, so their guesses mean nothing. Their encoders are real.
 * **Family**: a published Bort calls itself `bert` in its config.json. Say *Bort* for one.
 * **Folders** of this machine can be opened only where the server listens to this machine alone, for their names would
-  tell others what is on its disk; `{opened.FOLDERS_VARIABLE}=1` allows it anywhere, `0` nowhere.
+  tell others what is on its disk; `{settings.FOLDERS.name}=1` allows it anywhere, `0` nowhere.
 """
 
 

@@ -7,7 +7,6 @@ load them again.
 from __future__ import annotations
 
 import ipaddress
-import os
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,9 +16,9 @@ import streamlit as st
 from bortlab import hub, registry
 from bortlab.model import Model
 from bortlab.models import Checkpoint
+from bortlab.system import settings
 from bortlab.system.errors import BusyError
 
-FOLDERS_VARIABLE = "BORTLAB_FOLDERS"
 """1: visitors may name folders of this machine; 0: they may not; else: if the server listens to this machine alone."""
 UNSAID = "not stated here"
 MOST = 50
@@ -57,9 +56,9 @@ def is_folder(name: str) -> bool:
 
 def folders_allowed() -> bool:
     """May visitors name folders? A path tells what is on this machine's disk, so only if they sit before it."""
-    told = os.environ.get(FOLDERS_VARIABLE, "").strip()
-    if told in ("0", "1"):
-        return told == "1"
+    choice = settings.FOLDERS.read()
+    if choice in ("0", "1"):
+        return choice == "1"
     address = str(st.get_option("server.address") or "")  # empty: every network
     try:
         return address == "localhost" or ipaddress.ip_address(address).is_loopback
@@ -73,7 +72,7 @@ def open_model(name: str, *, family: str | None = None, licence: str = "") -> Mo
     if folder and not folders_allowed():
         raise ValueError(
             f"Folders of this machine are not opened for visitors here, as others may reach the server. Whoever runs "
-            f"it can allow them with {FOLDERS_VARIABLE}=1."
+            f"it can allow them with {settings.FOLDERS.name}=1."
         )
     model = registry.load_from(name, family=family) if folder else registry.load(name, family=family)
     found = None if folder else known(name)

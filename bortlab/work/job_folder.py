@@ -21,7 +21,8 @@ from typing import Any, Literal
 
 from filelock import FileLock, Timeout
 
-from bortlab.system.store import cache_folder, write
+from bortlab.system.settings import cache_folder
+from bortlab.system.store import write
 
 START_S = 60.0
 """How long a new process may take to say that it is there."""

@@ -22,7 +22,6 @@ told by a lock that the system takes back when it dies, so `kill -9` leaves no j
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -33,7 +32,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from bortlab.system import processes
+from bortlab.system import processes, settings
 from bortlab.system.assets import CHECKOUT
 from bortlab.system.store import file_name, write
 from bortlab.work.job_folder import (
@@ -149,16 +148,13 @@ class Job:
 
     def _spawn(self) -> None:
         """Start the process and wait until it holds its lock and has told its number."""
-        paths = [str(CHECKOUT), *filter(None, [os.environ.get("PYTHONPATH")])]
-        environment = os.environ | {"PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1"}
-        environment.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that spin while they wait slow everything down
         with (self.folder / "log.txt").open("wb") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", "bortlab.work", str(self.folder)],
                 stdin=subprocess.PIPE,  # nothing is ever written: it closes when this process ends
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=environment,
+                env=settings.environment_for(CHECKOUT, PYTHONUNBUFFERED="1"),
                 start_new_session=True,  # a group of its own, where there are groups; and on Windows:
                 creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
             )

@@ -19,6 +19,7 @@ from streamlit.testing.v1 import AppTest
 from bortlab import registry
 from bortlab.analysis import attribution as analysis
 from bortlab.analysis.attribution import work
+from bortlab.system import settings
 from bortlab.ui import attribution as ui
 from bortlab.ui import job_panel, opened
 from bortlab.ui.attribution import asking, views
@@ -202,7 +203,7 @@ def test_layers_that_take_long_are_a_job(monkeypatch: pytest.MonkeyPatch) -> Non
 @pytest.fixture
 def opens(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Path], str]]:
     """opens(folder): its key, as the Models page opens it."""
-    monkeypatch.setenv(opened.FOLDERS_VARIABLE, "1")
+    monkeypatch.setenv(settings.FOLDERS.name, "1")
     monkeypatch.setattr(opened, "_opened", {})
     yield lambda folder: opened.open_model(str(folder)).key
 

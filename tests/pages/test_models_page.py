@@ -16,6 +16,7 @@ from streamlit.testing.v1 import AppTest
 
 from bortlab import hub, registry
 from bortlab.registry import Registry
+from bortlab.system import settings
 from bortlab.system.assets import CHECKPOINTS
 from bortlab.ui import opened, startup
 from bortlab.ui.startup import bundled
@@ -121,8 +122,8 @@ def test_a_model_in_use_stays() -> None:
 
 
 def test_a_budget_that_is_none_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(registry.BUDGET_VARIABLE, "lots")
-    assert any(registry.BUDGET_VARIABLE in said for said in sentences(visit("models")))
+    monkeypatch.setenv(settings.BUDGET.name, "lots")
+    assert any(settings.BUDGET.name in said for said in sentences(visit("models")))
 
 
 def test_every_checkpoint_is_in_the_table() -> None:
@@ -195,9 +196,9 @@ def test_folders_only_where_the_server_listens_to_this_machine_alone(
 
     option = st.get_option
     monkeypatch.setattr(st, "get_option", lambda key: address if key == "server.address" else option(key))
-    monkeypatch.delenv(opened.FOLDERS_VARIABLE, raising=False)
+    monkeypatch.delenv(settings.FOLDERS.name, raising=False)
     if told is not None:
-        monkeypatch.setenv(opened.FOLDERS_VARIABLE, told)
+        monkeypatch.setenv(settings.FOLDERS.name, told)
     assert opened.folders_allowed() is allowed
     at = visit("models")
     assert ("folder" in at.text_input(key="named").label) is allowed
@@ -206,7 +207,7 @@ def test_folders_only_where_the_server_listens_to_this_machine_alone(
         click(at, "load")
     assert bool(at.success) is allowed
     assert bool(registry.loaded()) is allowed
-    assert allowed or any(opened.FOLDERS_VARIABLE in said for said in sentences(at))
+    assert allowed or any(settings.FOLDERS.name in said for said in sentences(at))
 
 
 # -- downloads ---------------------------------------------------------------------------------------------------------

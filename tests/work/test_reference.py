@@ -12,14 +12,14 @@ import torch
 
 import bortlab
 from bortlab.registry import Registry
-from bortlab.system import store
+from bortlab.system import settings
 from bortlab.work.reference import ChangedModelError, ModelReference, can_be_loaded_again
 
 
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Nothing that was fitted on this machine counts, and every test loads anew."""
-    monkeypatch.setenv(store.CACHE_VARIABLE, str(tmp_path / "cache"))
+    monkeypatch.setenv(settings.CACHE.name, str(tmp_path / "cache"))
     monkeypatch.setattr("bortlab.registry.loading.REGISTRY", Registry())
     yield
 
@@ -37,7 +37,7 @@ def again(reference: ModelReference) -> ModelReference:
 
 
 def test_a_folder_is_loaded_again_as_it_was(folder: Path) -> None:
-    model = bortlab.load_from(folder, task="encoder", dtype="float64")
+    model = bortlab.load_from(folder, family="albert", task="encoder", dtype="float64")
     reference = again(ModelReference.of(model))
     assert reference == ModelReference.of(model) and reference.is_folder
     assert reference.load() is model
@@ -68,7 +68,7 @@ def test_an_encoder_is_the_same_whatever_stands_on_it(folder: Path) -> None:
     reference = ModelReference.of_encoder(model)
     assert reference == ModelReference.of_encoder(double)
     assert reference == ModelReference.of_encoder(replace(model, heads={"masked-lm": "fitted here"}, fingerprint="x"))
-    assert again(reference).load() is bortlab.load_from(folder, head="published")
+    assert again(reference).load() is bortlab.load_from(folder, family="albert", head="published")
     assert ModelReference.of(model) != ModelReference.of(double)
     with pytest.raises(ChangedModelError):
         replace(reference, fingerprint="0" * 16).load()

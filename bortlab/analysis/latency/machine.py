@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 
+from bortlab.system import settings
 from bortlab.system.machine import cores, memory_allowed
 
 PACKAGES = ("torch", "onnxruntime", "numpy")
@@ -33,7 +34,7 @@ def environment() -> dict[str, Any]:
         "memory_bytes": memory_allowed(),
         "accelerators": accelerators(),
         "power": power(),
-        "openmp_wait": os.environ.get("OMP_WAIT_POLICY", "system's own"),
+        "openmp_wait": settings.OPENMP_WAIT.read() or "system's own",
         "python": platform.python_version(),
         "versions": {name: found for name in PACKAGES if (found := _version(name))},
         "date": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -18,6 +18,7 @@ from bortlab.analysis.latency import machine, runtimes
 from bortlab.analysis.latency.plans import TURN_S, Plan
 from bortlab.analysis.latency.results import Measured, Run, runs_folder
 from bortlab.analysis.latency.runtimes import Case, Contestant, shape, title
+from bortlab.system import settings
 from bortlab.system.assets import CHECKOUT
 from bortlab.work.jobs import Job, Running
 
@@ -224,9 +225,9 @@ def _ended(code: int) -> str:
 @contextmanager
 def _process(who: Contestant) -> Iterator[Process]:
     """A process for a contestant, which ends with the block."""
-    paths = os.pathsep.join([str(CHECKOUT), *filter(None, [os.environ.get("PYTHONPATH")])])
-    environment = {"OMP_WAIT_POLICY": "PASSIVE", **os.environ, "PYTHONPATH": paths}
-    environment |= {"OMP_NUM_THREADS": str(who.threads), "TORCHINDUCTOR_COMPILE_THREADS": "1"}
+    environment = settings.environment_for(
+        CHECKOUT, OMP_NUM_THREADS=str(who.threads), TORCHINDUCTOR_COMPILE_THREADS="1"
+    )
     popen = subprocess.Popen(
         [sys.executable, "-m", "bortlab.analysis.latency.worker"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, text=True, encoding="utf-8",

@@ -19,7 +19,8 @@ from bortlab.analysis.latency.plans import Plan
 from bortlab.analysis.latency.runtimes import MATMUL, Case, title
 from bortlab.analysis.latency.timing import Interval, Ratio, Times
 from bortlab.system import assets
-from bortlab.system.store import cache_folder, write
+from bortlab.system.settings import cache_folder
+from bortlab.system.store import write
 
 if TYPE_CHECKING:
     import pandas

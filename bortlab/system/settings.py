@@ -1,0 +1,155 @@
+"""Every environment variable that bortlab reads or sets, with what it does; nothing else in bortlab touches them.
+
+They are read when they are needed, so a change counts from then on, but for those of other programs (OpenMP, glibc),
+which read theirs when they start. docs/settings.md shows `table()`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """An environment variable. default: what holds where it is not set. meaning: what it does. Both in Markdown."""
+
+    name: str
+    default: str
+    meaning: str
+
+    def read(self) -> str | None:
+        """Its value without spaces around it; None where it is not set, or empty."""
+        return os.environ.get(self.name, "").strip() or None
+
+    def folder(self) -> Path | None:
+        """Its value as a folder, with ~ and $VARIABLES filled in; None where it is not set."""
+        value = self.read()
+        return None if value is None else Path(os.path.expandvars(os.path.expanduser(value))).absolute()
+
+    def is_true(self) -> bool:
+        """Is it set to what the Hugging Face libraries read as yes: 1, on, yes or true?"""
+        return (self.read() or "").upper() in ("1", "ON", "YES", "TRUE")
+
+
+CACHE = Setting(
+    "BORTLAB_CACHE",
+    "`~/.cache/bortlab`",
+    "The folder for what bortlab makes on this machine: jobs, heads and lenses trained here, latency measurements, "
+    "pre-training runs. It may be deleted; then that work is lost.",
+)
+RUNS = Setting(
+    "BORTLAB_RUNS", "`runs` in the folder of `BORTLAB_CACHE`", "The folder of pre-training runs and their checkpoints."
+)
+BUDGET = Setting(
+    "BORTLAB_MODEL_BUDGET_MB",
+    "a quarter of the memory that the process may use",
+    "Megabytes that loaded models may take together; the least recently used ones leave first.",
+)
+FOLDERS = Setting(
+    "BORTLAB_FOLDERS",
+    "`1` where the lab listens to this machine only, otherwise `0`",
+    "Whether visitors of the lab may open folders of the machine that it runs on: `1` or `0`.",
+)
+TOKEN = Setting(
+    "BORTLAB_HF_TOKEN",
+    "none",
+    "The token that is sent to Hugging Face for private or gated repositories. No other one (`HF_TOKEN`, a login) is "
+    "ever sent.",
+)
+ENDPOINT = Setting(
+    "HF_ENDPOINT", "`https://huggingface.co`", "The address of the hub, or of a mirror, that models come from."
+)
+HUB_CACHE = Setting(
+    "HF_HUB_CACHE",
+    "`hub` in the folder of `HF_HOME`",
+    "The folder of downloaded models, which all Hugging Face libraries share.",
+)
+OLD_HUB_CACHE = Setting("HUGGINGFACE_HUB_CACHE", "`HF_HUB_CACHE`", "The older name of `HF_HUB_CACHE`, which wins.")
+HUB_HOME = Setting(
+    "HF_HOME",
+    "`huggingface` in the folder of `XDG_CACHE_HOME`",
+    "The folder of all that Hugging Face's libraries keep.",
+)
+USER_CACHE = Setting("XDG_CACHE_HOME", "`~/.cache`", "The folder of this user's caches; Hugging Face's lies in it.")
+OFFLINE = Setting("HF_HUB_OFFLINE", "`0`", "`1` forbids every download; what was downloaded before is used.")
+TRANSFORMERS_OFFLINE = Setting("TRANSFORMERS_OFFLINE", "`0`", "As `HF_HUB_OFFLINE`.")
+OPENMP_WAIT = Setting(
+    "OMP_WAIT_POLICY",
+    "`PASSIVE`, set by `bortlab lab`, by `app.py` and for jobs",
+    "How torch's threads wait for work. Threads that wait actively slow each other down many times over when several "
+    "visitors compute. OpenMP reads it when torch is imported.",
+)
+MALLOC_ARENAS = Setting(
+    "MALLOC_ARENA_MAX",
+    "`2` on Linux, set by `bortlab lab` and `make app`",
+    "How many heaps glibc keeps. Its own choice, eight a core, holds on to memory that many threads once used.",
+)
+SETTINGS = (
+    CACHE,
+    RUNS,
+    BUDGET,
+    FOLDERS,
+    TOKEN,
+    ENDPOINT,
+    HUB_CACHE,
+    OLD_HUB_CACHE,
+    HUB_HOME,
+    USER_CACHE,
+    OFFLINE,
+    TRANSFORMERS_OFFLINE,
+    OPENMP_WAIT,
+    MALLOC_ARENAS,
+)
+
+
+def cache_folder() -> Path:
+    """Where bortlab keeps what it makes on this machine."""
+    return CACHE.folder() or Path.home() / ".cache" / "bortlab"
+
+
+def runs_folder() -> Path:
+    """Where pre-training runs lie."""
+    return RUNS.folder() or cache_folder() / "runs"
+
+
+def hub_cache_folder() -> Path:
+    """The cache of downloads that all Hugging Face libraries share, by the variables that they read."""
+    home = HUB_HOME.folder() or (USER_CACHE.folder() or Path.home() / ".cache") / "huggingface"
+    return HUB_CACHE.folder() or OLD_HUB_CACHE.folder() or home / "hub"
+
+
+def offline_by() -> Setting | None:
+    """The setting that forbids downloads, if one does."""
+    return next((setting for setting in (OFFLINE, TRANSFORMERS_OFFLINE) if setting.is_true()), None)
+
+
+def let_threads_sleep() -> None:
+    """Make torch's threads sleep while they wait, unless told otherwise. To be called before torch is imported."""
+    os.environ.setdefault(OPENMP_WAIT.name, "PASSIVE")
+
+
+def keep_few_heaps() -> None:
+    """On Linux, start this very program again with two heaps, unless told how many: glibc reads it at the start."""
+    if sys.platform == "linux" and MALLOC_ARENAS.read() is None:
+        os.environ[MALLOC_ARENAS.name] = "2"
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])
+
+
+def environment_for(python_path: Path, **more: str) -> dict[str, str]:
+    """The environment of a Python process of our own: as this one's, with threads that sleep while they wait.
+
+    python_path: where it finds bortlab, before what PYTHONPATH names. more: variables for it alone.
+    """
+    inherited: Mapping[str, str] = os.environ
+    paths = [str(python_path), *filter(None, [inherited.get("PYTHONPATH")])]
+    return {OPENMP_WAIT.name: "PASSIVE"} | dict(inherited) | {"PYTHONPATH": os.pathsep.join(paths)} | more
+
+
+def table() -> str:
+    """All settings as a table in Markdown."""
+    rows = [f"| `{setting.name}` | {setting.default} | {setting.meaning} |" for setting in SETTINGS]
+    return "\n".join(["| Variable | Unless set | What it does |", "| --- | --- | --- |", *rows])
