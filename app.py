@@ -25,6 +25,7 @@ page = st.navigation(
         for name, entry in CONTENTS.items()
     ]
 )
+history.restore_address()
 startup.start()
 if page.url_path != "latency":
     latency.notice()

@@ -1,15 +1,19 @@
-"""One step of the browser's history for each page that was visited.
+"""Back, Forward and reload: one step of the browser's history for each page, and every step keeps what was on it.
 
-Streamlit 1.67 pushes a step more whenever the query changes on a page's way in or out: the old page without its query
-as it is left, the new one without and then with its values, in an order that depends on how messages fall together.
-Back then leads to a page that has forgotten its text, or seems to do nothing. What widgets change replaces the step
-that the browser is at; this makes the query that the server sends do the same, and gives the page that is left back
-the address it had when the visitor asked for another.
+Streamlit 1.67 gets three things wrong about the address of a page, and each is mended here.
+
+* It pushes a step more whenever the query changes on a page's way in or out: the old page without its query as it is
+  left, the new one without and then with its values, in an order that depends on how messages fall together. `SCRIPT`
+  lets the query that the server sends replace the step that the browser is at, as that of widgets does.
+* It takes the query off a page's address when the page is left. `SCRIPT` puts the address back first.
+* On the way Back and Forward it throws away every value of the address whose name a widget of the page that is left
+  has too, such as the text, and the page falls back to its defaults. `restore_address` puts these values back.
 """
 
 from __future__ import annotations
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 SCRIPT = """<script>
 (() => {
@@ -17,20 +21,31 @@ SCRIPT = """<script>
     window.bortlabSteps = true;
     const history = window.history;
     const push = history.pushState.bind(history), replace = history.replaceState.bind(history);
-    let asked = location.href;  // the address of this step, as the visitor last saw it
-    const see = () => { asked = location.href; };
-    for (const event of ["pointerdown", "keydown", "popstate"]) window.addEventListener(event, see, true);
-    history.replaceState = (...said) => { replace(...said); see(); };
+    let address = location.href;  // of this step, as the visitor last saw it
+    const note = () => { address = location.href; };
+    for (const event of ["pointerdown", "keydown", "popstate"]) window.addEventListener(event, note, true);
+    history.replaceState = (...step) => { replace(...step); note(); };
     history.pushState = (state, title, url) => {
         if (new URL(url, location.href).pathname === location.pathname) return replace(state, title, url);
-        replace(history.state, "", asked);
+        replace(history.state, "", address);
         push(state, title, url);
-        see();
+        note();
     };
 })();
 </script>"""
 
 
 def one_step_a_page() -> None:
-    """Set the browser to it; once a visit is enough, more do no harm."""
+    """Send `SCRIPT` to the browser; once a visit is enough, more do no harm."""
     st.html(SCRIPT, unsafe_allow_javascript=True)
+
+
+def restore_address() -> None:
+    """On the way Back or Forward, let the page's widgets read all of its address; before any widget is drawn."""
+    context = get_script_run_ctx()
+    if context is None or not context.is_history_navigation:
+        return
+    with context.session_state.query_params() as query:
+        query.populate_from_query_string(context.query_string)
+        query.set_initial_query_params(context.query_string)
+        query._send_query_param_msg()

@@ -174,6 +174,8 @@ def sentences() -> Iterator[None]:
 def choose_view(views: Mapping[str, T]) -> T:
     """One of a page's views, in the link; the others are not computed."""
     names = list(views)
+    if st.session_state.get("view", names[0]) not in names:
+        del st.session_state["view"]  # another page's: it must not appear in this page's address
     chosen = st.segmented_control("View", names, default=names[0], key="view", bind="query-params", required=True)
     return views[chosen or names[0]]
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from playwright.sync_api import Browser, expect
 
 from bortlab.registry import find
+from bortlab.ui.contents import CONTENTS
 from bortlab.ui.examples import DEFAULT_TEXT, EXAMPLES
 from bortlab.ui.startup import bundled
 from bortlab.views.escape import visible
@@ -19,6 +21,7 @@ pytestmark = pytest.mark.browser
 Arrive = Callable[..., Visit]
 
 TWO = "The [MASK] sat on the [MASK]."
+PAGES_WITH_TEXT = ("predict", "tokens", "attention", "kernels", "attribution", "layers")
 each_page = pytest.mark.parametrize("page", PAGES)
 
 HOSTILE = {
@@ -184,6 +187,52 @@ def test_back_and_forward_and_from_page_to_page(visit: Arrive) -> None:
     expect(lab.text).to_have_value(TWO)
     expect(lab.charts).to_have_count(2 * len(bundled()))
     lab.settled()
+
+
+def test_back_and_forward_between_pages_that_share_a_text_keep_what_was_written_on_each(visit: Arrive) -> None:
+    """From page to page directly, not by way of Home, which has no box: each step of the history has its own text."""
+    model = "convbert-mini"
+    texts = {page: f"A {page} sat on the [MASK]." for page in PAGES_WITH_TEXT}
+    lab = visit().open(PAGES_WITH_TEXT[0], models=model)
+    for page in PAGES_WITH_TEXT:
+        if page != PAGES_WITH_TEXT[0]:
+            lab.page.get_by_test_id("stSidebarNavLink").filter(has_text=page.capitalize()).click()
+            expect(lab.page.get_by_role("heading", level=1, name=CONTENTS[page].question)).to_be_visible()
+            lab.settled()
+        lab.text.fill(texts[page])
+        lab.page.wait_for_url(re.compile(f"/{page}\\?.*text=A\\+{page}\\+sat"))
+        lab.settled()
+    back, forth = PAGES_WITH_TEXT[-2::-1], PAGES_WITH_TEXT[1:]
+    for go, pages in ((lab.page.go_back, back), (lab.page.go_forward, forth), (lab.page.reload, forth[-1:])):
+        for page in pages:
+            go()
+            expect(lab.page.get_by_role("heading", level=1, name=CONTENTS[page].question)).to_be_visible()
+            expect(lab.text).to_have_value(texts[page])
+            lab.settled()
+            expect(lab.text).to_have_value(texts[page])
+            query = parse_qs(urlsplit(lab.page.url).query)
+            assert query["text"] == [texts[page]] and query["models"] == [model]
+
+
+def test_back_and_forward_keep_the_view_of_each_page(visit: Arrive) -> None:
+    lab = visit().open("attention", models="convbert-mini", view="All heads")
+    lab.page.get_by_test_id("stSidebarNavLink").filter(has_text="Kernels").click()
+    expect(lab.page.get_by_role("heading", level=1, name=CONTENTS["kernels"].question)).to_be_visible()
+    lab.settled()
+    assert "view=" not in lab.page.url  # the view of another page is no view of this one
+    lab.pills("View").filter(has_text="Whole text").click()
+    lab.page.wait_for_url(re.compile("view=Whole"))
+    lab.settled()
+    for go, page, view in (
+        (lab.page.go_back, "attention", "All heads"),
+        (lab.page.go_forward, "kernels", "Whole text"),
+        (lab.page.reload, "kernels", "Whole text"),
+    ):
+        go()
+        expect(lab.page.get_by_role("heading", level=1, name=CONTENTS[page].question)).to_be_visible()
+        expect(lab.pills("View").filter(has_text=view)).to_be_checked()
+        lab.settled()
+        assert parse_qs(urlsplit(lab.page.url).query)["view"] == [view]
 
 
 def test_a_link_with_an_unknown_model_says_so_in_plain_text(visit: Arrive) -> None:
