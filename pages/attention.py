@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from bortlab.ui import attention, shared, tokens
+from bortlab.ui import attention, shared
 
 shared.introduce("attention")
 models = shared.choose_models()
 text = shared.text_box()
-second = tokens.second_text()
+second = shared.second_text()
 show = shared.choose_view(attention.VIEWS)
 with shared.sentences():
     show(attention.look_at(models, text, second))

@@ -7,7 +7,7 @@ from bortlab.ui import shared, tokens
 shared.introduce("tokens")
 models = shared.choose_models()
 text = shared.text_box()
-second = tokens.second_text()
+second = shared.second_text()
 with shared.sentences():
     joined = tokens.pair_format(models, second)
     cuts = tokens.cut(models, text, second, joined)

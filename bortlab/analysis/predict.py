@@ -40,7 +40,7 @@ class Word:
 
     @property
     def is_mark(self) -> bool:
-        """Is it punctuation or another sign, rather than a word?"""
+        """Is it punctuation or another symbol, rather than a word?"""
         return not self.is_mask and not any(character.isalnum() for character in self.text)
 
 
@@ -127,33 +127,33 @@ def _score(model: Model, text: str, places: Sequence[int], blank: int, word: str
 class Agreement:
     """What several models say about one blank.
 
-    first: model -> its first candidate and that candidate's probability. surest: the model whose first candidate is
-    most probable. common: candidates that every model has among its first ones, in the order of mean probability.
+    first: model -> its first guess and that guess's probability. most_confident: the model whose first guess is the
+    most probable. common: guesses that every model has among its first ones, the highest mean probability first.
     """
 
     first: Mapping[str, tuple[str, float]]
-    surest: str
+    most_confident: str
     common: tuple[str, ...]
 
     @property
     def unanimous(self) -> str | None:
-        """The first candidate of all models, if they share it."""
-        said = {text for text, _ in self.first.values()}
-        return next(iter(said)) if len(said) == 1 else None
+        """The first guess of all models, if they share it."""
+        words = {word for word, _ in self.first.values()}
+        return next(iter(words)) if len(words) == 1 else None
 
 
 def agreement(filled: Mapping[str, FilledMask], blank: int = 0) -> Agreement:
     """Compare models on one blank. Candidates are compared as words in lower case, since vocabularies differ."""
-    said = {
+    guesses = {
         key: {plain(c.text): c.probability for c in reversed(answer.blanks[blank].candidates)}
         for key, answer in filled.items()
     }
     best = {key: answer.blanks[blank].candidates[0] for key, answer in filled.items()}
-    common = set.intersection(*(set(words) for words in said.values()))
+    common = set.intersection(*(set(words) for words in guesses.values()))
     return Agreement(
         first={key: (plain(candidate.text), candidate.probability) for key, candidate in best.items()},
-        surest=max(best, key=lambda key: best[key].probability),
-        common=tuple(sorted(common, key=lambda word: -sum(words[word] for words in said.values()))),
+        most_confident=max(best, key=lambda key: best[key].probability),
+        common=tuple(sorted(common, key=lambda word: -sum(words[word] for words in guesses.values()))),
     )
 
 

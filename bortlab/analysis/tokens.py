@@ -1,14 +1,12 @@
-"""How tokenizers cut a text: pieces with their characters and bytes, models aligned with each other, counts, overlap.
+"""How tokenizers cut a text: pieces with their characters and bytes, counts, and how vocabularies overlap.
 
-Everything counts characters of the visitor's own text, so models with different pieces can be laid side by side.
+Everything counts characters of the user's own text, so models with different pieces can be laid side by side.
 """
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
 from bortlab.analysis.predict import Word, words_of
@@ -76,17 +74,17 @@ class Cut:
         return " ".join(self._template())
 
     def _template(self) -> list[str]:
-        said: list[str] = []
+        tokens: list[str] = []
         separators = 0
         for piece in self.pieces:
             if piece.role == "template":
-                said.append(piece.token)
+                tokens.append(piece.token)
                 separators += 1
                 if separators == 1:
-                    said.append("A")
+                    tokens.append("A")
         if self.pair is not None:
-            said.insert(-1, "B")
-        return said
+            tokens.insert(-1, "B")
+        return tokens
 
 
 def cut(tokenizer: Tokenizer, text: str, pair: str | None = None) -> Cut:
@@ -195,11 +193,11 @@ def counts(cut: Cut) -> Counts:
 
 
 def _pieces_of_words(cut: Cut) -> dict[int, list[Piece]]:
-    found: dict[int, list[Piece]] = {}
+    by_word: dict[int, list[Piece]] = {}
     for piece in cut.pieces:
         if piece.word is not None:
-            found.setdefault(piece.word, []).append(piece)
-    return found
+            by_word.setdefault(piece.word, []).append(piece)
+    return by_word
 
 
 def _is_whole(pieces: Sequence[Piece], word: Word) -> bool:
@@ -230,13 +228,14 @@ def differences(cuts: Mapping[str, Cut], *, most: int = 8) -> tuple[Difference, 
     if len(cuts) < 2:
         return ()
     by_model = {key: _pieces_of_words(cut) for key, cut in cuts.items()}
-    found: dict[str, Difference] = {}
+    by_spelling: dict[str, Difference] = {}
     for number, word in enumerate(next(iter(cuts.values())).words):
         pieces = {key: tuple(words.get(number, ())) for key, words in by_model.items()}
         ways = {tuple((p.start, p.end, p.role == "unknown") for p in own if p.end > p.start) for own in pieces.values()}
         if len(ways) > 1 and all(pieces.values()) and not word.is_mask:
-            found.setdefault(word.text.lower(), Difference(word, pieces))
-    return tuple(sorted(found.values(), key=lambda difference: (difference.word.is_mark, -difference.spread))[:most])
+            by_spelling.setdefault(word.text.lower(), Difference(word, pieces))
+    widest_first = sorted(by_spelling.values(), key=lambda difference: (difference.word.is_mark, -difference.spread))
+    return tuple(widest_first[:most])
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,8 +254,8 @@ class Overlap:
 def vocabulary_words(tokenizer: Tokenizer) -> frozenset[str]:
     """Pieces that begin a word and consist of letters, as plain lower-case words; "The" and "the" are one."""
     ids = filter(tokenizer.starts_word, tokenizer.vocabulary.values())
-    said = (tokenizer.piece_text(number).lower() for number in ids)
-    return frozenset(word for word in said if word.isalpha())
+    words = (tokenizer.piece_text(number).lower() for number in ids)
+    return frozenset(word for word in words if word.isalpha())
 
 
 def overlap(words: Mapping[str, frozenset[str]]) -> Overlap:
@@ -268,123 +267,6 @@ def overlap(words: Mapping[str, frozenset[str]]) -> Overlap:
     )
 
 
-# -- models side by side -----------------------------------------------------------------------------------------------
-
-LONGEST_COLUMN = 18
-"""Characters of a column; a longer word is broken where no piece, or only a single one, spans the break."""
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """Pieces that share characters start to end: mostly one; the bytes of a character are several."""
-
-    start: int
-    end: int
-    pieces: tuple[Piece, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A stretch of text that can be shown by itself, and what each model makes of it.
-
-    part: 0 for the text, 1 for the second text, None for a place of the template, which has no characters.
-    groups: model -> its groups that touch the column. One that began in an earlier column goes on here.
-    """
-
-    part: int | None
-    start: int
-    end: int
-    groups: Mapping[str, tuple[Group, ...]]
-
-
-def align(cuts: Mapping[str, Cut], *, longest: int | None = None) -> tuple[Column, ...]:
-    """Lay cuts of the same text side by side: columns of characters, mostly words, that hold whole pieces of each.
-
-    White space that no model has a piece for is in no column. longest: leave out what lies beyond so many characters.
-    """
-    if not cuts:
-        return ()
-    any_cut = next(iter(cuts.values()))
-    columns = [_template_column(cuts, 0)]
-    for part, text in enumerate([any_cut.text] if any_cut.pair is None else [any_cut.text, any_cut.pair]):
-        groups = {key: _groups(cut, part, len(text)) for key, cut in cuts.items()}
-        columns += _columns(text, part, groups, len(text) if longest is None else min(longest, len(text)))
-        columns.append(_template_column(cuts, part + 1))
-    return tuple(columns)
-
-
-def _template_column(cuts: Mapping[str, Cut], place: int) -> Column:
-    """The template's pieces before the text (0), after it (1) and after the second text (2)."""
-    return Column(None, 0, 0, {key: _template_groups(cut, place) for key, cut in cuts.items()})
-
-
-def _template_groups(cut: Cut, place: int) -> tuple[Group, ...]:
-    template = [piece for piece in cut.pieces if piece.role == "template"]
-    last = template[-1:] if cut.pair is not None else []
-    middle = template[1 : len(template) - len(last)]
-    return tuple(Group(0, 0, (piece,)) for piece in (template[:1], middle, last)[place])
-
-
-def _groups(cut: Cut, part: int, n_characters: int) -> list[Group]:
-    """Pieces of one text, those together that share a character; a piece of no characters joins the one it precedes."""
-    groups: list[Group] = []
-    for piece in cut.pieces:
-        if piece.part != part:
-            continue
-        start, end = piece.start, piece.end
-        if start == end:
-            start, end = (start, start + 1) if start < n_characters else (max(0, start - 1), start)
-        if groups and start < groups[-1].end:
-            before = groups[-1]
-            groups[-1] = Group(min(start, before.start), max(end, before.end), (*before.pieces, piece))
-        else:
-            groups.append(Group(start, end, (piece,)))
-    return groups
-
-
-def _columns(text: str, part: int, groups: Mapping[str, list[Group]], end: int) -> list[Column]:
-    spanned = {c for own in groups.values() for g in own for c in range(g.start + 1, g.end)}
-    fixed = {c for own in groups.values() for g in own if len(g.pieces) > 1 for c in range(g.start + 1, g.end)}
-    covered = {c for own in groups.values() for g in own for c in range(g.start, g.end)}
-    starts = [0]
-    for place in range(1, end):
-        space, before = text[place].isspace(), text[place - 1].isspace()
-        beginning = space != before or (space and (place in covered) != (place - 1 in covered))
-        if beginning and place not in spanned:
-            starts.append(place)
-        elif place - starts[-1] >= LONGEST_COLUMN:
-            earliest = max(starts[-1] + 1, place - LONGEST_COLUMN)
-            found = _break(text, range(earliest, place + 1), spanned, fixed)
-            starts += [] if found is None else [found]
-    columns = []
-    rest = {key: 0 for key in groups}
-    for first, last in pairwise([*starts, end]):
-        if text[first:last].isspace() and covered.isdisjoint(range(first, last)):
-            continue
-        touching = {}
-        for key, own in groups.items():
-            here = rest[key]
-            while here < len(own) and own[here].end <= first:
-                here += 1
-            rest[key] = here
-            while here < len(own) and own[here].start < last:
-                here += 1
-            touching[key] = tuple(own[rest[key] : here])
-        if first < last:
-            columns.append(Column(part, first, last, touching))
-    return columns
-
-
-def _break(text: str, places: range, spanned: set[int], fixed: set[int]) -> int | None:
-    """Where to break a long word: as late as possible, between pieces if that can be, never inside a character."""
-    for forbidden in (spanned, fixed):
-        for place in reversed(places):
-            joined = unicodedata.category(text[place])[0] == "M" or "\u200d" in text[place - 1 : place + 1]
-            if place not in forbidden and not joined:
-                return place
-    return None
-
-
 # -- tables ------------------------------------------------------------------------------------------------------------
 
 
@@ -392,37 +274,48 @@ def frame(cuts: Mapping[str, Cut]) -> pandas.DataFrame:
     """One row a piece: what the pictures show, and what they are too small for."""
     import pandas
 
-    return pandas.DataFrame(
-        [
-            (
-                key, piece.position, piece.token, cut.source(piece), piece.id, piece.start, piece.end,
-                piece.part, piece.word, piece.data.hex(" ").upper(), piece.type_id, piece.role == "template",
-                piece.role == "unknown",
-            )
-            for key, cut in cuts.items()
-            for piece in cut.pieces
-        ],
-        columns=[
-            "model", "position", "piece", "text", "id", "start", "end", "part", "word", "bytes", "type", "special",
-            "unknown",
-        ],
-    ).astype({"part": "Int64", "word": "Int64"})  # fmt: skip
+    rows = [
+        {
+            "model": key,
+            "position": piece.position,
+            "piece": piece.token,
+            "text": cut.source(piece),
+            "id": piece.id,
+            "start": piece.start,
+            "end": piece.end,
+            "part": piece.part,
+            "word": piece.word,
+            "bytes": piece.data.hex(" ").upper(),
+            "type": piece.type_id,
+            "special": piece.role == "template",
+            "unknown": piece.role == "unknown",
+        }
+        for key, cut in cuts.items()
+        for piece in cut.pieces
+    ]
+    columns = ["model", "position", "piece", "text", "id", "start", "end", "part", "word", "bytes", "type", "special"]
+    table = pandas.DataFrame(rows, columns=[*columns, "unknown"])
+    return table.astype({"part": "Int64", "word": "Int64"})
 
 
 def counts_frame(cuts: Mapping[str, Cut]) -> pandas.DataFrame:
     """One row a model: what `Counts` holds."""
     import pandas
 
-    return pandas.DataFrame(
-        [
-            (
-                key, c.pieces, c.words, c.pieces_per_word, c.characters_per_piece, c.coverage, c.unknown, c.fragments,
-                c.n_bytes,
-            )
-            for key, c in ((key, counts(cut)) for key, cut in cuts.items())
-        ],
-        columns=[
-            "model", "pieces", "words", "pieces per word", "characters per piece", "words in one piece", "unknown",
-            "byte fragments", "bytes",
-        ],
-    )  # fmt: skip
+    rows = []
+    for key, cut in cuts.items():
+        numbers = counts(cut)
+        rows.append(
+            {
+                "model": key,
+                "pieces": numbers.pieces,
+                "words": numbers.words,
+                "pieces per word": numbers.pieces_per_word,
+                "characters per piece": numbers.characters_per_piece,
+                "words in one piece": numbers.coverage,
+                "unknown": numbers.unknown,
+                "byte fragments": numbers.fragments,
+                "bytes": numbers.n_bytes,
+            }
+        )
+    return pandas.DataFrame(rows)

@@ -9,7 +9,7 @@ Python's references see to it.
 from bortlab.registry.building import TooLargeError, build, own_task, own_task_from
 from bortlab.registry.cache import Registry, Resident
 from bortlab.registry.catalogue import UnknownModelError, architecture, checkpoints, find, is_repository
-from bortlab.registry.loading import REGISTRY, lease, load, load_from, loaded, unload
+from bortlab.registry.loading import REGISTRY, lease, lease_from, load, load_from, loaded, unload
 from bortlab.registry.request import Head, NeedsNetworkError, Request, Weights
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "find",
     "is_repository",
     "lease",
+    "lease_from",
     "load",
     "load_from",
     "loaded",

@@ -106,6 +106,15 @@ def lease(key: str, **options: Unpack[Options]) -> Iterator[Model]:
         yield model
 
 
+@contextmanager
+def lease_from(
+    folder: str | os.PathLike[str], *, family: str | None = None, task: str = "masked-lm"
+) -> Iterator[Model]:
+    """As `load_from`, and the model stays in the cache until the block ends."""
+    with REGISTRY.lease(with_head(request_from(folder, family=family, task=task), "fitted")) as model:
+        yield model
+
+
 def loaded() -> list[Resident]:
     """What is in memory, least recently used first."""
     return REGISTRY.loaded()

@@ -59,13 +59,13 @@ class Asked:
         said, pair = self.text if text is None else text, self.second
         make = analysis.of_words if level == LEVELS[0] else analysis.of_pieces
         question = ("attention", level, said, pair)
-        return shared.ask(self.models[key], question, lambda model: make(model.trace(said, pair))).value
+        return shared.ask(self.models[key], question, lambda model: make(model.trace(said, pair)))
 
     def heads(self, key: str, level: str) -> analysis.Heads:
         """All heads of one model, compared."""
         found = self.attention(key, level)
         question = ("heads", level, self.text, self.second)
-        return shared.ask(self.models[key], question, lambda _: analysis.heads(found)).value
+        return shared.ask(self.models[key], question, lambda _: analysis.heads(found))
 
 
 def look_at(keys: Sequence[str], text: str, second: str | None) -> Asked:
@@ -362,7 +362,7 @@ def through_layers(asked: Asked) -> None:
         flows = None
         if found.weights.shape[0] * len(found.units) ** 2 <= analysis.FLOW_EDGES:
             question = ("flow", asked.text, asked.second, place)
-            flows = shared.ask(model, question, lambda _: analysis.flow(found, place)).value
+            flows = shared.ask(model, question, lambda _: analysis.flow(found, place))
         else:
             st.caption("The text is too long for flow here; rollout is shown.")
         word = found.units[place].text
@@ -525,7 +525,7 @@ def query_and_key(asked: Asked) -> None:
         record = shared.ask(
             model, question,
             lambda model: _query_key(model, asked.text, asked.second, at, some[0], found.units[place]),
-        ).value  # fmt: skip
+        )  # fmt: skip
         view = draw.query_key(record, colour=_colour(model), look=look, title=title)
         shared.picture(view, f"query-{key}")
         best = int(record.weights.argmax())

@@ -23,7 +23,7 @@ def about_head(model: Model) -> None:
         _worth(model)
     elif provenance == "random" and can_be_loaded_again(model):
         job = fit.job(model)
-        seconds = shared.ask(model, ("seconds to fit the head",), fit.estimated_seconds).value
+        seconds = shared.ask(model, ("seconds to fit the head",), fit.estimated_seconds)
         panel(job, seconds, what="head", help=HEAD_HELP)
 
 

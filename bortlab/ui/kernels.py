@@ -85,7 +85,7 @@ def choose_one(keys: Sequence[str]) -> Model | None:
 
 
 def _kernels(model: Model, text: str) -> Kernels:
-    return shared.ask(model, ("kernels", text), lambda model: analysis.of(model.trace(text))).value
+    return shared.ask(model, ("kernels", text), lambda model: analysis.of(model.trace(text)))
 
 
 def _layer(model: Model) -> int:
@@ -155,7 +155,7 @@ def one_token(model: Model, text: str) -> None:
     kernels = _kernels(model, text)
     with st.container(horizontal=True):
         layer, position = _layer(model), _token(kernels)
-    alone = shared.ask(model, ("token only", text), lambda model: analysis.token_only(model, model.trace(text))).value
+    alone = shared.ask(model, ("token only", text), lambda model: analysis.token_only(model, model.trace(text)))
     heads = kernels.weights.shape[1]
     word = kernels.units[position].text
     views: Views = []
@@ -232,7 +232,7 @@ def the_block(model: Model, text: str) -> None:
     """Attention heads and convolution heads of a block in one picture."""
     heading(model)
     kernels = _kernels(model, text)
-    found = shared.ask(model, ("attention", "Pieces", text, None), lambda m: attention.of_pieces(m.trace(text))).value
+    found = shared.ask(model, ("attention", "Pieces", text, None), lambda m: attention.of_pieces(m.trace(text)))
     layer = _layer(model)
     view = draw.mixed_block(
         found, kernels, layer, colour=_colour(model), look=shared.look(),
@@ -261,7 +261,7 @@ def why_a_span(model: Model, text: str) -> None:
         help="Change a word and look at the others: their kernels change too, though they are the same words.",
     ) or usual  # fmt: skip
     second = second[: shared.LONGEST_TEXT]
-    found = shared.ask(model, ("change", text, second), lambda model: analysis.change(model, text, second)).value
+    found = shared.ask(model, ("change", text, second), lambda model: analysis.change(model, text, second))
     if not found.pairs:
         st.info("The two texts share no token.")
         return
@@ -336,7 +336,7 @@ def by_layer(model: Model, text: str) -> None:
         here, len(kernels.taps), colour=colour, look=look, title=f"{_title(model)}, kernels of this text"
     )
     shared.picture(view, f"measures-{model.key}")
-    found = shared.ask(model, ("survey",), lambda model: analysis.survey(model, analysis.sample())).value
+    found = shared.ask(model, ("survey",), lambda model: analysis.survey(model, analysis.sample()))
     st.markdown(f"**Over {found.n_texts} sentences** of the held-out corpus: mean kernels, and how far single ones lie")
     many = draw.preferences(found, colour=colour, look=look, title=f"{_title(model)}, what kernels prefer")
     shared.picture(many, f"survey-{model.key}")
@@ -371,9 +371,7 @@ def halves(model: Model, text: str) -> None:
     """What attention and convolution add, and what happens without either."""
     heading(model)
     look, colour = shared.look(), _colour(model)
-    found = shared.ask(
-        model, ("contributions", text), lambda model: analysis.contributions(model, model.trace(text))
-    ).value
+    found = shared.ask(model, ("contributions", text), lambda model: analysis.contributions(model, model.trace(text)))
     st.markdown("**Who adds how much**: convolution's part of the two halves' lengths; blue is convolution")
     view = draw.halves(found, colour=colour, look=look, title=f"{_title(model)}, halves")
     shared.picture(view, f"halves-{model.key}")
@@ -393,9 +391,7 @@ def halves(model: Model, text: str) -> None:
             key=f"in-{model.key}", width="stretch",
         )  # fmt: skip
         layers = tuple(sorted(layer - 1 for layer in chosen))
-        results = shared.ask(
-            model, ("ablate", text, layers), lambda model: analysis.ablate(model, text, layers=layers)
-        ).value
+        results = shared.ask(model, ("ablate", text, layers), lambda model: analysis.ablate(model, text, layers=layers))
         bars = draw.ablated(results, colour=colour, look=look, title=f"{_title(model)}, what if")
         shared.picture(bars, f"ablated-{model.key}")
         if MASK not in text:

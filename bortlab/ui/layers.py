@@ -90,7 +90,7 @@ def look_through(keys: Sequence[str], text: str) -> Views:
         with shared.sentences():
             model = opened.load(key)
             stamp = fitted.stamp(model.key, model.revision, "lens")
-            found[key] = Seen(model, *shared.ask(model, ("lens", text, stamp), lambda model: _look(model, text)).value)
+            found[key] = Seen(model, *shared.ask(model, ("lens", text, stamp), lambda model: _look(model, text)))
     if not keys:
         st.info("Choose at least one model in the sidebar.")
     elif not text.strip():
@@ -175,7 +175,7 @@ def _about_lens(seen: Seen) -> None:
             st.caption("Its head is random: a lens would be tuned to noise. Fit the head first, on the Predict page.")
         elif can_be_loaded_again(seen.model):
             st.caption("This is the plain lens; no tuned one was fitted here yet.")
-            seconds = shared.ask(seen.model, ("seconds to fit the lens",), tuning.estimated_seconds).value
+            seconds = shared.ask(seen.model, ("seconds to fit the lens",), tuning.estimated_seconds)
             fitting.panel(tuning.job(seen.model), seconds, what="lens", help=FIT_HELP)
         return
     plain, tuned = (seen.card["heldout"][lens]["hidden"] for lens in LENSES)

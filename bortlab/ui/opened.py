@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import ipaddress
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import streamlit as st
@@ -94,6 +95,18 @@ def load(key: str, task: str = "masked-lm") -> Model:
         return registry.load(key, task=task)
     load = registry.load_from if entry.folder else registry.load
     return load(key, family=entry.family, task=task)
+
+
+@contextmanager
+def lease(key: str, task: str = "masked-lm") -> Iterator[Model]:
+    """As `load`, and the model stays in memory until the block ends."""
+    entry = _opened.get(key)
+    if entry is not None and entry.folder:
+        with registry.lease_from(key, family=entry.family, task=task) as model:
+            yield model
+    else:
+        with registry.lease(key, family=entry.family if entry else None, task=task) as model:
+            yield model
 
 
 def own_task(key: str) -> str | None:

@@ -85,7 +85,7 @@ def embed(keys: Sequence[str], texts: Sequence[str]) -> tuple[Found, Choice]:
             model = opened.load(key)
             question = ("sentences", tuple(texts), pool)
             embedded = shared.ask(model, question, lambda model: analysis.embed(model, texts, pool=pool or "mean"))
-            found[key] = (model, embedded.value)
+            found[key] = (model, embedded)
     if not keys:
         st.info("Choose at least one model in the sidebar.")
     elif not texts:
@@ -138,7 +138,7 @@ def _plane(model: Model, one: Embedded, row: int, kind: str) -> Plane:
     if kind == "PCA" or len(one.texts) < 4:
         return analysis.pca(one.vectors[row])
     question = ("umap", one.texts, row, one.vectors[row].tobytes())
-    return shared.ask(model, question, lambda _: analysis.umap(one.vectors[row])).value
+    return shared.ask(model, question, lambda _: analysis.umap(one.vectors[row]))
 
 
 def findings(found: Found, choice: Choice) -> None:

@@ -43,9 +43,7 @@ def score(keys: Sequence[str], text: str) -> Found:
     most = min([_affordable(model, text) for model in loaded.values()], default=WORDS)
     for key, model in loaded.items():
         with shared.sentences():
-            score = shared.ask(
-                model, ("surprise", text, most), lambda model: analysis.surprise(model, text, most=most)
-            ).value
+            score = shared.ask(model, ("surprise", text, most), lambda model: analysis.surprise(model, text, most=most))
             found[key] = (model, score)
     if not keys:
         st.info("Choose at least one model in the sidebar.")

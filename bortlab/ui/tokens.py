@@ -9,11 +9,12 @@ import streamlit as st
 from bortlab.analysis import tokens as analysis
 from bortlab.analysis.tokens import Cut
 from bortlab.model import Model
-from bortlab.system.numbers import percent
 from bortlab.text import PairFormat
 from bortlab.ui import opened, shared
-from bortlab.views import tokens as view
+from bortlab.views import tokens as draw
 from bortlab.views.escape import markdown
+from bortlab.views.prose import counted
+from bortlab.views.tokens import shortened
 
 SEPARATORS: tuple[PairFormat, ...] = ("single", "double")
 
@@ -28,8 +29,8 @@ vocabulary is learned from text before the model is trained.
 * **Unigram** (ALBERT) gives each piece a probability and takes the cut with the largest product:
   `argmax Σ log p(piece)`. `▁` marks the beginning of a word. Only the *characters* it does not know become `<unk>`.
   (Kudo 2018, arXiv 1804.10959; Kudo and Richardson 2018, arXiv 1808.06226)
-* **Byte-level BPE** (Bort) starts from the 256 bytes and joins neighbours in the order in which they were found to be
-  frequent in training; `Ġ` is the space before a word. *Nothing is unknown*: in the worst case a character becomes its
+* **Byte-level BPE** (Bort) starts from the 256 bytes and merges neighbours, the most frequent in its training text
+  first; `Ġ` is the space before a word. *Nothing is unknown*: in the worst case a character becomes its
   bytes, é for instance `C3 A9`. (Sennrich et al. 2016, arXiv 1508.07909; Radford et al. 2019, section 2.2)
 
 The **template** around the text is `[CLS] A [SEP] B [SEP]`, with token type 0 for A and 1 for B. Bort writes `<s>` and
@@ -43,23 +44,8 @@ pieces leave more room in a model's input; they say nothing about its quality.
 Cuts = Mapping[str, tuple[Model, Cut]]
 
 
-def second_text() -> str | None:
-    """A second text, for tasks with pairs; None unless there is one."""
-    with st.expander("Add a second text", expanded=bool(st.query_params.get("second"))):
-        text = st.text_input(
-            "Second text",
-            key="second",
-            bind="query-params",
-            persist_state="session",
-            live="300ms",
-            placeholder="France is a country.",
-            help="Some tasks ask about two texts at once. The template then joins them.",
-        )
-    return (text or "")[: shared.LONGEST_TEXT] or None
-
-
 def pair_format(keys: Sequence[str], second: str | None) -> PairFormat:
-    """How byte-level models join two texts; asked where it matters."""
+    """How byte-level models join two texts; the visitor chooses where it matters."""
     if second is None or not any(opened.load(key).tokenizer.kind == "byte-bpe" for key in keys):
         return "single"
     chosen = st.segmented_control(
@@ -93,51 +79,48 @@ def show(cuts: Cuts) -> None:
         return
     look = shared.look()
     longest = max(len(text) for _, cut in cuts.values() for text in (cut.text, cut.pair or ""))
-    if longest > view.SHOWN:
-        st.info(f"The first {view.SHOWN:,} of {longest:,} characters are drawn; the table below has all.")
-    st.html(view.style(look) + view.strip(list(_shown(cuts).values()), look))
-    st.html(view.key(look))
-    over = []
-    for model, cut in cuts.values():
-        left_out = len(cut.pieces) - model.config.max_position_embeddings
-        if left_out > 0:
-            over.append(f"{markdown(title(model))} leaves out the last {left_out:,} pieces")
-    if over:
-        st.caption(f"The text is longer than a model reads on the other pages: {shared.names(over)}.")
+    if longest > draw.MOST_DRAWN:
+        st.info(f"The first {draw.MOST_DRAWN:,} of {longest:,} characters are drawn; the table below has all.")
+    shared.picture(draw.strip(list(_rows(cuts).values()), look), "strip")
+    st.html(draw.key(look))
+    too_long = {
+        opened.title(model.key): len(cut.pieces) - model.config.max_position_embeddings
+        for model, cut in cuts.values()
+        if len(cut.pieces) > model.config.max_position_embeddings
+    }
+    if too_long:
+        parts = [f"{markdown(title)} leaves out the last {pieces:,} pieces" for title, pieces in too_long.items()]
+        st.caption(f"The text is longer than a model reads on the other pages: {shared.names(parts)}.")
 
 
-def _shown(cuts: Cuts) -> dict[str, view.Shown]:
-    return {key: view.Shown(title(model), model.family.name, cut) for key, (model, cut) in cuts.items()}
-
-
-def title(model: Model) -> str:
-    """A model's title."""
-    return opened.title(model.key)
+def _rows(cuts: Cuts) -> dict[str, draw.ModelCut]:
+    return {key: draw.ModelCut(opened.title(key), model.family.name, cut) for key, (model, cut) in cuts.items()}
 
 
 def pairs(cuts: Cuts) -> None:
     """How the templates join two texts."""
-    joined = {key: (model, cut) for key, (model, cut) in cuts.items() if cut.pair is not None}
-    if not joined:
-        return
     lines = []
-    for model, cut in joined.values():
-        types = sorted({piece.type_id for piece in cut.pieces})
-        said = "token type 0 for A, 1 for B" if len(types) > 1 else "one token type for both"
-        lines.append(f"* {markdown(title(model))}: **{markdown(cut.template)}**, {said}")
-    st.markdown("\n".join(lines))
+    for model, cut in cuts.values():
+        if cut.pair is not None:
+            two_types = len({piece.type_id for piece in cut.pieces}) > 1
+            types = "token type 0 for A, 1 for B" if two_types else "one token type for both"
+            lines.append(f"* {markdown(opened.title(model.key))}: **{markdown(cut.template)}**, {types}")
+    if lines:
+        st.markdown("\n".join(lines))
 
 
 def findings(cuts: Cuts) -> None:
     """What can be read from the pieces, and the counts."""
     if not cuts or not any(cut.own for _, cut in cuts.values()):
         return
-    counted = {key: analysis.counts(cut) for key, (_, cut) in cuts.items()}
-    names = {key: markdown(title(model)) for key, (model, _) in cuts.items()}
-    found = analysis.differences({key: cut for key, (_, cut) in cuts.items()})
-    st.markdown(" ".join([_coarsest(counted, names), _unknown(cuts, counted, names), _widest(found, names)]))
+    own = {key: cut for key, (_, cut) in cuts.items()}
+    titles = {key: markdown(opened.title(key)) for key in cuts}
+    counts = {key: analysis.counts(cut) for key, cut in own.items()}
+    differences = analysis.differences(own)
+    parts = [sizes(counts, titles), unknown(own, titles), widest(differences, titles)]
+    st.markdown(" ".join(part for part in parts if part))
     st.dataframe(
-        analysis.counts_frame({key: cut for key, (_, cut) in cuts.items()}),
+        analysis.counts_frame(own),
         hide_index=True,
         width="stretch",
         column_config={
@@ -149,7 +132,7 @@ def findings(cuts: Cuts) -> None:
             "words in one piece": st.column_config.ProgressColumn(
                 "Words in one piece", format="percent", min_value=0.0, max_value=1.0
             ),
-            "unknown": st.column_config.NumberColumn("Unknown", help="pieces the vocabulary cannot write"),
+            "unknown": st.column_config.NumberColumn("Unknown", help="pieces that the vocabulary cannot write"),
             "byte fragments": st.column_config.NumberColumn(
                 "Byte fragments", help="pieces that are bytes of a character, not whole characters"
             ),
@@ -157,60 +140,61 @@ def findings(cuts: Cuts) -> None:
         },
         alt="How finely each model cuts the text",
     )
-    if found:
+    if differences:
         st.subheader("Cut most differently", anchor=False)
-        st.html(view.differences_table(found, _shown(cuts), shared.look()))
+        shared.picture(draw.differences_table(differences, _rows(cuts), shared.look()), "differences")
 
 
-def _coarsest(counted: Mapping[str, analysis.Counts], names: Mapping[str, str]) -> str:
-    low = min(counts.pieces for counts in counted.values())
-    high = max(counts.pieces for counts in counted.values())
+def sizes(counts: Mapping[str, analysis.Counts], titles: Mapping[str, str]) -> str:
+    """In Markdown, who needs the fewest and the most pieces, and how many words are one piece."""
+    low, high = (end(numbers.pieces for numbers in counts.values()) for end in (min, max))
 
-    def who(number: int) -> str:
-        return shared.names([f"**{names[key]}**" for key, counts in counted.items() if counts.pieces == number])
+    def who(pieces: int) -> str:
+        return shared.names([f"**{titles[key]}**" for key, numbers in counts.items() if numbers.pieces == pieces])
 
-    if low == high:
-        said = f"{who(low)} need{'s' if len(counted) == 1 else ''} {low:,} pieces"
-    else:
-        said = f"{who(low)} need{'s' if [c.pieces for c in counted.values()].count(low) == 1 else ''} {low:,} pieces"
-        said += f", {who(high)} {high:,}"
-    any_counts = next(iter(counted.values()))
-    if any_counts.coverage is None:
-        return f"{said}."
-    shares = sorted({percent(counts.coverage or 0.0) if counts.whole else "0 %" for counts in counted.values()})
-    whole = [counts.whole for counts in counted.values()]
-    covered = f"{min(whole)} to {max(whole)}" if len(shares) > 1 else f"{whole[0]}"
-    return f"{said}; {covered} of the {any_counts.words:,} words are one piece."
+    fewest = sum(numbers.pieces == low for numbers in counts.values())
+    sentence = f"{who(low)} need{'s' if fewest == 1 else ''} {counted(low, 'piece')}"
+    if low < high:
+        sentence += f", {who(high)} {high:,}"
+    n_words = next(iter(counts.values())).words  # the same for every model
+    whole = sorted({numbers.whole for numbers in counts.values()})
+    if not n_words:
+        return f"{sentence}."
+    if n_words == 1:
+        fate = "is cut" if whole == [0] else "is one piece" if whole == [1] else "is one piece for some, not for all"
+        return f"{sentence}; the only word {fate}."
+    number = f"{whole[0]:,}" if len(whole) == 1 else f"{whole[0]:,} to {whole[-1]:,}"
+    return f"{sentence}; {number} of the {n_words:,} words {'is' if whole == [1] else 'are'} one piece."
 
 
-def _unknown(cuts: Cuts, counted: Mapping[str, analysis.Counts], names: Mapping[str, str]) -> str:
-    missing = [key for key, counts in counted.items() if counts.unknown]
-    if not missing:
-        return "Nothing is unknown to any of them." if len(counted) > 1 else "Nothing is unknown to it."
-    who: dict[tuple[str, ...], list[str]] = {}
-    for key in missing:
-        cut = cuts[key][1]
-        said = list(dict.fromkeys(cut.source(piece) for piece in cut.pieces if piece.role == "unknown"))
-        shown = [f"**{markdown(view.shortened(text, 30))}**" for text in said[:3]]
-        who.setdefault((*shown, *(["more"] if len(said) > 3 else [])), []).append(names[key])
+def unknown(cuts: Mapping[str, Cut], titles: Mapping[str, str]) -> str:
+    """In Markdown, what the vocabularies cannot write, models that lack the same together."""
+    lacking: dict[tuple[str, ...], list[str]] = {}
+    for key, cut in cuts.items():
+        texts = list(dict.fromkeys(cut.source(piece) for piece in cut.pieces if piece.role == "unknown"))
+        if texts:
+            examples = [f"**{markdown(shortened(text, 30))}**" for text in texts[:3]]
+            lacking.setdefault((*examples, *(["more"] if len(texts) > 3 else [])), []).append(titles[key])
+    if not lacking:
+        return f"Nothing is unknown to {'it' if len(cuts) == 1 else 'either' if len(cuts) == 2 else 'any of them'}."
     parts = [
-        f"{shared.names(keys)} {'does' if len(keys) == 1 else 'do'} not know {shared.names(texts)}"
-        for texts, keys in who.items()
+        f"{shared.names(models)} {'does' if len(models) == 1 else 'do'} not know {shared.names(examples)}"
+        for examples, models in lacking.items()
     ]
     return "; ".join(parts) + "."
 
 
-def _widest(found: Sequence[analysis.Difference], names: Mapping[str, str]) -> str:
-    if not found or not found[0].spread:
+def widest(differences: Sequence[analysis.Difference], titles: Mapping[str, str]) -> str:
+    """In Markdown, the word whose numbers of pieces differ most, and between which models; "" for none."""
+    if not differences or not differences[0].spread:
         return ""
-    first = found[0]
-    many = sorted(first.pieces, key=lambda key: len(first.pieces[key]))
-    few, most = len(first.pieces[many[0]]), len(first.pieces[many[-1]])
-    word = markdown(view.shortened(first.word.text))
-    return (
-        f"Cut most differently is **{word}**: {few} {'piece' if few == 1 else 'pieces'} "
-        f"for {names[many[0]]}, {most} for {names[many[-1]]}."
+    lengths = {key: len(pieces) for key, pieces in differences[0].pieces.items()}
+    few, many = (
+        (number, shared.names([titles[key] for key, length in lengths.items() if length == number]))
+        for number in (min(lengths.values()), max(lengths.values()))
     )
+    word = markdown(shortened(differences[0].word.text))
+    return f"Cut most differently is **{word}**: {counted(few[0], 'piece')} for {few[1]}, {many[0]:,} for {many[1]}."
 
 
 def vocabularies(cuts: Cuts) -> None:
@@ -220,18 +204,17 @@ def vocabularies(cuts: Cuts) -> None:
     words = {}
     for key, (model, _) in cuts.items():
         with shared.sentences():
-            question = shared.ask(
+            words[key] = shared.ask(
                 model, ("vocabulary_words",), lambda model: analysis.vocabulary_words(model.tokenizer)
             )
-            words[key] = question.value
-    found = analysis.overlap(words)
+    if not words:
+        return
+    overlap = analysis.overlap(words)
     st.subheader("Words that the vocabularies share", anchor=False)
-    st.markdown(
-        f"Pieces that begin a word, as plain lower-case words: {found.common:,} are in "
-        f"{'both' if len(words) == 2 else f'all {len(words)}'} vocabularies."
-    )
-    models = {key: shown for key, shown in _shown(cuts).items() if key in words}
-    st.html(view.overlap_table(found, models, shared.look()))
+    vocabularies = "both vocabularies" if len(words) == 2 else f"all {len(words)} vocabularies"
+    st.markdown(f"Pieces that begin a word, as plain lower-case words: {overlap.common:,} are in {vocabularies}.")
+    rows = {key: row for key, row in _rows(cuts).items() if key in words}
+    shared.picture(draw.overlap_table(overlap, rows, shared.look()), "overlap")
 
 
 def take_away(cuts: Cuts, text: str, second: str | None, joined: PairFormat) -> None:

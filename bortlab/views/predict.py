@@ -2,64 +2,106 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 
 import plotly.graph_objects as go
 
-from bortlab.analysis.predict import WordScore
+from bortlab.analysis.predict import Agreement, WordScore
 from bortlab.model import Blank
 from bortlab.system.numbers import percent
-from bortlab.views.escape import plotly, visible
+from bortlab.views.escape import markdown, plotly, visible
 from bortlab.views.figures import FONT
+from bortlab.views.prose import names
 from bortlab.views.theme import Look, translucent
+from bortlab.views.view import View
 
 ROW_HEIGHT = 30
 
 
-def candidate_bars(blank: Blank, *, family: str, largest: float, look: Look) -> go.Figure:
+def candidate_bars(blank: Blank, *, title: str, family: str, largest: float, look: Look) -> View:
     """The candidates of one blank as bars, the word on each, best on top. largest: end of the shared scale."""
-    words = [plotly(candidate.text.strip() or candidate.text) for candidate in blank.candidates]
-    return _bars(words, [candidate.probability for candidate in blank.candidates], look.family(family), largest, look)
+    candidates = [(candidate.text, candidate.probability) for candidate in blank.candidates]
+    return _bars("candidate", candidates, title=title, family=family, largest=largest, look=look)
 
 
-def word_bars(scores: Sequence[WordScore], *, family: str, largest: float, look: Look) -> go.Figure:
+def word_bars(scores: Sequence[WordScore], *, title: str, family: str, largest: float, look: Look) -> View:
     """Named words as bars, in the order in which they were named."""
-    words = [plotly(score.word) for score in scores]
-    return _bars(words, [score.probability for score in scores], look.family(family), largest, look)
+    words = [(score.word, score.probability) for score in scores]
+    return _bars("word", words, title=title, family=family, largest=largest, look=look)
 
 
-def _bars(words: Sequence[str], values: Sequence[float], colour: str, largest: float, look: Look) -> go.Figure:
+def _bars(
+    column: str, words: Sequence[tuple[str, float]], *, title: str, family: str, largest: float, look: Look
+) -> View:
+    import pandas
+
+    numbers = ", ".join(f"{visible(word)} {percent(probability)}" for word, probability in words)
+    table = pandas.DataFrame(
+        [(visible(word.strip() or word), probability) for word, probability in words], columns=[column, "probability"]
+    )
+    return View(title, _figure(words, look.family(family), largest, look), f"{title}: {numbers}.", table)
+
+
+def _figure(words: Sequence[tuple[str, float]], colour: str, largest: float, look: Look) -> go.Figure:
     rows = list(range(len(words)))
+    labels = [plotly(word.strip() or word) for word, _ in words]
+    probabilities = [probability for _, probability in words]
     end = max(largest, 1e-9)
-    hover = [f"{word}: {100 * value:.4g} %" for word, value in zip(words, values, strict=True)]
+    bars = go.Bar(
+        x=probabilities,
+        y=rows,
+        orientation="h",
+        width=0.82,
+        marker={"color": translucent(colour, 0.30), "line": {"width": 0}, "cornerradius": 4},
+        hovertext=[f"{label}: {100 * p:.4g} %" for label, p in zip(labels, probabilities, strict=True)],
+        hoverinfo="text",
+    )
     layout = {
-        "height": ROW_HEIGHT * len(rows) + 8, "margin": {"l": 0, "r": 62, "t": 4, "b": 4}, "showlegend": False,
-        "paper_bgcolor": "rgba(0,0,0,0)", "plot_bgcolor": "rgba(0,0,0,0)", "dragmode": False, "font": {"family": FONT},
+        "height": ROW_HEIGHT * len(rows) + 8,
+        "margin": {"l": 0, "r": 62, "t": 4, "b": 4},
+        "showlegend": False,
+        "dragmode": False,
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "font": {"family": FONT},
         "xaxis": {"visible": False, "range": [0, end * 1.02], "fixedrange": True},
         "yaxis": {"visible": False, "range": [len(rows) - 0.5, -0.5], "fixedrange": True},
-    }  # fmt: skip
-    return go.Figure(
-        [
-            go.Bar(
-                x=values, y=rows, orientation="h", width=0.82, hovertext=hover, hoverinfo="text",
-                marker={"color": translucent(colour, 0.30), "line": {"width": 0}, "cornerradius": 4},
-            ),
-            _labels([0] * len(rows), rows, [f" {word}" for word in words], size=15, colour=look.ink),
-            _labels([end * 1.02] * len(rows), rows, [percent(v) for v in values], size=13, colour=look.faint),
-        ],
-        layout,  # at once: update_layout takes twice as long as all the rest
-    )  # fmt: skip
+    }
+    names = _labels(0, [f" {label}" for label in labels], size=15, colour=look.ink)
+    numbers = _labels(end * 1.02, [percent(p) for p in probabilities], size=13, colour=look.faint)
+    return go.Figure([bars, names, numbers], layout)  # layout at once: update_layout takes twice as long as the rest
 
 
-def _labels(x: Sequence[float], y: Sequence[float], text: Sequence[str], *, size: int, colour: str) -> go.Scatter:
-    """Text that begins at each point."""
+def agreement(agreement: Agreement, titles: Mapping[str, str]) -> str:
+    """In Markdown, what the models put first, and which of them is most confident. titles: of the models."""
+    word, probability = agreement.first[agreement.most_confident]
+    confident = (
+        f"{markdown(titles[agreement.most_confident])} is most confident, with {percent(probability)} on "
+        f"**{markdown(word)}**."
+    )
+    if len(agreement.first) == 1:
+        return f"{markdown(titles[agreement.most_confident])} puts {percent(probability)} on **{markdown(word)}**."
+    if agreement.unanimous is not None:
+        both = "Both" if len(agreement.first) == 2 else f"All {len(agreement.first)}"
+        return f"{both} models guess **{markdown(agreement.unanimous)}** first. {confident}"
+    votes: dict[str, list[str]] = {}
+    for key, (first, _) in agreement.first.items():
+        votes.setdefault(first, []).append(markdown(titles[key]))
+    guesses = names([f"**{markdown(first)}** ({names(voters)})" for first, voters in votes.items()])
+    common = [f"**{markdown(word)}**" for word in agreement.common[:5]]
+    shared = f"All have {names(common)} among their guesses." if common else "No guess is shared by all."
+    return f"First guesses differ: {guesses}. {confident} {shared}"
+
+
+def _labels(x: float, texts: Sequence[str], *, size: int, colour: str) -> go.Scatter:
+    """A text for each row that begins at x."""
     return go.Scatter(
-        x=x, y=y, mode="text", text=text, textposition="middle right", textfont={"size": size, "color": colour},
-        hoverinfo="skip", cliponaxis=False,
-    )  # fmt: skip
-
-
-def alternative(title: str, words: Iterable[tuple[str, float]]) -> str:
-    """What a figure of bars says, for people who cannot see it."""
-    said = ", ".join(f"{visible(word)} {percent(value)}" for word, value in words)
-    return f"{title}: {said}."
+        x=[x] * len(texts),
+        y=list(range(len(texts))),
+        mode="text",
+        text=texts,
+        textposition="middle right",
+        textfont={"size": size, "color": colour},
+        hoverinfo="skip",
+        cliponaxis=False,
+    )

@@ -217,7 +217,7 @@ def test_agreement_compares_words_not_spellings(bert: Model) -> None:
     }
     found = agreement(answers)
     assert found.first == {"a": ("france", 0.5), "b": ("france", 0.6)}
-    assert found.unanimous == "france" and found.surest == "b"
+    assert found.unanimous == "france" and found.most_confident == "b"
     assert found.common == ("france", "italy", "rome")  # mean 0.55, 0.175, 0.1
 
 
@@ -227,7 +227,7 @@ def test_agreement_of_those_who_differ(bert: Model) -> None:
         "b": filled(bert, [("y", 0.8)], [("night", 0.4)]),
     }
     assert agreement(answers).unanimous is None and agreement(answers).common == ()
-    assert agreement(answers).surest == "a" and agreement(answers, 1).surest == "b"
+    assert agreement(answers).most_confident == "a" and agreement(answers, 1).most_confident == "b"
     assert agreement({"a": answers["a"]}).unanimous == "x"
 
 

@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bortlab.analysis import alignment
 from bortlab.analysis import tokens as analysis
-from bortlab.analysis.tokens import Column, Cut
+from bortlab.analysis.alignment import Column
+from bortlab.analysis.tokens import Cut
 from bortlab.text import MASK, Kind, Tokenizer
 from bortlab.training.vocabulary import train_tokenizer
 
@@ -128,14 +130,14 @@ def check(columns: tuple[Column, ...], cuts: dict[str, Cut]) -> None:
 def test_alignment_of_hard_texts(tokenizers: dict[str, Tokenizer], text: str) -> None:
     for keys in (KINDS, KINDS[:1], KINDS[1:2], KINDS[2:]):
         cuts = cuts_of({key: tokenizers[key] for key in keys}, text, text)
-        check(analysis.align(cuts), cuts)
+        check(alignment.align(cuts), cuts)
 
 
 @settings(max_examples=80, deadline=None)
 @given(text=texts, pair=st.none() | texts)
 def test_alignment_of_any_text(tokenizers: dict[str, Tokenizer], text: str, pair: str | None) -> None:
     cuts = cuts_of(tokenizers, text, pair)
-    columns = analysis.align(cuts)
+    columns = alignment.align(cuts)
     check(columns, cuts)
     assert columns[0].part is None and columns[-1].part is None
     for column in columns:
@@ -151,27 +153,27 @@ def test_alignment_of_any_text(tokenizers: dict[str, Tokenizer], text: str, pair
 def test_columns_are_words(tokenizers: dict[str, Tokenizer]) -> None:
     text = "The  capital, naïve [MASK]. café"
     cuts = cuts_of({key: tokenizers[key] for key in KINDS[:2]}, text)
-    assert [text[c.start : c.end] for c in analysis.align(cuts) if c.part == 0] == [
+    assert [text[c.start : c.end] for c in alignment.align(cuts) if c.part == 0] == [
         "The", "capital,", "naïve", "[MASK].", "café",
     ]  # fmt: skip
     cuts = cuts_of(tokenizers, "the  city")  # here byte-level BPE has a piece for a space
-    assert ["the  city"[c.start : c.end] for c in analysis.align(cuts) if c.part == 0] == ["the", " ", "city"]
+    assert ["the  city"[c.start : c.end] for c in alignment.align(cuts) if c.part == 0] == ["the", " ", "city"]
 
 
 def test_a_long_word_is_broken_between_pieces_or_goes_on(tokenizers: dict[str, Tokenizer]) -> None:
     cuts = cuts_of(tokenizers, "x" * 150)
-    columns = [column for column in analysis.align(cuts) if column.part == 0]
-    assert len(columns) > 5 and all(c.end - c.start <= analysis.LONGEST_COLUMN for c in columns)
+    columns = [column for column in alignment.align(cuts) if column.part == 0]
+    assert len(columns) > 5 and all(c.end - c.start <= alignment.LONGEST_COLUMN for c in columns)
     unknown = [column.groups["wordpiece"] for column in columns]
     assert all(len(groups) == 1 and groups[0] == unknown[0][0] for groups in unknown)
 
 
 def test_only_the_beginning_is_aligned_if_so_wanted(tokenizers: dict[str, Tokenizer]) -> None:
     cuts = cuts_of(tokenizers, "the city " * 100, "the")
-    columns = analysis.align(cuts, longest=50)
+    columns = alignment.align(cuts, longest=50)
     assert max(column.end for column in columns if column.part == 0) == 50
     assert columns[-1].groups["wordpiece"][0].pieces[0] == cuts["wordpiece"].pieces[-1]
-    assert analysis.align({}) == ()
+    assert alignment.align({}) == ()
 
 
 # -- numbers -----------------------------------------------------------------------------------------------------------

@@ -130,7 +130,7 @@ def test_every_model_answers_at_once_with_a_chart_a_blank() -> None:
     assert at.slider(key="top").value == 5
     headings = bodies(at)
     for key, heading in zip(bundled(), headings, strict=True):
-        assert registry.find(key)[1].title in heading and "ms" in heading and "head" in heading
+        assert registry.find(key)[1].title in heading and "M parameters" in heading and "head" in heading
 
 
 @pytest.mark.parametrize("top", [3, 5, 20])
@@ -276,7 +276,7 @@ def test_typing_keeps_what_is_hidden_and_a_typed_blank_hides_nothing() -> None:
     check(at.text_input(key="text").set_value("A [MASK] and a cat").run())
     word(at, "[MASK]")
     assert at.text_input(key="text").value == "A [MASK] and a cat"
-    assert any("No word is known" in toast.value for toast in at.toast)
+    assert any("No hidden word to restore" in toast.value for toast in at.toast)
 
 
 def test_an_example_replaces_the_text_and_what_was_hidden() -> None:

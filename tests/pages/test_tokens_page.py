@@ -5,17 +5,20 @@ from __future__ import annotations
 import html
 import io
 import re
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import pandas
 import pytest
 import streamlit as st
+from hypothesis import given
+from hypothesis import strategies as st_h
 from streamlit.testing.v1 import AppTest
 
 from bortlab import registry
 from bortlab.analysis import tokens as analysis
-from bortlab.ui import shared
+from bortlab.ui import shared, tokens
 from bortlab.ui.startup import bundled
 from bortlab.views import escape
 from bortlab.views import tokens as view
@@ -66,7 +69,7 @@ def test_any_text_is_survived(text: str) -> None:
         assert strip(at).count("<ol") == len(bundled()) + 1
         if len(text) > shared.LONGEST_TEXT:
             assert any("characters; the first" in e.value for e in at.warning)
-        if len(text) > view.SHOWN:
+        if len(text) > view.MOST_DRAWN:
             assert any("are drawn" in e.value for e in at.info)
         assert len(strip(at)) < 6_000_000
 
@@ -124,6 +127,38 @@ def test_sentences_hold_what_the_data_say() -> None:
         assert "does not know **日**" in said
 
 
+MODELS = {"a": "A", "b": "B", "c": "C"}
+counts = st_h.builds(
+    analysis.Counts, **dict.fromkeys(("pieces", "words", "word_pieces", "whole"), st_h.integers(0, 3)),
+    **dict.fromkeys(("unknown", "fragments", "characters", "n_bytes"), st_h.just(0)),
+)  # fmt: skip
+
+
+@given(st_h.lists(counts, min_size=1, max_size=3), st_h.integers(0, 3))
+def test_sizes_are_said_in_any_case(numbers: list[analysis.Counts], n_words: int) -> None:
+    pairs = zip(MODELS, numbers, strict=False)
+    by_model = {key: replace(c, words=n_words, whole=min(c.whole, n_words)) for key, c in pairs}
+    sentence = tokens.sizes(by_model, MODELS)
+    low, high = min(c.pieces for c in numbers), max(c.pieces for c in numbers)
+    assert re.search(rf"needs? {low} piece{'s' if low != 1 else ''}[.,;]", sentence)
+    assert (f"** {high}" in sentence) == (high > low)
+    assert all(f"**{MODELS[key]}**" in sentence for key, c in by_model.items() if c.pieces in (low, high))
+    whole = {c.whole for c in by_model.values()}
+    if n_words > 1:
+        spread = f"{min(whole)} to {max(whole)}" if len(whole) > 1 else f"{min(whole)}"
+        assert f"; {spread} of the {n_words} words " in sentence
+    assert "1 words" not in sentence and ("word" in sentence) == bool(n_words)
+
+
+def test_the_word_that_is_cut_most_differently_names_all_models_at_both_ends() -> None:
+    piece = analysis.cut(registry.load(bundled()[0]).tokenizer, "cat").own[0]
+    word = analysis.words_of("cat")[0]
+    difference = analysis.Difference(word, {"a": (piece,), "b": (piece,) * 3, "c": (piece,)})
+    said = tokens.widest([difference], MODELS)
+    assert said == "Cut most differently is **cat**: 1 piece for A and C, 3 for B."
+    assert tokens.widest([analysis.Difference(word, {"a": (piece,), "b": (piece,)})], MODELS) == ""
+
+
 def _python(at: AppTest) -> str:
     return next(code.value for code in at.code if code.value.startswith("import"))
 
@@ -159,7 +194,7 @@ def test_the_download_is_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_vocabularies_are_compared() -> None:
     if len(bundled()) < 2:
         pytest.skip("one model alone shares nothing; un-skip when two minis are bundled")
-    body = next(body for body in bodies(lab()) if "bt-heat" in body and "<td" in body)
+    body = next(body for body in bodies(lab()) if '"bt-table bt-heat"' in body)
     assert body.count("<td") == len(bundled()) ** 2
     first, second = (analysis.vocabulary_words(registry.load(key).tokenizer) for key in bundled()[:2])
     assert f"{len(first):,}<" in body and f"{len(first & second):,}<" in body

@@ -16,10 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import plotly.io
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from IPython.core.formatters import DisplayFormatter
 
 from bortlab.analysis import attention as analysis
 from bortlab.analysis import kernels as convolution
@@ -30,7 +32,7 @@ from bortlab.views import attention as draw
 from bortlab.views import bertviz
 from bortlab.views import kernels as draw_kernels
 from bortlab.views.theme import Look
-from bortlab.views.view import View, page
+from bortlab.views.view import Fragment, View, page
 
 LOOKS = (Look("light"), Look("dark"))
 NASTY = [
@@ -299,14 +301,40 @@ def test_a_view_shows_itself_in_a_browser(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_a_view_shows_itself_and_its_table_in_a_notebook(monkeypatch: pytest.MonkeyPatch) -> None:
-    shown: list[Any] = []
+    displayed: list[Any] = []
     monkeypatch.setattr("IPython.get_ipython", object)
-    monkeypatch.setattr("IPython.display.display", lambda *things: shown.extend(things))
-    found = attention(["a", "b</iframe>", "c"])
-    figure = draw.heat(found.mean(0), found.units, colour="#123456", look=LOOKS[0], title="t")
-    figure.show()
-    assert shown[0] is figure.picture and shown[1] is figure.table
-    document = bertviz.head_view(found, look=LOOKS[0], title="t")
-    document.show()
-    frame = Elements(shown[2].data)
+    monkeypatch.setattr("IPython.display.display", lambda *things: displayed.extend(things))
+    view = draw.heat(*matrix(), colour="#123456", look=LOOKS[0], title="t")
+    view.show()
+    assert displayed[0] is view and displayed[1] is view.table
+
+
+def matrix() -> tuple[torch.Tensor, tuple[Any, ...]]:
+    heads = attention(["a", "b</iframe>", "c"])
+    return heads.mean(0), heads.units
+
+
+def test_a_figure_is_what_plotly_shows_in_this_notebook(monkeypatch: pytest.MonkeyPatch) -> None:
+    view = draw.heat(*matrix(), colour="#123456", look=LOOKS[0], title="t")
+    monkeypatch.setattr(plotly.io.renderers, "default", "plotly_mimetype")
+    bundle = view._repr_mimebundle_()
+    assert bundle["application/vnd.plotly.v1+json"]["data"] and bundle["text/plain"] == view.alt
+    formatted, _ = DisplayFormatter().format(view)  # as a cell's last expression
+    assert {"text/plain", "application/vnd.plotly.v1+json"} <= set(formatted)
+
+
+def test_where_plotly_knows_no_notebook_a_view_is_a_frame(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plotly.io.renderers, "default", "")
+    view = draw.heat(*matrix(), colour="#123456", look=LOOKS[0], title="t")
+    frame = Elements(view._repr_mimebundle_()["text/html"])
+    assert frame.names == ["iframe"] and frame.attributes[0]["srcdoc"].startswith("<!doctype html>")
+
+
+def test_a_document_is_shown_in_a_frame_and_a_fragment_as_it_is() -> None:
+    heads = attention(["a", "b</iframe>", "c"])
+    document = bertviz.head_view(heads, look=LOOKS[0], title="t")
+    frame = Elements(document._repr_mimebundle_()["text/html"])
     assert frame.names == ["iframe"] and frame.attributes[0]["srcdoc"] == document.picture
+    fragment = View("t", Fragment("<p>a</p>", "<style>p {}</style>"), "t: a.", document.table)
+    assert fragment._repr_mimebundle_() == {"text/plain": "t: a.", "text/html": "<style>p {}</style><p>a</p>"}
+    assert "<p>a</p>" in fragment.page() and "<style>p {}</style>" in fragment.page()

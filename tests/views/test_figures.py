@@ -15,12 +15,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bortlab.analysis.predict import WordScore
+from bortlab.analysis.predict import Agreement, WordScore
 from bortlab.model import Blank, Candidate
 from bortlab.models import FAMILIES
 from bortlab.system.numbers import percent
 from bortlab.views import cards, escape, ideas, theme
 from bortlab.views import predict as view
+from bortlab.views.figures import CONFIG
 from bortlab.views.theme import Look
 
 LOOKS = [Look("light"), Look("dark")]
@@ -75,7 +76,9 @@ def test_percent_never_turns_the_order_round(chances: list[float]) -> None:
 @each_family
 def test_bars_show_the_numbers_and_the_words(look: Look, family: str) -> None:
     data = blank(WORDS)
-    figure = view.candidate_bars(data, family=family, largest=0.8, look=look)
+    drawn = view.candidate_bars(data, title="BERT mini", family=family, largest=0.8, look=look)
+    figure = drawn.picture
+    assert drawn.table["probability"].tolist() == [candidate.probability for candidate in data.candidates]
     bars, labels, numbers = figure.data
     chances = [candidate.probability for candidate in data.candidates]
     assert list(bars.x) == chances
@@ -93,15 +96,15 @@ def test_bars_of_named_words_keep_their_order(look: Look, family: str) -> None:
     chances = [0.01, 0.7, 0.0]
     pairs = zip(["b", "a", "<s>"], chances, strict=True)
     scores = [WordScore(w, (w,), math.log(p or 1e-300), 1, True) for w, p in pairs]
-    bars, labels, _ = view.word_bars(scores, family=family, largest=0.7, look=look).data
+    bars, labels, _ = view.word_bars(scores, title="t", family=family, largest=0.7, look=look).picture.data
     assert list(bars.x) == pytest.approx(chances)
     assert [t.strip() for t in labels.text] == ["b", "a", "&lt;s&gt;"]
-    view.word_bars(scores[2:], family=family, largest=0.0, look=look)  # no scale of length 0
+    view.word_bars(scores[2:], title="t", family=family, largest=0.0, look=look)  # no scale of length 0
 
 
 @each_look
 def test_no_label_of_a_figure_holds_a_tag(look: Look) -> None:
-    figure = view.candidate_bars(blank(WORDS), family="bort", largest=1, look=look)
+    figure = view.candidate_bars(blank(WORDS), title="t", family="bort", largest=1, look=look).picture
     texts = [t for trace in figure.data for t in [*(trace.text or ()), *(trace.hovertext or ())]]
     assert len(texts) == 3 * len(WORDS)
     assert not any("<" in text.replace("< 0.01 %", "") for text in texts)
@@ -109,12 +112,35 @@ def test_no_label_of_a_figure_holds_a_tag(look: Look) -> None:
 
 
 def test_what_a_figure_says_to_those_who_cannot_see_it() -> None:
-    said = view.alternative("BERT mini, blank 1", [("the", 0.5), ("the", 0.25), (" ", 0.1), ("\ud800", 0.00001)])
-    assert said == "BERT mini, blank 1: the 50 %, the 25 %, ␣ 10 %, ⟨U+D800⟩ < 0.01 %."
+    words = [("the", 0.5), ("the", 0.25), (" ", 0.1), ("\ud800", 0.00001)]
+    candidates = tuple(Candidate(word, word, n, p, math.log(p)) for n, (word, p) in enumerate(words))
+    drawn = view.candidate_bars(
+        Blank(1, 0, 6, candidates), title="BERT mini, blank 1", family="bert", largest=1, look=LOOKS[0]
+    )
+    assert drawn.alt == "BERT mini, blank 1: the 50 %, the 25 %, ␣ 10 %, ⟨U+D800⟩ < 0.01 %."
 
 
 def test_the_mode_bar_keeps_nothing_but_the_download() -> None:
-    assert view.CONFIG["displaylogo"] is False and "toImage" not in view.CONFIG["modeBarButtonsToRemove"]
+    assert CONFIG["displaylogo"] is False and "toImage" not in CONFIG["modeBarButtonsToRemove"]
+
+
+SPELLED = st.text(st.characters(codec="utf-8"), min_size=1, max_size=6)
+
+
+@given(st.lists(st.tuples(SPELLED, st.sampled_from([0.1, 0.5])), min_size=1, max_size=4), st.lists(SPELLED, max_size=3))
+def test_what_models_agree_on_is_said_for_any_words(first: list[tuple[str, float]], common: list[str]) -> None:
+    guesses = {str(number): guess for number, guess in enumerate(first)}
+    best = max(guesses, key=lambda key: guesses[key][1])
+    titles = {key: f"Model {key}" for key in guesses}
+    sentence = view.agreement(Agreement(guesses, best, tuple(common)), titles)
+    words = {word for word, _ in first}
+    assert ("First guesses differ" in sentence) == (len(words) > 1)
+    assert ("Both models" in sentence) == (len(first) == 2 and len(words) == 1)
+    assert all(f"**{escape.markdown(word)}**" in sentence for word in words)
+    assert percent(guesses[best][1]) in sentence and sentence.endswith(".") and ".." not in sentence
+    if len(words) > 1:
+        assert all(title in sentence for title in titles.values())
+        assert ("No guess is shared" in sentence) == (not common)
 
 
 # -- headings and drawings ---------------------------------------------------------------------------------------------

@@ -10,10 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bortlab.analysis import alignment
 from bortlab.analysis import tokens as analysis
 from bortlab.models import FAMILIES
 from bortlab.text import Kind, Tokenizer
 from bortlab.training.vocabulary import train_tokenizer
+from bortlab.views import chips as chips_of
 from bortlab.views import escape
 from bortlab.views import tokens as view
 from bortlab.views.theme import Look
@@ -74,10 +76,10 @@ def tokenizers() -> dict[str, Tokenizer]:
 
 def shown(
     tokenizers: dict[str, Tokenizer], text: str, pair: str | None = None, title: str = "A <b>"
-) -> list[view.Shown]:
+) -> list[view.ModelCut]:
     families = ["albert", "bert", "bort"]
     return [
-        view.Shown(title, family, analysis.cut(tokenizer, text, pair))
+        view.ModelCut(title, family, analysis.cut(tokenizer, text, pair))
         for family, tokenizer in zip(families, tokenizers.values(), strict=True)
     ]
 
@@ -90,7 +92,7 @@ def chips(tree: Tree, number: int) -> list[tuple[int, dict[str, str], str]]:
     return [found for found in tree.inside(number, "span") if "bt-p" in found[1].get("class", "").split()]
 
 
-def check(models: list[view.Shown], source: str) -> Tree:
+def check(models: list[view.ModelCut], source: str) -> Tree:
     tree = Tree(source)
     assert {tag for tag, *_ in tree.elements} <= {"div", "p", "b", "bdi", "ol", "li", "span"}
     for tag, attributes, *_ in tree.elements:
@@ -103,9 +105,9 @@ def check(models: list[view.Shown], source: str) -> Tree:
     assert all(own == widths[0] for own in widths)  # so that all lists break their lines alike
     for row, model in zip(rows[1:], models, strict=True):
         whole = [found for found in chips(tree, row) if found[2] != "…" or "…" in found[1]["title"].split(" ·")[0]]
-        expected = [view.label(p) + ("blank" if p.role == "mask" else "") for p in model.cut.pieces]
+        expected = [chips_of.label(p) + ("blank" if p.role == "mask" else "") for p in model.cut.pieces]
         assert [text for _, _, text in whole] == expected
-        assert [a["title"] for _, a, _ in whole] == [view.about(p) for p in model.cut.pieces]
+        assert [a["title"] for _, a, _ in whole] == [chips_of.about(p) for p in model.cut.pieces]
     return tree
 
 
@@ -113,48 +115,48 @@ def check(models: list[view.Shown], source: str) -> Tree:
 @given(text=texts, pair=st.none() | texts)
 def test_any_text_gives_exactly_the_expected_elements(tokenizers: dict[str, Tokenizer], text: str, pair: Any) -> None:
     models = shown(tokenizers, text, pair)
-    tree = check(models, view.strip(models, LOOK, shown=10_000))
+    tree = check(models, view.strip(models, LOOK, most=10_000).picture.body)
     said = [t for _, _, t in tree.inside(lists(tree)[0], "li")]
     sources = {None: "", 0: models[0].cut.text, 1: models[0].cut.pair or ""}
-    columns = analysis.align({str(n): model.cut for n, model in enumerate(models)})
+    columns = alignment.align({str(n): model.cut for n, model in enumerate(models)})
     assert said == [escape.visible(sources[c.part][c.start : c.end], spaces=True) for c in columns]
 
 
 @pytest.mark.parametrize("text", NASTY)
 def test_nasty_texts_one_by_one(tokenizers: dict[str, Tokenizer], text: str) -> None:
     for models in (shown(tokenizers, text), shown(tokenizers, text, text)):
-        check(models, view.strip(models, LOOK))
-        check(models[:1], view.strip(models[:1], LOOK))
+        check(models, view.strip(models, LOOK).picture.body)
+        check(models[:1], view.strip(models[:1], LOOK).picture.body)
 
 
 def test_the_text_stands_above(tokenizers: dict[str, Tokenizer]) -> None:
-    tree = check(models := shown(tokenizers, "naïve <s> cafe\u0301"), view.strip(models, LOOK))
+    tree = check(models := shown(tokenizers, "naïve <s> cafe\u0301"), view.strip(models, LOOK).picture.body)
     row = lists(tree)[0]
     assert [text for _, _, text in tree.inside(row, "li") if text.strip("␣")] == ["naïve", "<s>", "cafe\u0301"]
 
 
 def test_chips_are_told_apart_without_colour(tokenizers: dict[str, Tokenizer]) -> None:
     models = shown(tokenizers, "the 日 [MASK] é", "x")
-    tree = check(models, view.strip(models, LOOK))
+    tree = check(models, view.strip(models, LOOK).picture.body)
     for row, model in zip(lists(tree)[1:], models, strict=True):
         for (_, attributes, _), piece in zip(chips(tree, row), model.cut.pieces, strict=True):
             names = attributes["class"].split()
             assert ("bt-t" in names) == (piece.role == "template") and ("bt-u" in names) == (piece.role == "unknown")
             assert ("bt-m" in names) == (piece.role == "mask") and ("bt-hex" in names) == piece.fragment
-    sheet = view.style(LOOK)
+    sheet = chips_of.style(LOOK)
     assert "dashed" in sheet and "repeating-linear-gradient" in sheet and "border: 1px solid" in sheet
 
 
 def test_bytes_are_shown(tokenizers: dict[str, Tokenizer]) -> None:
     pieces = analysis.cut(tokenizers["byte-bpe"], "日").own
-    assert [view.label(piece) for piece in pieces] == ["E6", "97", "A5"]
-    assert "bytes E6" in view.about(pieces[0]) and "characters 0–1" in view.about(pieces[0])
-    assert view.label(analysis.cut(tokenizers["wordpiece"], "[MASK]").own[0]) == view.BLANK
+    assert [chips_of.label(piece) for piece in pieces] == ["E6", "97", "A5"]
+    assert "bytes E6" in chips_of.about(pieces[0]) and "characters 0–1" in chips_of.about(pieces[0])
+    assert chips_of.label(analysis.cut(tokenizers["wordpiece"], "[MASK]").own[0]) == chips_of.BLANK
 
 
 def test_right_to_left_words_run_from_the_right(tokenizers: dict[str, Tokenizer]) -> None:
     models = shown(tokenizers, "the שלום city")
-    tree = check(models, view.strip(models, LOOK))
+    tree = check(models, view.strip(models, LOOK).picture.body)
     for row in lists(tree):
         directions = [attributes.get("dir") for _, attributes, _ in tree.inside(row, "li")]
         assert directions.count("rtl") == 1
@@ -162,7 +164,7 @@ def test_right_to_left_words_run_from_the_right(tokenizers: dict[str, Tokenizer]
 
 def test_columns_are_wide_enough(tokenizers: dict[str, Tokenizer]) -> None:
     models = shown(tokenizers, "the 日 é city [MASK]")
-    tree = check(models, view.strip(models, LOOK))
+    tree = check(models, view.strip(models, LOOK).picture.body)
     for row in lists(tree)[1:]:
         for _, attributes, text in chips(tree, row):
             width = float(attributes["style"].removeprefix("--n:"))
@@ -172,15 +174,15 @@ def test_columns_are_wide_enough(tokenizers: dict[str, Tokenizer]) -> None:
 
 def test_a_long_text_is_cut(tokenizers: dict[str, Tokenizer]) -> None:
     models = shown(tokenizers, "the city " * 2000)
-    tree = Tree(source := view.strip(models, LOOK))
+    tree = Tree(source := view.strip(models, LOOK).picture.body)
     said = "".join(t for _, _, t in tree.inside(lists(tree)[0], "li"))
-    assert len(said.replace("␣", "")) == view.SHOWN // 9 * 7 + len("th") and len(source) < 1_500_000
+    assert len(said.replace("␣", "")) == view.MOST_DRAWN // 9 * 7 + len("th") and len(source) < 1_500_000
 
 
 def test_a_title_and_a_family_are_text(tokenizers: dict[str, Tokenizer]) -> None:
     models = shown(tokenizers, "the", title='"><script>alert(1)</script>')
-    assert 'x"><script' not in view.strip(models, LOOK)
-    tree = check(models, view.strip(models, LOOK))
+    assert 'x"><script' not in view.strip(models, LOOK).picture.body
+    tree = check(models, view.strip(models, LOOK).picture.body)
     assert tree.elements[lists(tree)[1]][1]["aria-label"].startswith('"><script>')
 
 
@@ -189,7 +191,7 @@ def test_a_title_and_a_family_are_text(tokenizers: dict[str, Tokenizer]) -> None
 def test_tables_of_any_text(tokenizers: dict[str, Tokenizer], text: str) -> None:
     models = {m.family: m for m in shown(tokenizers, text)}
     found = analysis.differences({name: m.cut for name, m in models.items()}, most=100)
-    tree = Tree(view.differences_table(found, models, LOOK))
+    tree = Tree(view.differences_table(found, models, LOOK).picture.body)
     names = [tag for tag, *_ in tree.elements]
     assert set(names) <= {"div", "table", "thead", "tbody", "tr", "th", "td", "span", "bdi", "b"}
     assert names.count("tr") == len(found) + 1 and names.count("td") == len(found) * len(models)
@@ -198,7 +200,7 @@ def test_tables_of_any_text(tokenizers: dict[str, Tokenizer], text: str) -> None
 def test_the_table_of_vocabularies(tokenizers: dict[str, Tokenizer]) -> None:
     models = {m.family: m for m in shown(tokenizers, "the")}
     words = {"albert": frozenset("abcd"), "bert": frozenset("ab"), "bort": frozenset("a")}
-    tree = Tree(view.overlap_table(analysis.overlap(words), models, LOOK))
+    tree = Tree(view.overlap_table(analysis.overlap(words), models, LOOK).picture.body)
     cells = ["".join(text) for tag, _, text, _ in tree.elements if tag == "td"]
     assert cells == ["4words", "50 %2", "25 %1", "100 %2", "2words", "50 %1", "100 %1", "100 %1", "1words"]
     heads = [attributes for tag, attributes, *_ in tree.elements if tag == "th"]
@@ -207,7 +209,7 @@ def test_the_table_of_vocabularies(tokenizers: dict[str, Tokenizer]) -> None:
 
 @pytest.mark.parametrize("mode", ["light", "dark"])
 def test_the_style_sheet_is_whole(mode: Any) -> None:
-    sheet = view.style(Look(mode))
+    sheet = chips_of.style(Look(mode))
     assert sheet.count("{") == sheet.count("}") and "<" not in sheet.removeprefix("<style>").removesuffix("</style>")
     assert Look(mode).ink in sheet and "url(" not in sheet and "import" not in sheet
     assert len(FAMILIES) >= 3 and view.key(Look(mode)).count("<li>") == 5

@@ -93,7 +93,7 @@ class Asked:
         found = shared.ask(
             model, ("attribution target", self.text, self.second, *said),
             partial(_target, encoding=encoding, chosen=chosen),
-        ).value  # fmt: skip
+        )  # fmt: skip
         numbers = chosen.answer == "class" and model.config.regresses  # these have no probabilities
         return replace(found, scale="logit" if numbers else chosen.scale)
 
@@ -125,7 +125,7 @@ class Asked:
         pieces = len(analysis.varied(encoding)) if isinstance(target, WholeText) else 0
         runs = sum(work.share_of(model, layer) for layer in _layers(model)) if layers else 1
         question = ("seconds a pass", len(encoding))
-        each = shared.ask(model, question, lambda model: work.seconds_a_pass(model, encoding)).value
+        each = shared.ask(model, question, lambda model: work.seconds_a_pass(model, encoding))
         return runs * each * cost(method, units, self.steps(method), pieces) > LONGEST_S
 
     def job(self, key: str, methods: Sequence[str], *, checks: bool, layers: Sequence[int] = ()) -> Job:
@@ -170,7 +170,7 @@ class Asked:
                 model, encoding, target, method=method, baseline=chosen.baseline, by=chosen.by, steps=steps,
                 seed=chosen.seed, layer=layer,
             ),
-        ).value  # fmt: skip
+        )  # fmt: skip
 
 
 def _layers(model: Model) -> range:

@@ -42,7 +42,7 @@ def trust(asked: Asked) -> None:
             how = {"baseline": chosen.baseline, "by": chosen.by}
             seen = shared.ask(
                 model, ("attribution curves", *question), partial(_curves, encoding=encoding, found=found, how=how)
-            ).value
+            )
             view = draw.curves(
                 seen, colour=look.family(model.family.name), look=look, title=f"{opened.title(key)}, words taken away"
             )
@@ -52,7 +52,7 @@ def trust(asked: Asked) -> None:
                 checked = shared.ask(
                     model, ("attribution checks", *question),
                     partial(_checks, encoding=encoding, found=found, seen=seen, how=how),
-                ).value  # fmt: skip
+                )  # fmt: skip
                 st.caption(_checked(checked))
             else:
                 st.caption("Seeds and random weights take long here: test all methods in the background, below.")

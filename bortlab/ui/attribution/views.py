@@ -294,7 +294,7 @@ def _heads(asked: Asked, key: str, target: Target, by: str) -> Iterator[View]:
     steps = asked.settings.steps if by == "integrated-gradients" else None
     values = shared.ask(
         model, question, lambda model: analysis.solve(analysis.of_heads(model, encoding, target)[0], by, steps=steps)
-    ).value
+    )
     heads = analysis.heads_of(model)
     width = len(heads) // model.config.depth
     columns = [f"{'conv' if head.convolves else 'head'} {head.number + 1}" for head in heads[:width]]
@@ -311,7 +311,7 @@ def _heads(asked: Asked, key: str, target: Target, by: str) -> Iterator[View]:
 def _slopes(asked: Asked, key: str, target: Target) -> analysis.Slopes:
     encoding = asked.encoding(key)
     question = ("attribution slopes", asked.text, asked.second, target)
-    return shared.ask(asked.models[key], question, lambda model: analysis.slopes(model, encoding, target)).value
+    return shared.ask(asked.models[key], question, lambda model: analysis.slopes(model, encoding, target))
 
 
 def _attention(asked: Asked, key: str, target: Target, by: str) -> Iterator[View]:

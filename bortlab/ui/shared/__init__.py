@@ -1,0 +1,49 @@
+"""What every page shares: controls, asking a model, pictures, and what stands at a page's end."""
+
+from bortlab.ui.shared.asking import ask, compute, left_out, sentences
+from bortlab.ui.shared.controls import (
+    LONGEST_TEXT,
+    choose_models,
+    choose_number,
+    choose_place,
+    choose_view,
+    introduce,
+    is_current,
+    second_text,
+    set_text,
+    text_box,
+)
+from bortlab.ui.shared.ending import FOOTER, downloads, footer, link, take_away, together, what_is_this
+from bortlab.ui.shared.pictures import colour, grid, heading, look, picture, sentence
+from bortlab.views.prose import names
+
+__all__ = [
+    "FOOTER",
+    "LONGEST_TEXT",
+    "ask",
+    "choose_models",
+    "choose_number",
+    "choose_place",
+    "choose_view",
+    "colour",
+    "compute",
+    "downloads",
+    "footer",
+    "grid",
+    "heading",
+    "introduce",
+    "is_current",
+    "left_out",
+    "link",
+    "look",
+    "names",
+    "picture",
+    "second_text",
+    "sentence",
+    "sentences",
+    "set_text",
+    "take_away",
+    "text_box",
+    "together",
+    "what_is_this",
+]

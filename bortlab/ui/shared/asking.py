@@ -1,0 +1,73 @@
+"""Asking a model, and what is said where an answer is missing or a text was too long."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TypeVar
+
+import streamlit as st
+
+from bortlab import hub, registry
+from bortlab.model import Model, NonFiniteError
+from bortlab.system.errors import BusyError
+from bortlab.text import Encoding
+from bortlab.ui import opened
+from bortlab.views.escape import markdown
+from bortlab.views.prose import names
+from bortlab.work.pool import default_pool
+
+T = TypeVar("T")
+
+_log = logging.getLogger("bortlab")
+_numbers = itertools.count()  # tell apart the buttons of several busy models on one page
+
+
+def ask(model: Model, key: Hashable, question: Callable[[Model], T]) -> T:
+    """Let a worker compute question(model). key: the question and its arguments; equal ones are computed once."""
+    with registry.loading.REGISTRY.in_use(model):
+        return compute(model, key, question)
+
+
+def compute(model: Model, key: Hashable, question: Callable[[Model], T]) -> T:
+    """As `ask`, of a model that is leased already."""
+    return default_pool().run((model.fingerprint, key), lambda: question(model), tick=_yield)
+
+
+def _yield() -> None:
+    """Let Streamlit stop or rerun this script: it looks at its requests whenever the session's state is read."""
+    st.session_state.get("text")
+
+
+@contextmanager
+def sentences() -> Iterator[None]:
+    """Turn errors into sentences on the page: what the visitor can mend as it is, anything else logged and named.
+
+    Streamlit's own control flow is made of BaseExceptions and passes through.
+    """
+    try:
+        yield
+    except BusyError as busy:
+        st.warning(markdown(str(busy)), icon=":material/hourglass_top:")
+        st.button("Try again", key=f"again-{next(_numbers)}")
+    except (ValueError, hub.HubError, registry.NeedsNetworkError, registry.TooLargeError, NonFiniteError) as error:
+        st.error(markdown(str(error)))
+    except Exception as error:
+        _log.exception("A page failed")
+        st.error(
+            f"Something went wrong here ({markdown(type(error).__name__)}). Your text is kept; the server's log has "
+            "the details. Change the text or the models, or reload the page."
+        )
+
+
+def left_out(encodings: Mapping[str, Encoding]) -> None:
+    """Say what the models, by their keys, did not read of a text that is too long for them."""
+    missing: dict[int, list[str]] = {}
+    for key, encoding in encodings.items():
+        if encoding.truncated:
+            missing.setdefault(encoding.truncated, []).append(markdown(opened.title(key)))
+    if missing:
+        parts = [f"{names(titles)} left out the last {number:,} pieces" for number, titles in missing.items()]
+        st.warning(f"The text is longer than a model reads: {'; '.join(parts)}.", icon=":material/content_cut:")

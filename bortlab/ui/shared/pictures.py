@@ -1,0 +1,78 @@
+"""Pictures on a page: side by side, each below its model's name, with what they say in words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+import streamlit as st
+
+from bortlab.model import Model
+from bortlab.ui import opened
+from bortlab.views.cards import model_heading
+from bortlab.views.theme import Look
+
+if TYPE_CHECKING:
+    from streamlit.delta_generator import DeltaGenerator
+
+    from bortlab.views.view import View  # plotly is slow to import; the pages with pictures have it already
+
+T = TypeVar("T")
+
+
+def look() -> Look:
+    """The colours of the visitor's theme."""
+    return Look("dark" if st.context.theme.type == "dark" else "light")
+
+
+def grid(items: Sequence[T], columns: int, *, stretch: bool = True) -> Iterator[tuple[T, DeltaGenerator]]:
+    """Each item with a column of its own, `columns` to a row.
+
+    stretch: a row of fewer items fills the width; otherwise its columns are as wide as those of a full row, except that
+    a single item always has the full width.
+    """
+    for start in range(0, len(items), columns):
+        row = items[start : start + columns]
+        yield from zip(row, st.columns(len(row) if stretch or len(items) == 1 else columns, gap="medium"), strict=False)
+
+
+def heading(model: Model) -> None:
+    """A model's name, and what is peculiar to its layers and heads."""
+    layers, heads, blocks = model.config.depth, model.config.heads, model.config.n_blocks
+    facts = [f"{layers} layers of {heads} attention heads"]
+    if blocks < layers:
+        facts.append(f"{'one block' if blocks == 1 else f'{blocks} blocks'}, used {layers} times")
+    if heads < model.config.num_attention_heads:
+        facts.append(f"{heads} of {model.config.num_attention_heads} heads remain, convolution does the rest")
+    st.html(model_heading(opened.title(model.key), model.family.name, head=None, facts=facts, look=look()))
+
+
+def colour(model: Model) -> str:
+    """The colour of a model's family in the visitor's theme."""
+    return look().family(model.family.name)
+
+
+def picture(view: View, key: str, *, on_select: Callable[[], None] | None = None) -> None:
+    """A view on the page, with what it says for people who cannot see it. on_select: what a click on a point does."""
+    from bortlab.views.figures import CONFIG
+    from bortlab.views.view import Fragment
+
+    if isinstance(view.picture, Fragment):
+        st.html(view.picture.style + view.picture.body)
+        return
+    if isinstance(view.picture, str):
+        st.iframe(view.picture, height=view.height, alt=view.alt)
+        return
+    config = CONFIG | {"toImageButtonOptions": {"format": (st.session_state.get("picture") or "PNG").lower()}}
+    if on_select is None:
+        st.plotly_chart(view.picture, theme=None, config=config, key=key, alt=view.alt)
+    else:
+        st.plotly_chart(
+            view.picture, theme=None, config=config, key=key, alt=view.alt, on_select=on_select, selection_mode="points"
+        )
+
+
+def sentence(view: View) -> str:
+    """What a view says in words, without its title."""
+    words = view.alt.removeprefix(f"{view.title}: ")
+    return words[:1].upper() + words[1:]
