@@ -9,7 +9,7 @@ models = shared.choose_models()
 text = shared.text_box()
 show = shared.choose_view(kernels.VIEWS)
 with shared.sentences():
-    model = kernels.choose_one(models)
+    model = kernels.choose_one(models, text)
     if model is not None:
         show(model, text)
 

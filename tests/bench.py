@@ -528,9 +528,10 @@ def bench_trace(how: How) -> Iterator[Row]:
 
 def bench_views(how: How) -> Iterator[Row]:
     """What an update of the Attention page computes and sends, 12 x 12 heads and 64 pieces; the ratio is to 1 s."""
-    from bortlab.analysis import attention
+    from bortlab.analysis import attention, heads
     from bortlab.views import attention as draw
     from bortlab.views import bertviz
+    from bortlab.views import heads as draw_heads
     from bortlab.views.theme import Look
 
     look: dict[str, Any] = {"look": Look("light"), "title": "bench"}
@@ -545,13 +546,17 @@ def bench_views(how: How) -> Iterator[Row]:
 
         return run
 
-    def what_heads_do(found: attention.Attention) -> Sequence[Any]:
-        heads = attention.heads(found)
-        return draw.measures(heads, **colour), draw.likeness(heads, **colour), draw.head_map(heads, **look)
+    def what_heads_do(weights: attention.Attention) -> Sequence[Any]:
+        compared = heads.of(weights)
+        return (
+            draw_heads.measures(compared, **colour),
+            draw_heads.likeness(compared, **colour),
+            draw_heads.head_map(compared, **look),
+        )
 
     runs = {
         "one head": update(lambda a: [draw.heat(a.mean(0), a.units, **colour)]),
-        "all heads": update(lambda a: [draw.thumbnails(a, attention.heads(a), **colour)]),
+        "all heads": update(lambda a: [draw_heads.thumbnails(a, heads.of(a), **colour)]),
         "what heads do": update(what_heads_do),
         "through": update(lambda a: [draw.through(a, 1, None, **colour)]),
         "bertviz": update(lambda a: [bertviz.model_view(a, **look)]),

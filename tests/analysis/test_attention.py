@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from bortlab.analysis import attention as analysis
+from bortlab.analysis import flow
+from bortlab.analysis import heads as heads_of
 from bortlab.analysis.attention import Attention, Unit
 from bortlab.model import Model, assemble
 from bortlab.models import FAMILIES
@@ -108,33 +110,33 @@ def test_a_shared_block_is_counted_once(model: Model) -> None:
 
 
 def test_a_head_that_looks_at_the_one_before() -> None:
-    found = analysis.statistics(one([[1, 0, 0, 0], [1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0]], template=(0,)))
+    found = heads_of.statistics(one([[1, 0, 0, 0], [1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0]], template=(0,)))
     assert (found.previous.item(), found.following.item(), found.itself.item()) == (1, 0, 0)
     assert found.template.item() == pytest.approx(1 / 3)  # of the three own words, the first looks at the template
     assert found.entropy.item() == 0 and found.distance.item() == 1
 
 
 def test_a_head_that_looks_everywhere() -> None:
-    found = analysis.statistics(one([[0.25] * 4] * 4))
+    found = heads_of.statistics(one([[0.25] * 4] * 4))
     assert found.entropy.item() == pytest.approx(2)
     assert found.distance.item() == pytest.approx(1.25)  # mean |i - j| over 4 x 4
     assert found.previous.item() == found.following.item() == found.itself.item() == 0.25
-    assert analysis.kind(found, [0]) == "look everywhere"
+    assert heads_of.kind(found, [0]) == "look everywhere"
 
 
 def test_the_next_and_itself() -> None:
-    following = analysis.statistics(one([[0, 1, 0], [0, 0, 1], [0, 0, 1]]))
+    following = heads_of.statistics(one([[0, 1, 0], [0, 0, 1], [0, 0, 1]]))
     assert following.following.item() == 1 and following.previous.item() == 0
-    itself = analysis.statistics(one([[1, 0], [0, 1]]))
+    itself = heads_of.statistics(one([[1, 0], [0, 1]]))
     assert itself.itself.item() == 1 and itself.distance.item() == 0
-    assert analysis.kind(itself, [0]) == "look at themselves"
+    assert heads_of.kind(itself, [0]) == "look at the token itself"
 
 
 @given(st.integers(1, 3), st.integers(1, 3), st.integers(1, 6), st.integers(0, 99), st.booleans())
 @settings(max_examples=40)
 def test_statistics_stay_in_their_ranges(layers: int, heads: int, n: int, seed: int, template: bool) -> None:
     attention = replace(random(layers, heads, n, seed), units=units(n, (0, n - 1) if template else ()))
-    found = analysis.statistics(attention)
+    found = heads_of.statistics(attention)
     shares = found.shares()
     assert shares.shape == (4, layers, heads)
     assert bool((shares >= 0).all()) and bool((shares <= 1 + 1e-9).all())
@@ -147,7 +149,7 @@ def test_statistics_stay_in_their_ranges(layers: int, heads: int, n: int, seed: 
 
 def test_distances_by_hand() -> None:
     weights = torch.tensor([[[1.0, 0], [1, 0]], [[0, 1], [0, 1]], [[0.5, 0.5], [0.5, 0.5]]], dtype=torch.float64)
-    found = analysis.head_distances(Attention(weights[None], units(2)))
+    found = heads_of.head_distances(Attention(weights[None], units(2)))
     half = -(0.75 * math.log2(0.75) + 0.25 * math.log2(0.25)) - 0.5  # H(3/4, 1/4) - (H(1, 0) + H(1/2, 1/2)) / 2
     torch.testing.assert_close(found, torch.tensor([[0, 1, half], [1, 0, half], [half, half, 0]], dtype=torch.float64))
 
@@ -155,21 +157,21 @@ def test_distances_by_hand() -> None:
 @given(st.integers(1, 3), st.integers(1, 4), st.integers(0, 99))
 @settings(max_examples=30)
 def test_distances_are_symmetric_and_bounded_and_groups_are_a_partition(layers: int, heads: int, seed: int) -> None:
-    found = analysis.heads(random(layers, heads, 5, seed), groups=3)
+    found = heads_of.of(random(layers, heads, 5, seed), groups=3)
     assert torch.equal(found.distances, found.distances.T)
     assert bool((found.distances >= 0).all()) and bool((found.distances <= 1 + 1e-9).all())
     assert set(found.groups) == set(range(len(found.kinds))) and len(found.kinds) == min(3, layers * heads)
     assert found.points.shape == (layers * heads, 2) and bool(found.points.isfinite().all())
-    assert len(analysis.heads_frame(found)) == layers * heads
+    assert len(heads_of.frame(found)) == layers * heads
 
 
 def test_groups_of_two_kinds_of_heads() -> None:
     eye, back = torch.eye(5, dtype=torch.float64), torch.eye(5, dtype=torch.float64).flip(0)
     weights = torch.stack([eye, back, 0.99 * eye + 0.01 * back, back])[None]
-    found = analysis.heads(Attention(weights, units(5)), groups=2)
+    found = heads_of.of(Attention(weights, units(5)), groups=2)
     assert found.groups == (0, 1, 0, 1)
     assert found.nearest[3].item() == 0
-    between = analysis.layer_distances(found.distances, 2)  # heads 0 and 1 against 2 and 3: each has a twin
+    between = heads_of.layer_distances(found.distances, 2)  # heads 0 and 1 against 2 and 3: each has a twin
     assert between[0, 1].item() < 0.05
 
 
@@ -178,17 +180,17 @@ def test_groups_of_two_kinds_of_heads() -> None:
 
 def test_rollout_by_hand() -> None:
     swap = torch.tensor([[0.0, 1], [1, 0]], dtype=torch.float64)
-    steps = analysis.rollout(Attention(torch.stack([swap[None], swap[None]]), units(2)))
+    steps = flow.rollout(Attention(torch.stack([swap[None], swap[None]]), units(2)))
     half = torch.full((2, 2), 0.5, dtype=torch.float64)
     torch.testing.assert_close(steps, torch.stack([half, half]))
     same = torch.eye(3, dtype=torch.float64)
-    assert torch.equal(analysis.rollout(Attention(same[None, None], units(3)))[-1], same)
+    assert torch.equal(flow.rollout(Attention(same[None, None], units(3)))[-1], same)
 
 
 @given(st.integers(1, 4), st.integers(1, 6), st.integers(0, 999))
 @settings(max_examples=40)
 def test_rollout_rows_sum_to_one(layers: int, n: int, seed: int) -> None:
-    steps = analysis.rollout(random(layers, 2, n, seed))
+    steps = flow.rollout(random(layers, 2, n, seed))
     torch.testing.assert_close(steps.sum(-1), torch.ones(layers, n, dtype=torch.float64))
 
 
@@ -196,7 +198,7 @@ def test_rollout_rows_sum_to_one(layers: int, n: int, seed: int) -> None:
 @settings(max_examples=30)
 def test_flow_is_the_maximum_flow(layers: int, n: int, seed: int, sharpness: float) -> None:
     attention = random(layers, 2, n, seed, sharpness)
-    capacities = analysis.with_residual(attention)
+    capacities = flow.with_residual(attention)
     graph = networkx.DiGraph()
     for layer in range(layers):
         for query in range(n):
@@ -205,13 +207,13 @@ def test_flow_is_the_maximum_flow(layers: int, n: int, seed: int, sharpness: flo
     query = seed % n
     expected = [networkx.maximum_flow_value(graph, (0, key), (layers, query)) for key in range(n)]
     torch.testing.assert_close(
-        analysis.flow(attention, query), torch.tensor(expected, dtype=torch.float64), atol=1e-7, rtol=0
+        flow.flow(attention, query), torch.tensor(expected, dtype=torch.float64), atol=1e-7, rtol=0
     )
 
 
 def test_flow_through_too_large_a_graph_is_refused() -> None:
     with pytest.raises(ValueError, match="at most 122 words"):
-        analysis.flow(random(2, 1, 130, 0), 0)
+        flow.flow(random(2, 1, 130, 0), 0)
 
 
 # -- queries and keys, comparison --------------------------------------------------------------------------------------
@@ -249,6 +251,6 @@ def test_means_over_heads_and_the_table() -> None:
 def test_weights_are_never_changed(model: Model) -> None:
     trace = model.trace(TEXT)
     before: Tensor = trace.attention.clone()
-    analysis.heads(analysis.of_pieces(trace))
-    analysis.rollout(analysis.of_words(trace))
+    heads_of.of(analysis.of_pieces(trace))
+    flow.rollout(analysis.of_words(trace))
     assert torch.equal(trace.attention, before)

@@ -20,9 +20,10 @@ from torch import Tensor
 
 from bortlab import registry
 from bortlab.analysis import attribution as analysis
-from bortlab.analysis.attention import of_pieces, rollout
+from bortlab.analysis.attention import of_pieces
 from bortlab.analysis.attribution import METHODS, Problem, Target, WholeText, trust, work
 from bortlab.analysis.attribution.problem import PASS_MB, likelihood, rows_of
+from bortlab.analysis.flow import rollout
 from bortlab.model import Model, NoMaskError, assemble
 from bortlab.models import FAMILIES, Network
 from bortlab.text import Tokenizer

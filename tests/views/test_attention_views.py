@@ -24,12 +24,15 @@ from hypothesis import strategies as st
 from IPython.core.formatters import DisplayFormatter
 
 from bortlab.analysis import attention as analysis
+from bortlab.analysis import flow
+from bortlab.analysis import heads as heads_of
 from bortlab.analysis import kernels as convolution
 from bortlab.analysis.attention import Attention, Unit
 from bortlab.analysis.kernels import Ablated, Change, Contributions, Kernels, Survey
 from bortlab.model import Candidate
 from bortlab.views import attention as draw
-from bortlab.views import bertviz
+from bortlab.views import bertviz, kernel_numbers
+from bortlab.views import heads as draw_heads
 from bortlab.views import kernels as draw_kernels
 from bortlab.views.theme import Look
 from bortlab.views.view import Fragment, View, page
@@ -55,15 +58,15 @@ def views(texts: list[str], look: Look) -> Iterator[View]:
     """Every view there is, of a text."""
     found = attention(texts)
     units, colour = found.units, look.family("convbert")
-    heads = analysis.heads(found)
+    heads = heads_of.of(found)
     same: dict[str, Any] = {"look": look, "title": texts[1]}
     yield draw.heat(found.mean(0), units, colour=colour, **same)
     yield draw.from_one(found.mean(0), units, 1, colour=colour, **same)
-    yield draw.thumbnails(found, heads, colour=colour, **same)
-    yield draw.measures(heads, colour=colour, **same)
-    yield draw.likeness(heads, colour=colour, **same)
-    yield draw.head_map(heads, **same)
-    yield draw.through(found, 1, analysis.flow(found, 1), colour=colour, **same)
+    yield draw_heads.thumbnails(found, heads, colour=colour, **same)
+    yield draw_heads.measures(heads, colour=colour, **same)
+    yield draw_heads.likeness(heads, colour=colour, **same)
+    yield draw_heads.head_map(heads, **same)
+    yield draw.through(found, 1, flow.flow(found, 1), colour=colour, **same)
     yield draw.difference(
         analysis.compare((found, found.mean(0)), (found, found.mean(1))), names=("first", "second"), **same
     )
@@ -79,17 +82,17 @@ def views(texts: list[str], look: Look) -> Iterator[View]:
     yield draw_kernels.heat(kernels, 0, None, colour=colour, **same)
     yield draw_kernels.mixed_block(found, kernels, 1, colour=colour, **same)
     numbers = convolution.statistics(kernels.weights.mean(2))
-    yield draw_kernels.measures(numbers, 5, colour=colour, **same)
+    yield kernel_numbers.measures(numbers, 5, colour=colour, **same)
     survey = Survey(kernels.weights.mean(2), torch.rand(2, 2), numbers, 3, 9)
-    yield draw_kernels.preferences(survey, colour=colour, **same)
-    yield draw_kernels.fixed_filters(torch.randn(2, 7, 5), 1, **same)
+    yield kernel_numbers.preferences(survey, colour=colour, **same)
+    yield kernel_numbers.fixed_filters(torch.randn(2, 7, 5), 1, **same)
     pairs = tuple((i, i) for i in range(len(texts)))
     yield draw_kernels.changes(Change(kernels, kernels, (kernels.weights, kernels.weights.flip(-1)), pairs), **same)
     lengths = torch.rand(2, len(texts)) + 0.1
-    yield draw_kernels.halves(Contributions(*[lengths] * 6, units), colour=colour, **same)
+    yield kernel_numbers.halves(Contributions(*[lengths] * 6, units), colour=colour, **same)
     blank = tuple(Candidate(t, t, i, 0.5, -0.7) for i, t in enumerate(texts[:3]))
     some = [Ablated(name, (blank,), 0.5) for name in convolution.ABLATIONS]
-    yield draw_kernels.ablated(some, colour=colour, **same)
+    yield kernel_numbers.ablated(some, colour=colour, **same)
 
 
 def strings(value: Any) -> Iterator[str]:
@@ -198,11 +201,11 @@ def test_tables_hold_what_is_drawn() -> None:
 
 def test_thumbnails_name_their_heads() -> None:
     found = attention([str(n) for n in range(70)], layers=3, heads=4)
-    view = draw.thumbnails(found, analysis.heads(found), colour="#123456", look=LOOKS[0], title="t")
+    view = draw_heads.thumbnails(found, heads_of.of(found), colour="#123456", look=LOOKS[0], title="t")
     assert not isinstance(view.picture, str)
     picture, points = view.picture.data
     assert [tuple(place) for place in points.customdata] == [(a, b) for a in range(3) for b in range(4)]
-    step = draw.THUMBNAIL + 3
+    step = draw_heads.THUMBNAIL + 3
     for (layer, head), x, y in zip(points.customdata, points.x, points.y, strict=True):
         block = picture.z[layer * step : layer * step + 32, head * step : head * step + 32]
         assert block.max() == round(255 * float(found.weights[layer, head].max()) ** 0.5)
@@ -235,10 +238,10 @@ def test_no_view_of_128_positions_sends_more_than_8_mb() -> None:
     texts = [f"word{n}" for n in range(128)]
     weights = torch.rand(12, 12, 128, 128, generator=torch.Generator().manual_seed(0)).softmax(-1)
     found = Attention(weights, attention(texts).units)
-    heads = analysis.heads(found)
+    heads = heads_of.of(found)
     for view in (
-        draw.thumbnails(found, heads, colour="#123456", look=LOOKS[0], title="t"),
-        draw.likeness(heads, colour="#123456", look=LOOKS[0], title="t"),
+        draw_heads.thumbnails(found, heads, colour="#123456", look=LOOKS[0], title="t"),
+        draw_heads.likeness(heads, colour="#123456", look=LOOKS[0], title="t"),
         draw.heat(found.mean(0), found.units, colour="#123456", look=LOOKS[0], title="t"),
     ):
         assert len(view.picture.to_json()) <= 8_000_000  # type: ignore[union-attr]

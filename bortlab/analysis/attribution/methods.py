@@ -30,8 +30,9 @@ from captum.attr._core.gradient_shap import InputBaselineXGradient
 from captum.attr._core.lime import get_exp_kernel_similarity_function
 from torch import Tensor
 
-from bortlab.analysis.attention import Attention, rollout
+from bortlab.analysis.attention import Attention
 from bortlab.analysis.attribution.problem import Problem
+from bortlab.analysis.flow import rollout
 
 SPAN = 2
 """Units that occlusion takes away together."""

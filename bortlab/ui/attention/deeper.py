@@ -1,0 +1,130 @@
+"""Views of what heat maps do not show: all layers together, and the queries and keys behind the weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import streamlit as st
+
+from bortlab.analysis import attention as analysis
+from bortlab.analysis import flow
+from bortlab.analysis.attention import QueryKey, Unit
+from bortlab.model import Model
+from bortlab.system.numbers import percent
+from bortlab.ui import opened, shared
+from bortlab.ui.attention.selection import (
+    LEVELS,
+    Selection,
+    choose_head,
+    choose_layer,
+    choose_unit,
+    heads_of_model,
+    same_unit,
+    side_by_side,
+    take_away,
+)
+from bortlab.views import attention as draw
+from bortlab.views.escape import markdown
+from bortlab.views.view import View
+
+
+def through_layers(selection: Selection) -> None:
+    """Rollout and flow to one word."""
+    if not selection.models:
+        return
+    first = selection.attention(selection.first, LEVELS[0])
+    place = choose_unit(first, "To the end, at", "at")
+    look = shared.look()
+
+    def show(key: str) -> Iterable[View]:
+        model, attention = selection.models[key], selection.attention(key, LEVELS[0])
+        own = same_unit(first, place, attention)
+        if own is None:
+            st.info("This model did not read that far.")
+            return
+        flows = None
+        if attention.weights.shape[0] * len(attention.units) ** 2 <= flow.FLOW_EDGES:
+            question = ("flow", selection.text, selection.second, own)
+            flows = shared.ask(model, question, lambda _: flow.flow(attention, own))
+        else:
+            st.caption("The text is too long for flow here; rollout is shown.")
+        word, colour, title = attention.units[own].text, shared.colour(model), opened.title(key)
+        view = draw.through(attention, own, flows, colour=colour, look=look, title=f"{title}, what is in {word}")
+        shared.picture(view, f"through-{key}")
+        if model.config.heads < model.config.num_attention_heads:
+            st.caption("Only the attention half counts here; what the convolution mixes in is left out.")
+        rollout = flow.rollout(attention)[-1]
+        rows = draw.heat(rollout, attention.units, colour=colour, look=look, title=f"{title}, rollout")
+        with st.expander("Rollout of all words"):
+            shared.picture(rows, f"rollout-{key}")
+        st.markdown(
+            f"By rollout **{percent(float(rollout[own, own]))}** of what stands at **{markdown(word)}** at the end "
+            "came from itself."
+        )
+        yield view
+        yield rows
+
+    take_away(
+        selection,
+        side_by_side(selection, show),
+        name="rollout",
+        imports="from bortlab.analysis import flow\n",
+        lines=f"attention = analysis.of_words(trace)\nflows = flow.flow(attention, {place})\n"
+        f"view = draw.through(attention, {place}, flows, colour=colour, look=look, title=model.key)\n",
+    )
+
+
+def query_and_key(selection: Selection) -> None:
+    """Why a piece looks where it looks, feature by feature."""
+    if not selection.models:
+        return
+    with st.container(horizontal=True):
+        layer, head = choose_layer(selection), choose_head(selection)
+        first = selection.attention(selection.first, LEVELS[0])
+        place = choose_unit(first, "Query of", "query")
+    look = shared.look()
+
+    def show(key: str) -> Iterable[View]:
+        model, attention = selection.models[key], selection.attention(key, LEVELS[0])
+        own = same_unit(first, place, attention)
+        if own is None:
+            st.info("This model did not read that far.")
+            return
+        choice = heads_of_model(selection, key, layer, [head])
+        own_head = choice.heads[0] if choice.heads else 0
+        record = shared.ask(
+            model,
+            ("query and key", selection.text, selection.second, choice.layer, own_head, own),
+            lambda model: _of_first_piece(model, selection, choice.layer, own_head, attention.units[own]),
+        )
+        view = draw.query_key(record, colour=shared.colour(model), look=look, title=choice.title)
+        shared.picture(view, f"query-{key}")
+        st.markdown(query_sentence(record))
+        yield view
+
+    take_away(
+        selection,
+        side_by_side(selection, show),
+        name="query-and-key",
+        lines=f"record = analysis.query_key(model, trace, {layer}, {head}, position=1)\n"
+        "view = draw.query_key(record, colour=colour, look=look, title=model.key)\n",
+    )
+
+
+def _of_first_piece(model: Model, selection: Selection, layer: int, head: int, unit: Unit) -> QueryKey:
+    """The query of a word's first piece."""
+    trace = model.trace(selection.text, selection.second)
+    units, members = analysis.word_units(trace.encoding)
+    row = [own.key for own in units].index(unit.key)
+    return analysis.query_key(model, trace, layer, head, int(members[row].argmax()))
+
+
+def query_sentence(record: QueryKey) -> str:
+    """In Markdown, what the query looks at most, and how many features agree."""
+    best = int(record.weights.argmax())
+    helpful = int((record.products[best] > 0).sum())
+    return (
+        f"**{markdown(record.units[record.position].text)}** looks most at **{markdown(record.units[best].text)}** "
+        f"({percent(float(record.weights[best]))}): score {float(record.scores[best]):.2f}, {helpful} of "
+        f"{len(record.query)} features raise it."
+    )

@@ -1,0 +1,138 @@
+"""Kernels of one text: of a token, of all tokens, and beside the attention of the same block."""
+
+from __future__ import annotations
+
+import math
+
+import streamlit as st
+
+from bortlab.analysis import attention
+from bortlab.analysis import kernels as analysis
+from bortlab.analysis.kernels import Kernels
+from bortlab.model import Model
+from bortlab.system.numbers import percent
+from bortlab.ui import shared
+from bortlab.ui.kernels.choosing import Views, choose_layer, choose_token, kernels_of, take_away, title
+from bortlab.views import kernels as draw
+from bortlab.views.escape import markdown
+
+FIXED = 0.01
+"""A head whose kernels differ by less from their mean has practically the same kernel for every token."""
+
+
+def one_token(model: Model, text: str) -> None:
+    """The kernel of a token over its neighbours, in each head of a layer."""
+    shared.heading(model)
+    kernels = kernels_of(model, text)
+    with st.container(horizontal=True):
+        layer, place = choose_layer(model), choose_token(kernels)
+    alone = shared.ask(model, ("token only", text), lambda model: analysis.token_only(model, model.trace(text)))
+    word = kernels.units[place].text
+    views: Views = []
+    for head, column in shared.grid(range(kernels.weights.shape[1]), 2, stretch=False):
+        with column:
+            st.markdown(f"**Convolution head {head + 1}**")
+            view = draw.laid_over(
+                kernels.weights[layer, head, place],
+                kernels.units,
+                place,
+                colour=shared.colour(model),
+                look=shared.look(),
+                title=title(model, f"layer {layer + 1}", f"head {head + 1}", word),
+                other=("from the token alone", alone[layer, head, place]),
+            )
+            shared.picture(view, f"laid-{model.key}-{head}")
+            views.append(view)
+    own = kernels.weights[layer, :, place]
+    numbers = analysis.statistics(own)
+    moved = float(analysis.distance(own, alone[layer, :, place]).mean())
+    st.markdown(
+        f"In layer {layer + 1} the kernels of **{markdown(word)}** have an entropy of "
+        f"{float(numbers.entropy.mean()):.1f} of at most {math.log2(len(kernels.taps)):.1f} bits and put "
+        f"{percent(float(numbers.own.mean()))} on the token itself. Made from the token alone (dotted), "
+        f"**{percent(moved)}** of their weight would lie elsewhere."
+    )
+    take_away(
+        model,
+        text,
+        views,
+        lines=f"kernels = analysis.of(trace)\nkernel = kernels.weights[{layer}, 0, {place}]\n"
+        f"view = draw.laid_over(kernel, kernels.units, {place}, colour=colour, look=look, title='kernel')\n",
+    )
+
+
+def whole_text(model: Model, text: str) -> None:
+    """Tokens by taps, for every head of a layer and their mean."""
+    shared.heading(model)
+    kernels = kernels_of(model, text)
+    layer = choose_layer(model)
+    views: Views = []
+    heads: list[int | None] = [*range(kernels.weights.shape[1]), None]
+    for head, column in shared.grid(heads, 3):
+        with column:
+            name = "all heads, mean" if head is None else f"head {head + 1}"
+            st.markdown(f"**{name.capitalize()}**")
+            view = draw.heat(
+                kernels,
+                layer,
+                head,
+                colour=shared.colour(model),
+                look=shared.look(),
+                title=title(model, f"layer {layer + 1}", name),
+            )
+            shared.picture(view, f"taps-{model.key}-{name}")
+            views.append(view)
+    st.markdown(preferred_taps(kernels, layer))
+    take_away(
+        model,
+        text,
+        views,
+        lines=f"view = draw.heat(analysis.of(trace), {layer}, 0, colour=colour, look=look, title='kernels')\n",
+    )
+
+
+def preferred_taps(kernels: Kernels, layer: int) -> str:
+    """In Markdown, what each head of a layer prefers in this text, and whether it is the same for all tokens."""
+    lines = []
+    for head, weights in enumerate(kernels.weights[layer][:, kernels.own]):
+        mean = weights.mean(0)
+        tap = kernels.taps[int(mean.argmax())]
+        spread = float(analysis.distance(weights, mean).mean())
+        where = "the token itself" if tap == 0 else f"the token {draw.tap_name(tap)}"
+        alike = "its kernel is nearly the same for every token"
+        if spread >= FIXED:
+            alike = f"its kernels differ from their mean by {percent(spread)}"
+        lines.append(f"* Head {head + 1} prefers {where} ({percent(float(mean.max()))}); {alike}.")
+    lost = float(kernels.beyond[layer].mean())
+    return "\n".join([*lines, f"* {percent(lost)} of the layer's weight falls beyond the ends of the text."])
+
+
+def the_block(model: Model, text: str) -> None:
+    """Attention heads and convolution heads of a block in one picture."""
+    shared.heading(model)
+    kernels = kernels_of(model, text)
+    question = ("attention", "Pieces", text, None)
+    weights = shared.ask(model, question, lambda model: attention.of_pieces(model.trace(text)))
+    layer = choose_layer(model)
+    view = draw.mixed_block(
+        weights,
+        kernels,
+        layer,
+        colour=shared.colour(model),
+        look=shared.look(),
+        title=title(model, f"the mixed attention of layer {layer + 1}"),
+    )
+    st.caption(
+        "Rows look at columns. Above, attention may reach everywhere; below, a kernel reaches "
+        f"{kernels.taps[-1]} tokens to each side."
+    )
+    shared.picture(view, f"block-{model.key}")
+    st.markdown(markdown(shared.sentence(view)))
+    take_away(
+        model,
+        text,
+        [view],
+        imports="from bortlab.analysis import attention\n",
+        lines=f"weights = attention.of_pieces(trace)\n"
+        f"view = draw.mixed_block(weights, analysis.of(trace), {layer}, colour=colour, look=look, title='block')\n",
+    )
