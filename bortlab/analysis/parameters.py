@@ -8,7 +8,7 @@ published.
 >>> family, config = registry.architecture("albert-base-v2")
 >>> sizes = formula(config, family.network.tasks["encoder"])
 >>> sizes.stored, sizes.executed
-(11683584, 89649408)
+(11683584, 89650176)
 """
 
 from __future__ import annotations

@@ -52,7 +52,7 @@ def whole_folder(folder: Path, *, last: str = "") -> Iterator[Path]:
     partial.mkdir(parents=True)
     try:
         yield partial
-        files = sorted(partial.iterdir(), key=lambda path: path.name == last)
+        files = sorted(partial.iterdir(), key=lambda path: (path.name == last, path.name))
         for path in (*files, partial):
             _sync(path)
         if folder.exists():
