@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, get_args, get_type_hints
 
 from bortlab.models.formula import Part
-from bortlab.nn import (
-    ACTIVATIONS,
-    PROBLEM_TYPES,
-)
+from bortlab.nn import ACTIVATIONS, PROBLEM_TYPES
 
 TASKS: Mapping[str, str] = {
     "masked-lm": "ForMaskedLM",
@@ -102,33 +100,14 @@ class Config:
     extra: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     def __post_init__(self) -> None:
-        for entry in fields(self):
-            self._check_field(entry.name, entry.type, getattr(self, entry.name))
+        for name, kinds in _kinds_of(type(self)).items():
+            _check_field(name, kinds, getattr(self, name))
         self._is_known("hidden_act", ACTIVATIONS)
         self._is_known("problem_type", PROBLEM_TYPES)
         unread = bool(self.extra.keys() & set(_LABEL_KEYS))
         if not (0 if unread else 1) <= len(self.labels) <= MAX_LABELS:
             raise ConfigError(f"labels: expected 1 to {MAX_LABELS:,} of them, got {len(self.labels):,}.")
         self._check()
-
-    @staticmethod
-    def _check_field(name: str, kind: object, value: object) -> None:
-        """Raise ConfigError where a value has the wrong type or lies beyond LIMITS."""
-        kind, optional = str(kind).removesuffix(" | None"), str(kind).endswith(" | None")
-        if optional and value is None:
-            return
-        if kind == "int" and (not isinstance(value, int) or isinstance(value, bool)):
-            raise ConfigError(f"{name}: expected a whole number, got {value!r}.")
-        if kind == "float" and (not isinstance(value, int | float) or isinstance(value, bool)):
-            raise ConfigError(f"{name}: expected a number, got {value!r}.")
-        if kind == "str" and not isinstance(value, str):
-            raise ConfigError(f"{name}: expected a text, got {value!r}.")
-        if kind == "bool" and not isinstance(value, bool):
-            raise ConfigError(f"{name}: expected true or false, got {value!r}.")
-        if name in LIMITS and isinstance(value, int | float):
-            low, high = LIMITS[name]
-            if not (math.isfinite(value) and low <= value <= high):
-                raise ConfigError(f"{name}: expected {low:g} to {high:g}, got {value:g}.")
 
     def _check(self) -> None:
         """Raise ConfigError where fields do not fit together."""
@@ -269,6 +248,28 @@ class Config:
 
 
 _LABEL_KEYS = ("id2label", "label2id", "num_labels")
+_EXPECTED: Mapping[type, str] = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
+"""What a person calls the type of a field."""
+
+
+@functools.cache
+def _kinds_of(cls: Any) -> Mapping[str, frozenset[type]]:
+    """The plain fields of a class of configurations, and the types of _EXPECTED, or None's, that their values may have."""
+    hints = get_type_hints(cls)
+    kinds = {entry.name: frozenset(get_args(hints[entry.name]) or [hints[entry.name]]) for entry in fields(cls)}
+    return {name: types for name, types in kinds.items() if types <= {*_EXPECTED, type(None)}}
+
+
+def _check_field(name: str, kinds: frozenset[type], value: object) -> None:
+    """Raise ConfigError where a value has the wrong type or lies beyond LIMITS."""
+    numbers = kinds | ({int} if float in kinds else set())
+    if type(value) not in numbers:
+        expected = next(words for kind, words in _EXPECTED.items() if kind in kinds)
+        raise ConfigError(f"{name}: expected {expected}, got {value!r}.")
+    if name in LIMITS and isinstance(value, int | float):
+        low, high = LIMITS[name]
+        if not (math.isfinite(value) and low <= value <= high):
+            raise ConfigError(f"{name}: expected {low:g} to {high:g}, got {value:g}.")
 
 
 def _read_labels(data: Mapping[str, Any]) -> tuple[str, ...]:

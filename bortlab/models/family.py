@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from bortlab.models.config import Config
 from bortlab.models.network import Network
+from bortlab.text import TokenizerKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +45,7 @@ class Family:
     config: type[Config]
     network: type[Network]
     architecture: str
-    tokenizer: str
+    tokenizer: TokenizerKind
     renames: tuple[tuple[str, str], ...]
     tied: Mapping[str, str]
     prefix: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
-from typing import ClassVar, Self, cast
+from typing import ClassVar, Self
 
 import torch
 from torch import Tensor, nn
@@ -203,8 +203,8 @@ class Network(nn.Module):
         logits, by name (a tensor where there is but one): classes, with -100 where there is none, or positions of
         spans. Raises ValueError for an encoder alone and for labels of other names.
         """
-        rows, visible, types = (None if part is None else part.flatten(0, -2) for part in (ids, mask, type_ids))
-        logits = self.score(self.encode(self.embed(cast(Tensor, rows)), types, visible).hidden)
+        mask, type_ids = (None if part is None else part.flatten(0, -2) for part in (mask, type_ids))
+        logits = self.score(self.encode(self.embed(ids.flatten(0, -2)), type_ids, mask).hidden)
         if not logits:
             raise ValueError(f'This network was built for task "{self.task}" and has no head to solve a task with.')
         if "multiple-choice" in logits:

@@ -9,13 +9,15 @@ Python's references see to it.
 from bortlab.registry.building import TooLargeError, build, own_task, own_task_from
 from bortlab.registry.cache import Registry, Resident
 from bortlab.registry.catalogue import UnknownModelError, architecture, checkpoints, find, is_repository
-from bortlab.registry.loading import REGISTRY, lease, lease_from, load, load_from, loaded, unload
-from bortlab.registry.request import Head, NeedsNetworkError, Request, Weights
+from bortlab.registry.loading import REGISTRY, in_use, lease, lease_from, load, load_from, loaded, unload
+from bortlab.registry.options import Head, Options, Weights
+from bortlab.registry.request import NeedsNetworkError, Request
 
 __all__ = [
     "REGISTRY",
     "Head",
     "NeedsNetworkError",
+    "Options",
     "Registry",
     "Request",
     "Resident",
@@ -26,6 +28,7 @@ __all__ = [
     "build",
     "checkpoints",
     "find",
+    "in_use",
     "is_repository",
     "lease",
     "lease_from",

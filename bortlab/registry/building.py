@@ -17,11 +17,12 @@ from bortlab.models import FAMILIES, Config, Family, Network
 from bortlab.registry import fitted
 from bortlab.system.machine import memory_available
 from bortlab.system.numbers import data_size
-from bortlab.text import Kind, Tokenizer
+from bortlab.text import Tokenizer
 
 if TYPE_CHECKING:
     pass
 from bortlab.registry.catalogue import config_of, find, known_checkpoints
+from bortlab.registry.options import Options
 from bortlab.registry.request import Request, request_for, request_from, stamp_of
 
 
@@ -34,12 +35,12 @@ def own_task(key: str, *, revision: str | None = None, family: str | None = None
 
     Nothing is loaded or downloaded. Raises what `load` does for what is not there or cannot be read.
     """
-    return _own_task(request_for(key, revision=revision, family=family))
+    return _own_task(request_for(key, Options(revision=revision, family=family)))
 
 
 def own_task_from(folder: str | os.PathLike[str], *, family: str | None = None) -> str | None:
     """As `own_task`, of a folder."""
-    return _own_task(request_from(folder, family=family))
+    return _own_task(request_from(folder, Options(family=family)))
 
 
 @functools.lru_cache(maxsize=256)
@@ -66,7 +67,7 @@ def build(request: Request) -> Model:
     """Read or make the weights, freeze them, and run the model once, so that what is published is whole and works."""
     family, config = design_of(request)
     _fits(request)
-    tokenizer = Tokenizer.from_folder(request.folder, prefer=_kind(family))
+    tokenizer = Tokenizer.from_folder(request.folder, prefer=family.tokenizer)
     if request.family is None:
         _check_family(request, family, tokenizer)
     if request.seed is None and tokenizer.vocab_size > config.vocab_size:
@@ -122,10 +123,6 @@ def design_of(request: Request) -> tuple[Family, Config]:
         return read_config(request.folder, request.family)
     family, checkpoint = find(request.key)
     return family, config_of(family, checkpoint)
-
-
-def _kind(family: Family) -> Kind:
-    return family.tokenizer  # type: ignore[return-value]
 
 
 def _told(heads: object, present: Mapping[str, str]) -> dict[str, str]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple
-from weakref import WeakValueDictionary
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from bortlab.model import Model
 from bortlab.registry.building import TooLargeError, build, measure
@@ -88,6 +88,7 @@ class Registry:
         self._flights: dict[Request, _Flight] = {}
         self._reserved = 0  # bytes of the loads under way
         self._alive: WeakValueDictionary[Request, Model] = WeakValueDictionary()  # in the cache or held
+        self._requests: WeakKeyDictionary[Model, Request] = WeakKeyDictionary()  # the same, the other way round
 
     @property
     def budget(self) -> int:
@@ -125,7 +126,8 @@ class Registry:
     def in_use(self, model: Model) -> Iterator[None]:
         """Keep a model in the cache until the block ends, if it is there: its memory counts as long as it is used."""
         with self._lock:
-            entry = next((entry for entry in self._entries.values() if entry.model is model), None)
+            request = self._requests.get(model)
+            entry = None if request is None else self._entries.get(request)
             if entry is not None:
                 entry.pins += 1
         try:
@@ -186,6 +188,7 @@ class Registry:
             with self._lock:
                 self._entries[request] = _Entry(model, max(size, model.n_bytes), pins)
                 self._alive[request] = flight.model = model
+                self._requests[model] = request
                 self._reserved -= reserved
                 reserved = 0
             return model

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import difflib
 import functools
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from bortlab import hub
@@ -52,7 +54,8 @@ def _is_here(checkpoint: Checkpoint) -> bool:
     return hub.cached(checkpoint.source, checkpoint.revision) is not None
 
 
-def known_checkpoints() -> dict[str, tuple[Family, Checkpoint]]:
+@functools.cache
+def known_checkpoints() -> Mapping[str, tuple[Family, Checkpoint]]:
     """Every checkpoint by its key, and by its repository."""
     known: dict[str, tuple[Family, Checkpoint]] = {}
     for family in FAMILIES.values():
@@ -60,7 +63,7 @@ def known_checkpoints() -> dict[str, tuple[Family, Checkpoint]]:
             known[checkpoint.key] = family, checkpoint
             if checkpoint.source != "bundled":
                 known[checkpoint.source] = family, checkpoint
-    return known
+    return MappingProxyType(known)
 
 
 def find(key: str) -> tuple[Family, Checkpoint]:

@@ -27,24 +27,24 @@ LARGEST_CARD = 100_000
 _log = logging.getLogger("bortlab")
 
 Stamp = tuple[int, int]
-Kind = Literal["head", "lens"]
-_FOLDERS: Mapping[Kind, str] = {"head": "heads", "lens": "lenses"}
+Fittable = Literal["head", "lens"]
+_FOLDERS: Mapping[Fittable, str] = {"head": "heads", "lens": "lenses"}
 
 
 @dataclass(frozen=True, slots=True)
-class Fitted:
+class FittedTensors:
     """The tensors by name, in memory of their own, and what the card says."""
 
     tensors: Mapping[str, Tensor]
     card: Mapping[str, Any]
 
 
-def folder_of(key: str, revision: str, kind: Kind = "head") -> Path:
+def folder_of(key: str, revision: str, kind: Fittable = "head") -> Path:
     """Where what was fitted to a model lies, if there is something."""
     return cache_folder() / _FOLDERS[kind] / file_name(key, revision)
 
 
-def stamp(key: str, revision: str, kind: Kind = "head") -> Stamp | None:
+def stamp(key: str, revision: str, kind: Fittable = "head") -> Stamp | None:
     """Changes when another one is fitted for this model; None: there is none."""
     try:
         about = (folder_of(key, revision, kind) / "card.json").stat()
@@ -53,7 +53,7 @@ def stamp(key: str, revision: str, kind: Kind = "head") -> Stamp | None:
     return about.st_mtime_ns, about.st_ino
 
 
-def save(key: str, revision: str, module: nn.Module, card: Mapping[str, Any], kind: Kind = "head") -> Path:
+def save(key: str, revision: str, module: nn.Module, card: Mapping[str, Any], kind: Fittable = "head") -> Path:
     """Keep a module and its card, in place of an older one; the folder. The card's "encoder" says whose it is."""
     folder = folder_of(key, revision, kind)
     weights = safetensors.torch.save({name: tensor.cpu().contiguous() for name, tensor in module.state_dict().items()})
@@ -63,7 +63,7 @@ def save(key: str, revision: str, module: nn.Module, card: Mapping[str, Any], ki
     return folder
 
 
-def card_of(key: str, revision: str, kind: Kind = "head") -> Mapping[str, Any] | None:
+def card_of(key: str, revision: str, kind: Fittable = "head") -> Mapping[str, Any] | None:
     """The card of what lies here for a model, whatever its weights; None for none that can be read."""
     try:
         with (folder_of(key, revision, kind) / "card.json").open("rb") as file:
@@ -73,7 +73,7 @@ def card_of(key: str, revision: str, kind: Kind = "head") -> Mapping[str, Any] |
     return card if isinstance(card, dict) else None
 
 
-def read(key: str, revision: str, *, encoder: str, like: nn.Module, kind: Kind = "head") -> Fitted | None:
+def read(key: str, revision: str, *, encoder: str, like: nn.Module, kind: Fittable = "head") -> FittedTensors | None:
     """What was fitted for exactly these weights; None, and a line in the log, for what does not fit."""
     card = card_of(key, revision, kind)
     if card is None or card.get("encoder") != encoder:
@@ -92,4 +92,4 @@ def read(key: str, revision: str, *, encoder: str, like: nn.Module, kind: Kind =
     except (OSError, ValueError, SafetensorError) as error:
         _log.warning("The fitted %s %s is not used: %s. Fit it again.", kind, path, error)
         return None
-    return Fitted(tensors, card)
+    return FittedTensors(tensors, card)

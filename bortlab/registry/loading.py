@@ -10,24 +10,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Unpack
+from contextlib import AbstractContextManager, contextmanager
 
 from bortlab.model import Model
-
-if TYPE_CHECKING:
-    pass
 from bortlab.registry.cache import Registry, Resident
-from bortlab.registry.request import (
-    Device,
-    Dtype,
-    Head,
-    Options,
-    Weights,
-    request_for,
-    request_from,
-    with_head,
-)
+from bortlab.registry.options import USUAL, Device, Dtype, Head, Options, Weights
+from bortlab.registry.request import request_for, request_from
 
 REGISTRY = Registry()
 """The process's own registry, behind the functions below."""
@@ -67,8 +55,7 @@ def load(
     not be downloaded), TooLargeError (no memory for it), BusyError (all models in memory are leased), ValueError for
     other arguments, CheckpointError for damaged files.
     """
-    request = request_for(
-        key,
+    options = Options(
         task=task,
         weights=weights,
         seed=seed,
@@ -77,8 +64,9 @@ def load(
         revision=revision,
         family=family,
         download=download,
+        head=head,
     )
-    return REGISTRY.get(with_head(request, head))
+    return REGISTRY.get(request_for(key, options))
 
 
 def load_from(
@@ -94,25 +82,27 @@ def load_from(
 
     family: where config.json cannot tell; a published Bort calls itself "bert". The rest is as in `load`.
     """
-    request = request_from(folder, family=family, task=task, device=device, dtype=dtype)
-    return REGISTRY.get(with_head(request, head))
+    options = Options(task=task, device=device, dtype=dtype, family=family, head=head)
+    return REGISTRY.get(request_from(folder, options))
 
 
 @contextmanager
-def lease(key: str, **options: Unpack[Options]) -> Iterator[Model]:
+def lease(key: str, options: Options = USUAL) -> Iterator[Model]:
     """As `load`, and the model stays in the cache until the block ends."""
-    head = options.pop("head", "fitted")
-    with REGISTRY.lease(with_head(request_for(key, **options), head)) as model:  # type: ignore[misc]
+    with REGISTRY.lease(request_for(key, options)) as model:
         yield model
 
 
 @contextmanager
-def lease_from(
-    folder: str | os.PathLike[str], *, family: str | None = None, task: str = "masked-lm"
-) -> Iterator[Model]:
+def lease_from(folder: str | os.PathLike[str], options: Options = USUAL) -> Iterator[Model]:
     """As `load_from`, and the model stays in the cache until the block ends."""
-    with REGISTRY.lease(with_head(request_from(folder, family=family, task=task), "fitted")) as model:
+    with REGISTRY.lease(request_from(folder, options)) as model:
         yield model
+
+
+def in_use(model: Model) -> AbstractContextManager[None]:
+    """Keep a loaded model in the cache until the block ends, if it is there: what is used counts as memory."""
+    return REGISTRY.in_use(model)
 
 
 def loaded() -> list[Resident]:

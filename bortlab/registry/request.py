@@ -3,28 +3,20 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypedDict
 
 import torch
 
 from bortlab import hub
 from bortlab.checkpoint import CheckpointError, read_config
-from bortlab.models import FAMILIES, Checkpoint, Family
+from bortlab.models import Checkpoint, Family
 from bortlab.registry import fitted
-from bortlab.system import assets
-from bortlab.system.checks import check_whole
-
-if TYPE_CHECKING:
-    pass
 from bortlab.registry.catalogue import did_you_mean, find, is_repository
+from bortlab.registry.options import USUAL, Options, Weights
+from bortlab.system import assets
 
 _MODEL_FILES = (".json", ".safetensors", ".bin", ".txt", ".model")
-Weights = Literal["published", "random"]
-Head = Literal["fitted", "published"]
-Device = str | torch.device | None
-Dtype = str | torch.dtype | None
 
 
 class NeedsNetworkError(RuntimeError):
@@ -58,53 +50,22 @@ class Request:
     fitted: fitted.Stamp | None = None
 
 
-class Options(TypedDict, total=False):
-    """The keyword arguments of `load`."""
-
-    task: str
-    weights: Weights
-    seed: int
-    device: Device
-    dtype: Dtype
-    revision: str | None
-    family: str | None
-    download: bool
-    head: Head
-
-
-def request_for(
-    key: str,
-    *,
-    task: str = "masked-lm",
-    weights: Weights = "published",
-    seed: int = 0,
-    device: Device = None,
-    dtype: Dtype = None,
-    revision: str | None = None,
-    family: str | None = None,
-    download: bool = False,
-) -> Request:
+def request_for(key: str, options: Options = USUAL) -> Request:
     """The request for a key; every argument is checked here, before anything is read."""
-    if weights not in ("published", "random"):
-        raise ValueError(f'weights: expected "published" or "random", got {weights!r}.')
-    _check_family(family)
-    random = weights == "random"
+    random = options.weights == "random"
     if not random and is_repository(key):
-        return _request_hub(key, None, family, task, device, dtype, revision, download)
-    known, checkpoint = find(key)
-    if family not in (None, known.name):
-        raise ValueError(f"{checkpoint.key} is of family {known.name!r}, not {family!r}: leave family out.")
+        return _request_hub(key, None, options)
+    family, checkpoint = find(key)
+    if options.family not in (None, family.name):
+        raise ValueError(f"{checkpoint.key} is of family {family.name!r}, not {options.family!r}: leave family out.")
     bundled = checkpoint.source == "bundled"
-    if random:
-        check_whole("seed", seed, 0, 2**63 - 1)
-    if revision is not None and (bundled or random):
+    if options.revision is not None and (bundled or random):
         raise ValueError(f"{checkpoint.key} has no revisions to choose from here: leave revision out.")
+    options.task_of(family)
     if not (bundled or random):
-        return _request_hub(
-            checkpoint.source, checkpoint, known.name, checked_task(task, known), device, dtype, revision, download
-        )
+        return _request_hub(checkpoint.source, (family, checkpoint), options)
     # Random weights have no vocabulary of their own: the family's bundled one cuts the text in its stead.
-    vocabulary = checkpoint if bundled else next(c for c in known.checkpoints if c.source == "bundled")
+    vocabulary = checkpoint if bundled else next(c for c in family.checkpoints if c.source == "bundled")
     folder = assets.CHECKPOINTS / vocabulary.key
     if not folder.is_dir():
         raise FileNotFoundError(f"The bundled {vocabulary.key} is missing: no folder {folder}. Reinstall bortlab.")
@@ -112,108 +73,90 @@ def request_for(
         key=checkpoint.key,
         folder=folder,
         stamp=stamp_of(folder),
-        family=known.name,
-        task=checked_task(task, known),
-        weights=weights,
-        seed=seed if random else None,
-        device=_device(device),
-        dtype=_dtype(dtype),
+        family=family.name,
+        task=options.task,
+        weights=options.weights,
+        seed=options.seed if random else None,
+        device=options.device_here(),
+        dtype=options.torch_dtype(),
         revision="" if random else checkpoint.revision,
         source="random weights" if random else "bundled",
+        fitted=None if random else _fitted(options, checkpoint.key, checkpoint.revision),
     )
 
 
-def _request_hub(
-    repository: str,
-    checkpoint: Checkpoint | None,
-    family: str | None,
-    task: str,
-    device: Device,
-    dtype: Dtype,
-    revision: str | None,
-    download: bool,
-) -> Request:
-    """The request for a repository, known here (then with its checkpoint) or not; downloads it only if told to."""
+def _request_hub(repository: str, known: tuple[Family, Checkpoint] | None, options: Options) -> Request:
+    """The request for a repository, which may be known here; downloads it only if told to."""
+    family, checkpoint = known or (None, None)
     key = checkpoint.key if checkpoint else repository
-    wanted = revision or (checkpoint.revision if checkpoint else None)
-    on, kind = _device(device), _dtype(dtype)
-    folder = hub.cached(repository, wanted)
-    if folder is None and download:
-        folder = hub.download(hub.plan(repository, revision=wanted))
+    revision = options.revision or (checkpoint.revision if checkpoint else None)
+    device, dtype = options.device_here(), options.torch_dtype()
+    folder = hub.cached(repository, revision)
+    if folder is None and options.download:
+        folder = hub.download(hub.plan(repository, revision=revision))
     if folder is None:
-        what = repository if key == repository else f"{key} ({repository} on Hugging Face)"
-        at = f" at revision {revision!r}" if revision else ""
-        instead = (
-            'With weights="random" its architecture works offline.'
-            if checkpoint
-            else f"For a folder, use load_from.{did_you_mean(key)}"
-        )
-        asked = f"{key!r}, revision={revision!r}" if revision else repr(key)
-        raise NeedsNetworkError(
-            f"{what} is not on this machine{at}. Download it with bortlab.load({asked}, download=True) or on the "
-            f"Models page. {instead}"
-        )
-    of_family = FAMILIES[family] if checkpoint and family else read_config(folder, family)[0]
+        raise NeedsNetworkError(_not_here(key, repository, options.revision))
     return Request(
         key=key,
         folder=folder,
         stamp=stamp_of(folder),
-        family=family,
-        task=checked_task(task, of_family),
+        family=family.name if family else options.family,
+        task=options.task_of(family or read_config(folder, options.family)[0]),
         weights="published",
         seed=None,
-        device=on,
-        dtype=kind,
+        device=device,
+        dtype=dtype,
         revision=folder.name,  # the commit
         source="hub",
+        fitted=_fitted(options, key, folder.name),
     )
 
 
-def _check_family(family: str | None) -> None:
-    if family is not None and family not in FAMILIES:
-        raise ValueError(f"Unknown family {family!r}. Known: {', '.join(FAMILIES)}.")
+def _not_here(key: str, repository: str, revision: str | None) -> str:
+    """What to do about weights that are not on this machine."""
+    known = key != repository
+    what = f"{key} ({repository} on Hugging Face)" if known else repository
+    at = f" at revision {revision!r}" if revision else ""
+    arguments = f"{key!r}, revision={revision!r}" if revision else repr(key)
+    instead = (
+        'With weights="random" its architecture works offline.'
+        if known
+        else f"For a folder, use load_from.{did_you_mean(key)}"
+    )
+    return (
+        f"{what} is not on this machine{at}. Download it with bortlab.load({arguments}, download=True) or on the "
+        f"Models page. {instead}"
+    )
 
 
-def request_from(
-    folder: str | os.PathLike[str],
-    *,
-    family: str | None = None,
-    task: str = "masked-lm",
-    device: Device = None,
-    dtype: Dtype = None,
-) -> Request:
+def request_from(folder: str | os.PathLike[str], options: Options = USUAL) -> Request:
     """The request for a folder."""
-    _check_family(family)
     try:
         path = Path(folder).expanduser().resolve()
-        there = path.is_dir()
+        is_folder = path.is_dir()
     except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: ~nobody, or a loop; ValueError: a NUL
         raise MissingFolderError(f"{str(folder)[:200]!r} is no path that can be opened: {error}.") from error
-    if not there:
+    if not is_folder:
         raise MissingFolderError(f"{path} is not a folder. Expected one with config.json, weights and tokenizer files.")
-    of_family, _ = read_config(path, family)
     return Request(
         key=str(path),
         folder=path,
         stamp=stamp_of(path),
-        family=family,
-        task=checked_task(task, of_family),
+        family=options.family,
+        task=options.task_of(read_config(path, options.family)[0]),
         weights="published",
         seed=None,
-        device=_device(device),
-        dtype=_dtype(dtype),
+        device=options.device_here(),
+        dtype=options.torch_dtype(),
         revision="",
         source="folder",
+        fitted=_fitted(options, str(path), ""),
     )
 
 
-def with_head(request: Request, head: Head) -> Request:
-    """The request with the fitted head that is here for it, if that is wanted; random weights stay random."""
-    if head not in ("fitted", "published"):
-        raise ValueError(f'head: expected "fitted" or "published", got {head!r}.')
-    if head == "published" or request.weights == "random":
-        return request
-    return replace(request, fitted=fitted.stamp(request.key, request.revision))
+def _fitted(options: Options, key: str, revision: str) -> fitted.Stamp | None:
+    """The stamp of the head that was fitted here for these weights, unless it is not wanted."""
+    return fitted.stamp(key, revision) if options.head == "fitted" else None
 
 
 def stamp_of(folder: Path) -> tuple[tuple[str, int, int], ...]:
@@ -223,29 +166,3 @@ def stamp_of(folder: Path) -> tuple[tuple[str, int, int], ...]:
         return tuple(sorted((path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files))
     except OSError as error:
         raise MissingFolderError(f"Cannot look into {folder}: {error.strerror or error}.") from error
-
-
-def checked_task(task: str, family: Family) -> str:
-    if task not in family.tasks:
-        raise ValueError(f"{family.title} has no task {task!r}. Known: {', '.join(family.tasks)}.")
-    return task
-
-
-def _device(device: Device) -> str:
-    try:
-        found = torch.device("cpu" if device is None else device)
-    except RuntimeError:
-        raise ValueError(f"Unknown device {device!r}. Known: cpu, cuda, cuda:1, mps.") from None
-    if found.type == "cuda" and (found.index or 0) < torch.cuda.device_count():
-        return f"cuda:{found.index or 0}"
-    if found.type == "cpu" or (found.type == "mps" and torch.backends.mps.is_available()):
-        return found.type
-    raise ValueError(f'This machine has no device "{found}" that can run a model. Use device="cpu".')
-
-
-def _dtype(dtype: Dtype) -> torch.dtype:
-    known = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.bfloat16, "float16": torch.float16}
-    found = known.get(str(dtype or "float32").removeprefix("torch."))
-    if found is None:
-        raise ValueError(f"Unknown dtype {dtype!r}. Known: {', '.join(known)}.")
-    return found

@@ -3,7 +3,7 @@
 from bortlab.text.encoding import MASK, Encoding
 from bortlab.text.parsing import TokenizerError, sentencepiece_proto
 from bortlab.text.pipelines import blank
-from bortlab.text.special import SPECIAL_TOKENS, Kind, PairFormat, SpecialTokens
+from bortlab.text.special import SPECIAL_TOKENS, PairFormat, SpecialTokens, TokenizerKind
 from bortlab.text.tokenizer import Tokenizer
 from bortlab.text.words import without_surrogates, word_spans
 
@@ -11,11 +11,11 @@ __all__ = [
     "MASK",
     "SPECIAL_TOKENS",
     "Encoding",
-    "Kind",
     "PairFormat",
     "SpecialTokens",
     "Tokenizer",
     "TokenizerError",
+    "TokenizerKind",
     "blank",
     "sentencepiece_proto",
     "without_surrogates",

@@ -12,7 +12,7 @@ import tokenizers
 from tokenizers import AddedToken
 
 from bortlab.text.parsing import MAX_PIECES, TokenizerError, dump, rust
-from bortlab.text.special import Kind, PairFormat, SpecialTokens
+from bortlab.text.special import PairFormat, SpecialTokens, TokenizerKind
 
 MAX_STEPS = 32
 MAX_WORD = 1_000
@@ -20,10 +20,12 @@ MAX_WORD = 1_000
 MAX_REPLACED_BYTES = 64
 """Longest text that a precompiled normalisation may give for a character. Unicode's own have 33 at most."""
 _UNREACHABLE = " "  # prefix of special tokens in the backend's vocabulary: no pre-tokenizer leaves a blank in a word
-MODEL_TYPES: Mapping[str, Kind] = MappingProxyType({"Unigram": "unigram", "WordPiece": "wordpiece", "BPE": "byte-bpe"})
+MODEL_TYPES: Mapping[str, TokenizerKind] = MappingProxyType(
+    {"Unigram": "unigram", "WordPiece": "wordpiece", "BPE": "byte-bpe"}
+)
 
 
-def kind_of(document: Mapping[str, Any]) -> Kind:
+def kind_of(document: Mapping[str, Any]) -> TokenizerKind:
     model = document.get("model")
     if not isinstance(model, dict):
         raise TokenizerError("tokenizer.json has no model. Expected an object with type Unigram, WordPiece or BPE.")
@@ -92,7 +94,7 @@ def blind_backend(document: Mapping[str, Any], special: set[str], extra: list[di
 def canonical(
     document: Mapping[str, Any],
     names: SpecialTokens,
-    kind: Kind,
+    kind: TokenizerKind,
     pair_format: PairFormat,
     vocabulary: Mapping[str, int],
     extra: list[dict[str, Any]],

@@ -12,7 +12,7 @@ from tokenizers import decoders, models, normalizers, pre_tokenizers
 
 from bortlab.text.definition import charsmap_of, flat, kind_of
 from bortlab.text.parsing import TokenizerError, rust
-from bortlab.text.special import SPECIAL_TOKENS, Kind
+from bortlab.text.special import SPECIAL_TOKENS, TokenizerKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class PipelineOptions:
 
 
 def blank(
-    kind: Kind,
+    kind: TokenizerKind,
     *,
     do_lower_case: bool | None = None,
     keep_accents: bool | None = None,
@@ -95,11 +95,11 @@ def blank(
         backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=bool(add_prefix_space))
         backend.decoder = decoders.ByteLevel()
     else:
-        raise TokenizerError(f"Unknown tokenizer kind {kind!r}. Known: {', '.join(get_args(Kind))}.")
+        raise TokenizerError(f"Unknown tokenizer kind {kind!r}. Known: {', '.join(get_args(TokenizerKind))}.")
     return backend
 
 
-def blank_from(kind: Kind, options: PipelineOptions, charsmap: bytes = b"") -> tokenizers.Tokenizer:
+def blank_from(kind: TokenizerKind, options: PipelineOptions, charsmap: bytes = b"") -> tokenizers.Tokenizer:
     return blank(
         kind,
         do_lower_case=options.do_lower_case,

@@ -22,10 +22,10 @@ from bortlab.text.parsing import (
     sentencepiece_proto,
 )
 from bortlab.text.pipelines import PipelineOptions, blank_from, honour
-from bortlab.text.special import ANY_KIND_CLASSES, CLASS_KINDS, SPECIAL_TOKENS, Kind, PairFormat, SpecialTokens
+from bortlab.text.special import ANY_KIND_CLASSES, CLASS_KINDS, SPECIAL_TOKENS, PairFormat, SpecialTokens, TokenizerKind
 
 
-def _special_tokens_from(config: Mapping[str, Any], kind: Kind) -> SpecialTokens:
+def _special_tokens_from(config: Mapping[str, Any], kind: TokenizerKind) -> SpecialTokens:
     """Token names of tokenizer_config.json (plain or an object with "content"); the family's own where it is silent."""
     names: dict[str, str] = {}
     for role in ("cls", "sep", "pad", "unk", "mask"):
@@ -46,15 +46,15 @@ class FolderTokenizer:
     pair_format: PairFormat
 
 
-def read_folder(folder: Path, kind: Kind | None, *, prefer: Kind | None = None) -> FolderTokenizer:
+def read_folder(folder: Path, kind: TokenizerKind | None, *, prefer: TokenizerKind | None = None) -> FolderTokenizer:
     """tokenizer.json or the classic files, with what the folder's other JSON files say.
 
     The files, and the class that tokenizer_config.json (or config.json) names, decide on the kind. kind: the only one
     that will do; prefer: the one to take where files of several kinds lie side by side and no class is named.
     """
     for name in (kind, prefer):
-        if name is not None and name not in get_args(Kind):
-            raise TokenizerError(f"Unknown tokenizer kind {name!r}. Known: {', '.join(get_args(Kind))}.")
+        if name is not None and name not in get_args(TokenizerKind):
+            raise TokenizerError(f"Unknown tokenizer kind {name!r}. Known: {', '.join(get_args(TokenizerKind))}.")
     config = read_json_if_there(folder / "special_tokens_map.json")
     config |= read_json_if_there(folder / "tokenizer_config.json")
     has_definition = (folder / "tokenizer.json").exists()
@@ -79,14 +79,14 @@ def read_folder(folder: Path, kind: Kind | None, *, prefer: Kind | None = None) 
 
 
 _MEND_KIND = "Get all files of the tokenizer from one place."
-_CLASSIC_FILES: Mapping[Kind, tuple[str, ...]] = {
+_CLASSIC_FILES: Mapping[TokenizerKind, tuple[str, ...]] = {
     "wordpiece": ("vocab.txt",),
     "byte-bpe": ("vocab.json", "merges.txt"),
     "unigram": ("spiece.model",),
 }
 
 
-def _kind_of_class(folder: Path, config: Mapping[str, Any], *, has_definition: bool) -> Kind | None:
+def _kind_of_class(folder: Path, config: Mapping[str, Any], *, has_definition: bool) -> TokenizerKind | None:
     """The kind that the folder's tokenizer class cuts as, None where the files alone decide.
 
     TokenizerError for a class that cuts in a way of its own: an approximation would give other ids, and so other
@@ -112,9 +112,11 @@ def _kind_of_class(folder: Path, config: Mapping[str, Any], *, has_definition: b
     )
 
 
-def _classic_reader(folder: Path, kind: Kind | None, prefer: Kind | None) -> Callable[[Path, PipelineOptions], str]:
+def _classic_reader(
+    folder: Path, kind: TokenizerKind | None, prefer: TokenizerKind | None
+) -> Callable[[Path, PipelineOptions], str]:
     """The reader of the classic vocabulary files that the folder holds."""
-    readers: Mapping[Kind, Callable[[Path, PipelineOptions], str]] = {
+    readers: Mapping[TokenizerKind, Callable[[Path, PipelineOptions], str]] = {
         "wordpiece": _read_wordpiece,
         "byte-bpe": _read_bpe,
         "unigram": _read_spiece,

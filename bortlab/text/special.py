@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-Kind = Literal["unigram", "wordpiece", "byte-bpe"]
+TokenizerKind = Literal["unigram", "wordpiece", "byte-bpe"]
 PairFormat = Literal["single", "double"]  # separators between A and B: Bort's authors use one, RoBERTa two
 
 
@@ -23,14 +23,14 @@ class SpecialTokens:
 
 
 _BRACKETS = SpecialTokens("[CLS]", "[SEP]", "[PAD]", "[UNK]", "[MASK]")
-SPECIAL_TOKENS: Mapping[Kind, SpecialTokens] = MappingProxyType(
+SPECIAL_TOKENS: Mapping[TokenizerKind, SpecialTokens] = MappingProxyType(
     {
         "unigram": SpecialTokens("[CLS]", "[SEP]", "<pad>", "<unk>", "[MASK]"),
         "wordpiece": _BRACKETS,
         "byte-bpe": SpecialTokens("<s>", "</s>", "<pad>", "<unk>", "<mask>"),
     }
 )
-CLASS_KINDS: Mapping[str, Kind] = MappingProxyType(
+CLASS_KINDS: Mapping[str, TokenizerKind] = MappingProxyType(
     {
         "AlbertTokenizer": "unigram",
         "BertTokenizer": "wordpiece",
@@ -47,6 +47,6 @@ CLASS_KINDS: Mapping[str, Kind] = MappingProxyType(
 """transformers' tokenizer classes that cut exactly as one of the kinds does; each has a twin that ends in "Fast"."""
 ANY_KIND_CLASSES = ("PreTrainedTokenizer", "PreTrainedTokenizerFast", "TokenizersBackend")
 """Classes that are whatever tokenizer.json says."""
-TOKENIZER_CLASSES: Mapping[Kind, str] = MappingProxyType(
+TOKENIZER_CLASSES: Mapping[TokenizerKind, str] = MappingProxyType(
     {"unigram": "AlbertTokenizer", "wordpiece": "BertTokenizer", "byte-bpe": "RobertaTokenizer"}
 )

@@ -28,7 +28,7 @@ from bortlab.text.definition import blind_backend, canonical, entries_of, kind_o
 from bortlab.text.encoding import MASK, Encoding
 from bortlab.text.parsing import TokenizerError, parse_json, rust
 from bortlab.text.reading import read_folder
-from bortlab.text.special import SPECIAL_TOKENS, Kind, PairFormat, SpecialTokens
+from bortlab.text.special import SPECIAL_TOKENS, PairFormat, SpecialTokens, TokenizerKind
 from bortlab.text.words import without_surrogates, word_of_each_character, word_spans
 from bortlab.text.writing import config_of, vocabulary_files, write_files
 
@@ -51,7 +51,7 @@ class Tokenizer:
     special_tokens: InitVar[SpecialTokens | None] = None
     pair_format: PairFormat = "single"
     allowed_special: tuple[str, ...] = ()
-    kind: Kind = field(init=False)
+    kind: TokenizerKind = field(init=False)
     vocabulary: Mapping[str, int] = field(init=False)  # every token, added ones included -> id
     vocab_size: int = field(init=False)  # largest id + 1: the rows an embedding needs
     cls_token: str = field(init=False)
@@ -111,9 +111,9 @@ class Tokenizer:
     def from_folder(
         cls,
         path: str | os.PathLike[str],
-        kind: Kind | None = None,
+        kind: TokenizerKind | None = None,
         *,
-        prefer: Kind | None = None,
+        prefer: TokenizerKind | None = None,
         pair_format: PairFormat | None = None,
     ) -> Tokenizer:
         """Read a model's folder: tokenizer.json first, else vocab.txt, vocab.json + merges.txt or spiece.model.

@@ -19,10 +19,10 @@ from tokenizers import pre_tokenizers, trainers
 
 from bortlab.text import (
     SPECIAL_TOKENS,
-    Kind,
     SpecialTokens,
     Tokenizer,
     TokenizerError,
+    TokenizerKind,
     blank,
     sentencepiece_proto,
     without_surrogates,
@@ -35,7 +35,7 @@ CHUNK_WORDS = 256  # SentencePiece takes lines, and skips long ones
 CHUNK_BYTES = 65_536
 
 
-def train_tokenizer(kind: Kind, texts: Iterable[str], *, vocab_size: int = 8192) -> Tokenizer:
+def train_tokenizer(kind: TokenizerKind, texts: Iterable[str], *, vocab_size: int = 8192) -> Tokenizer:
     """Train a tokenizer on `texts`; the same texts give the same tokenizer.
 
     Special tokens stand as in the family's published vocabulary: ALBERT `<pad> <unk> [CLS] [SEP] [MASK]` first, BERT

@@ -17,10 +17,10 @@ import streamlit as st
 from bortlab import hub, registry
 from bortlab.model import Model
 from bortlab.models import Checkpoint
+from bortlab.registry import Options
 from bortlab.system import settings
 from bortlab.system.errors import BusyError
 
-"""1: visitors may name folders of this machine; 0: they may not; else: if the server listens to this machine alone."""
 UNSAID = "not stated here"
 MOST = 50
 """How many opened models are remembered."""
@@ -102,10 +102,10 @@ def lease(key: str, task: str = "masked-lm") -> Iterator[Model]:
     """As `load`, and the model stays in memory until the block ends."""
     entry = _opened.get(key)
     if entry is not None and entry.folder:
-        with registry.lease_from(key, family=entry.family, task=task) as model:
+        with registry.lease_from(key, Options(family=entry.family, task=task)) as model:
             yield model
     else:
-        with registry.lease(key, family=entry.family if entry else None, task=task) as model:
+        with registry.lease(key, Options(family=entry.family if entry else None, task=task)) as model:
             yield model
 
 

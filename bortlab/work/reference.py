@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -12,7 +12,8 @@ import torch
 
 from bortlab import registry
 from bortlab.model import Model
-from bortlab.registry import Head, Weights, fitted
+from bortlab.registry import Head, Options, fitted
+from bortlab.registry.options import USUAL
 
 LOADABLE = ("bundled", "hub", "folder")
 """Sources of models that can be loaded again."""
@@ -26,19 +27,13 @@ class ChangedModelError(ValueError):
 class ModelReference:
     """How a model is loaded again: a record that goes through JSON, equal for equal models.
 
-    key: as `bortlab.load` takes it; with is_folder a path, as `load_from` does. The rest is as in `load`, but for the
-    fingerprint, which the model that is loaded must have: of its encoder alone with encoder_only, "" to check none.
+    key: as `bortlab.load` takes it; with is_folder a path, as `load_from` does. options: how it is loaded. fingerprint:
+    of the weights that are to be found, with encoder_only of the encoder alone; "" takes whatever is there.
     """
 
     key: str
     is_folder: bool = False
-    family: str | None = None
-    task: str = "masked-lm"
-    weights: Weights = "published"
-    seed: int = 0
-    dtype: str = "float32"
-    revision: str | None = None
-    head: Head = "fitted"
+    options: Options = USUAL
     fingerprint: str = ""
     encoder_only: bool = False
 
@@ -50,16 +45,15 @@ class ModelReference:
                 f"{model.key} ({model.source}) cannot be loaded by a job, which needs a bundled model, one of Hugging "
                 f"Face or a folder. Save it with model.save(folder) and load it from there, or do the work in Python."
             )
-        return cls(
-            key=model.key,
-            is_folder=model.source == "folder",
+        options = Options(
             family=model.family.name,
             task=model.task,
             dtype=str(model.dtype).removeprefix("torch."),
             revision=model.revision if model.source == "hub" else None,
             head="fitted" if fitted.PROVENANCE in model.heads.values() else "published",
-            fingerprint=model.fingerprint,
         )
+        is_folder = model.source == "folder"
+        return cls(key=model.key, is_folder=is_folder, options=options, fingerprint=model.fingerprint)
 
     @classmethod
     def of_encoder(cls, model: Model) -> Self:
@@ -68,25 +62,19 @@ class ModelReference:
         Equal for all models of these files, whatever their precision and whether a head was fitted for them here.
         """
         whole = cls.of(model)
-        return cls(
-            key=whole.key,
-            is_folder=whole.is_folder,
-            family=whole.family,
-            revision=whole.revision,
-            head="published",
-            fingerprint=model.encoder_fingerprint,
-            encoder_only=True,
-        )
+        options = Options(family=whole.options.family, revision=whole.options.revision, head="published")
+        return replace(whole, options=options, fingerprint=model.encoder_fingerprint, encoder_only=True)
 
     @classmethod
     def named(cls, key: str | os.PathLike[str], *, family: str | None = None, head: Head = "fitted") -> Self:
         """The reference to what a person calls by a key, or by the path of a folder that is there."""
-        return cls(key=str(key), is_folder=Path(key).expanduser().is_dir(), family=family, head=head)
+        is_folder = Path(key).expanduser().is_dir()
+        return cls(key=str(key), is_folder=is_folder, options=Options(family=family, head=head))
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         """The reference that `to_json` wrote."""
-        return cls(**data)
+        return cls(**{**data, "options": Options(**data["options"])})
 
     def to_json(self) -> dict[str, Any]:
         """As texts, numbers and truth values: what a job's arguments may hold."""
@@ -94,22 +82,11 @@ class ModelReference:
 
     def load(self, device: str | torch.device | None = None) -> Model:
         """Load the model (see `bortlab.load`); ChangedModelError where its weights are others than they were."""
+        options = replace(self.options, device=device)
         if self.is_folder:
-            model = registry.load_from(
-                self.key, family=self.family, task=self.task, dtype=self.dtype, device=device, head=self.head
-            )
+            model = registry.load_from(self.key, **options.of_load_from())
         else:
-            model = registry.load(
-                self.key,
-                family=self.family,
-                task=self.task,
-                weights=self.weights,
-                seed=self.seed,
-                dtype=self.dtype,
-                revision=self.revision,
-                device=device,
-                head=self.head,
-            )
+            model = registry.load(self.key, **options.of_load())
         loaded = model.encoder_fingerprint if self.encoder_only else model.fingerprint
         if self.fingerprint and loaded != self.fingerprint:
             raise ChangedModelError(

@@ -27,7 +27,7 @@ TEXT = "Paris is unkindly the [MASK]."
 
 @pytest.fixture(scope="module")
 def tokenizers() -> dict[str, Tokenizer]:
-    return {name: train_tokenizer(family.tokenizer, TEXTS, vocab_size=290) for name, family in FAMILIES.items()}  # type: ignore[arg-type]
+    return {name: train_tokenizer(family.tokenizer, TEXTS, vocab_size=290) for name, family in FAMILIES.items()}
 
 
 def make(name: str, tokenizer: Tokenizer) -> Model:

@@ -39,7 +39,7 @@ STATES = [name for name, method in METHODS.items() if method.kind != "attention"
 
 @pytest.fixture(scope="module")
 def tokenizers() -> dict[str, Tokenizer]:
-    return {name: train_tokenizer(family.tokenizer, TEXTS, vocab_size=290) for name, family in FAMILIES.items()}  # type: ignore[arg-type]
+    return {name: train_tokenizer(family.tokenizer, TEXTS, vocab_size=290) for name, family in FAMILIES.items()}
 
 
 def make(

@@ -30,7 +30,7 @@ TEXT = "The [MASK] sat on the mat."
 
 @pytest.fixture(scope="module")
 def tokenizers() -> dict[str, Tokenizer]:
-    return {family.name: train_tokenizer(family.tokenizer, TEXTS, vocab_size=300) for family in FAMILIES.values()}  # type: ignore[arg-type]
+    return {family.name: train_tokenizer(family.tokenizer, TEXTS, vocab_size=300) for family in FAMILIES.values()}
 
 
 def make(name: str, tokenizer: Tokenizer, *, task: str = "masked-lm", padded: int = 0, **sizes: Any) -> Model:

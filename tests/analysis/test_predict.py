@@ -32,7 +32,7 @@ LONG = "unkindnesses"
 
 @pytest.fixture(scope="module")
 def tokenizers() -> dict[str, Tokenizer]:
-    return {family.name: train_tokenizer(family.tokenizer, TEXTS, vocab_size=300) for family in FAMILIES.values()}  # type: ignore[arg-type]
+    return {family.name: train_tokenizer(family.tokenizer, TEXTS, vocab_size=300) for family in FAMILIES.values()}
 
 
 def make(name: str, tokenizer: Tokenizer, positions: int = 48) -> Model:

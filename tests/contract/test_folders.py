@@ -19,7 +19,7 @@ from bortlab import registry
 from bortlab.checkpoint import CheckpointError
 from bortlab.models import FAMILIES
 from bortlab.registry import Registry
-from bortlab.text import MASK, Kind, Tokenizer, TokenizerError
+from bortlab.text import MASK, Tokenizer, TokenizerError, TokenizerKind
 from bortlab.training.vocabulary import train_tokenizer
 
 TEXTS = [
@@ -27,7 +27,7 @@ TEXTS = [
     "The cat sat on the mat; a naïve dog barked at 9 o'clock.",
 ] * 10
 SENTENCES = ("Paris is the capital of France.", "The [MASK] sat on the mat, unbelievably!", "naïve", "")
-KINDS: tuple[Kind, ...] = ("unigram", "wordpiece", "byte-bpe")
+KINDS: tuple[TokenizerKind, ...] = ("unigram", "wordpiece", "byte-bpe")
 CLASSES = {"unigram": "AlbertTokenizer", "wordpiece": "BertTokenizer", "byte-bpe": "RobertaTokenizer"}
 CLASSIC = {"unigram": ("spiece.model",), "wordpiece": ("vocab.txt",), "byte-bpe": ("vocab.json", "merges.txt")}
 FORMATS = ("model.safetensors", "sharded safetensors", "pytorch_model.bin", "sharded pytorch_model.bin")
@@ -50,7 +50,7 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "folders.md"
 
 
 @pytest.fixture(scope="module")
-def tokenizers() -> dict[Kind, Tokenizer]:
+def tokenizers() -> dict[TokenizerKind, Tokenizer]:
     return {kind: train_tokenizer(kind, TEXTS, vocab_size=300) for kind in KINDS}
 
 
@@ -125,7 +125,7 @@ def expected_logits(oracle: Any, ids: tuple[int, ...]) -> torch.Tensor:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("family", MODELS)
 def test_any_family_takes_any_kind_of_tokenizer(
-    tmp_path: Path, tokenizers: dict[Kind, Tokenizer], family: str, kind: Kind, files: str
+    tmp_path: Path, tokenizers: dict[TokenizerKind, Tokenizer], family: str, kind: TokenizerKind, files: str
 ) -> None:
     oracle = write_model(tmp_path, family)
     write_tokenizer(tmp_path, tokenizers[kind], classic=files == "classic", tokenizer_class=CLASSES[kind])
@@ -142,9 +142,11 @@ def test_any_family_takes_any_kind_of_tokenizer(
 
 @pytest.mark.parametrize("form", FORMATS)
 @pytest.mark.parametrize("family", MODELS)
-def test_every_format_of_weights(tmp_path: Path, tokenizers: dict[Kind, Tokenizer], family: str, form: str) -> None:
+def test_every_format_of_weights(
+    tmp_path: Path, tokenizers: dict[TokenizerKind, Tokenizer], family: str, form: str
+) -> None:
     oracle = write_model(tmp_path, family)
-    write_tokenizer(tmp_path, tokenizers[FAMILIES[family].tokenizer], classic=False)  # type: ignore[index]
+    write_tokenizer(tmp_path, tokenizers[FAMILIES[family].tokenizer], classic=False)
     write_weights(tmp_path, oracle, form)
     model = bortlab.load_from(tmp_path, family=family_argument(family))
     encoding = model.encode(SENTENCES[1])
@@ -156,9 +158,9 @@ def tasks() -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(("family", "task"), tasks())
-def test_every_task(tmp_path: Path, tokenizers: dict[Kind, Tokenizer], family: str, task: str) -> None:
+def test_every_task(tmp_path: Path, tokenizers: dict[TokenizerKind, Tokenizer], family: str, task: str) -> None:
     write_model(tmp_path, family, task=task)
-    write_tokenizer(tmp_path, tokenizers[FAMILIES[family].tokenizer], classic=False)  # type: ignore[index]
+    write_tokenizer(tmp_path, tokenizers[FAMILIES[family].tokenizer], classic=False)
     model = bortlab.load_from(tmp_path, family=family_argument(family), task=task)
     assert model.task == task and "random" not in model.heads.values()
     assert all(values.isfinite().all() for values in model.scores(model.encode(SENTENCES[0])).values())
@@ -232,7 +234,9 @@ def test_a_class_without_its_file_is_told(tmp_path: Path) -> None:
         Tokenizer.from_folder(write_words(tmp_path, tokenizer_class="AlbertTokenizer"))
 
 
-def test_the_class_decides_between_files_of_two_kinds(tmp_path: Path, tokenizers: dict[Kind, Tokenizer]) -> None:
+def test_the_class_decides_between_files_of_two_kinds(
+    tmp_path: Path, tokenizers: dict[TokenizerKind, Tokenizer]
+) -> None:
     for kind in ("unigram", "wordpiece"):
         tokenizers[kind].save_vocabulary(tmp_path)  # type: ignore[index]
     assert Tokenizer.from_folder(tmp_path, prefer="unigram").kind == "unigram"
@@ -241,7 +245,9 @@ def test_the_class_decides_between_files_of_two_kinds(tmp_path: Path, tokenizers
     assert Tokenizer.from_folder(tmp_path, prefer="unigram").kind == "wordpiece"
 
 
-def test_a_definition_of_another_kind_than_its_class_is_told(tmp_path: Path, tokenizers: dict[Kind, Tokenizer]) -> None:
+def test_a_definition_of_another_kind_than_its_class_is_told(
+    tmp_path: Path, tokenizers: dict[TokenizerKind, Tokenizer]
+) -> None:
     write_tokenizer(tmp_path, tokenizers["wordpiece"], classic=False, tokenizer_class="AlbertTokenizer")
     with pytest.raises(TokenizerError, match=r"holds a wordpiece tokenizer, but tokenizer_config\.json names a class"):
         Tokenizer.from_folder(tmp_path)
@@ -361,7 +367,7 @@ def edit_config(folder: Path, **changes: Any) -> None:
     ],
 )
 def test_labels_do_not_stop_those_who_need_none(
-    tmp_path: Path, tokenizers: dict[Kind, Tokenizer], changes: dict[str, Any]
+    tmp_path: Path, tokenizers: dict[TokenizerKind, Tokenizer], changes: dict[str, Any]
 ) -> None:
     write_model(tmp_path, "bert")
     write_tokenizer(tmp_path, tokenizers["wordpiece"], classic=False)
@@ -369,7 +375,7 @@ def test_labels_do_not_stop_those_who_need_none(
     assert bortlab.load_from(tmp_path).fill_mask(SENTENCES[1]).blanks
 
 
-def test_the_number_of_labels_wins(tmp_path: Path, tokenizers: dict[Kind, Tokenizer]) -> None:
+def test_the_number_of_labels_wins(tmp_path: Path, tokenizers: dict[TokenizerKind, Tokenizer]) -> None:
     oracle = write_model(tmp_path, "bert", task="sequence-classification", num_labels=12)
     write_tokenizer(tmp_path, tokenizers["wordpiece"], classic=False)
     edit_config(tmp_path, id2label={"0": "a", "1": "b"}, label2id={"a": 0, "b": 1}, num_labels=12)
@@ -381,7 +387,9 @@ def test_the_number_of_labels_wins(tmp_path: Path, tokenizers: dict[Kind, Tokeni
     assert model.config.labels == tuple(f"LABEL_{number}" for number in range(12))
 
 
-def test_labels_that_cannot_be_read_stop_a_classifier(tmp_path: Path, tokenizers: dict[Kind, Tokenizer]) -> None:
+def test_labels_that_cannot_be_read_stop_a_classifier(
+    tmp_path: Path, tokenizers: dict[TokenizerKind, Tokenizer]
+) -> None:
     write_model(tmp_path, "bert", task="sequence-classification")
     write_tokenizer(tmp_path, tokenizers["wordpiece"], classic=False)
     edit_config(tmp_path, id2label={"1": "a", "2": "b"})
@@ -390,7 +398,9 @@ def test_labels_that_cannot_be_read_stop_a_classifier(tmp_path: Path, tokenizers
 
 
 @pytest.mark.parametrize("name", ["swish", "gelu_fast", "gelu_python", "gelu_new", "relu6"])
-def test_activations_by_their_other_names(tmp_path: Path, tokenizers: dict[Kind, Tokenizer], name: str) -> None:
+def test_activations_by_their_other_names(
+    tmp_path: Path, tokenizers: dict[TokenizerKind, Tokenizer], name: str
+) -> None:
     oracle = write_model(tmp_path, "bert", hidden_act=name)
     write_tokenizer(tmp_path, tokenizers["wordpiece"], classic=False)
     model = bortlab.load_from(tmp_path)
@@ -413,13 +423,13 @@ def write_decoder(folder: Path, family: str, change: Any) -> None:
 @pytest.mark.parametrize("family", DECODERS)
 def test_a_decoder_that_was_rounded_is_read(
     tmp_path: Path,
-    tokenizers: dict[Kind, Tokenizer],
+    tokenizers: dict[TokenizerKind, Tokenizer],
     caplog: pytest.LogCaptureFixture,
     family: str,
     dtype: torch.dtype,
 ) -> None:
     write_model(tmp_path, family)
-    write_tokenizer(tmp_path, tokenizers[FAMILIES[family].tokenizer], classic=False)  # type: ignore[index]
+    write_tokenizer(tmp_path, tokenizers[FAMILIES[family].tokenizer], classic=False)
     write_decoder(tmp_path, family, lambda table: table.to(dtype).float())
     with caplog.at_level("WARNING", logger="bortlab"):
         model = bortlab.load_from(tmp_path)
@@ -429,7 +439,9 @@ def test_a_decoder_that_was_rounded_is_read(
     torch.testing.assert_close(model.logits(encoding), expected_logits(oracle, encoding.ids), rtol=0.02, atol=2e-3)
 
 
-def test_a_decoder_of_its_own_is_told_with_its_difference(tmp_path: Path, tokenizers: dict[Kind, Tokenizer]) -> None:
+def test_a_decoder_of_its_own_is_told_with_its_difference(
+    tmp_path: Path, tokenizers: dict[TokenizerKind, Tokenizer]
+) -> None:
     write_model(tmp_path, "bert")
     write_tokenizer(tmp_path, tokenizers["wordpiece"], classic=False)
     write_decoder(tmp_path, "bert", lambda table: table + 0.25)
@@ -442,7 +454,9 @@ def test_a_decoder_of_its_own_is_told_with_its_difference(tmp_path: Path, tokeni
 
 
 @pytest.mark.parametrize("classic", [True, False])
-def test_a_bort_that_calls_itself_bert(tmp_path: Path, tokenizers: dict[Kind, Tokenizer], classic: bool) -> None:
+def test_a_bort_that_calls_itself_bert(
+    tmp_path: Path, tokenizers: dict[TokenizerKind, Tokenizer], classic: bool
+) -> None:
     write_model(tmp_path, "bort")
     write_tokenizer(tmp_path, tokenizers["byte-bpe"], classic=classic)
     with pytest.raises(CheckpointError, match=r'family="bort" or family="bert"'):

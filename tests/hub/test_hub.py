@@ -48,7 +48,7 @@ def make(folder: Path, family: str, model: Any) -> Path:
 
 
 def tokenizer(family: str) -> Any:
-    return train_tokenizer(FAMILIES[family].tokenizer, TEXTS, vocab_size=300)  # type: ignore[arg-type]
+    return train_tokenizer(FAMILIES[family].tokenizer, TEXTS, vocab_size=300)
 
 
 @pytest.fixture(scope="module")

@@ -26,7 +26,7 @@ Make = Callable[..., Model]
 
 @pytest.fixture(scope="module")
 def tokenizers() -> dict[str, Tokenizer]:
-    return {family.name: train_tokenizer(family.tokenizer, TEXTS, vocab_size=300) for family in FAMILIES.values()}  # type: ignore[arg-type]
+    return {family.name: train_tokenizer(family.tokenizer, TEXTS, vocab_size=300) for family in FAMILIES.values()}
 
 
 @pytest.fixture(params=FAMILIES)

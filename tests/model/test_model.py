@@ -26,7 +26,7 @@ TWO = "The [MASK] sat on the [MASK]."
 
 @pytest.fixture(scope="module")
 def tokenizers() -> dict[str, Tokenizer]:
-    return {family.name: train_tokenizer(family.tokenizer, TEXTS, vocab_size=300) for family in FAMILIES.values()}  # type: ignore[arg-type]
+    return {family.name: train_tokenizer(family.tokenizer, TEXTS, vocab_size=300) for family in FAMILIES.values()}
 
 
 def make(name: str, tokenizer: Tokenizer, *, task: str = "masked-lm", spare: int = 0, positions: int = 32) -> Model:

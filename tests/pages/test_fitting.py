@@ -30,7 +30,7 @@ KEY = "bort-mini"
 def random_head(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One bundled model, tiny and with a random head; an empty cache."""
     family = FAMILIES["bort"]
-    tokenizer = train_tokenizer(family.tokenizer, ["Paris is the capital of France.", "A cat sat."] * 9, vocab_size=300)  # type: ignore[arg-type]
+    tokenizer = train_tokenizer(family.tokenizer, ["Paris is the capital of France.", "A cat sat."] * 9, vocab_size=300)
     config = replace(
         family.mini, vocab_size=tokenizer.vocab_size, hidden_size=24, num_hidden_layers=1, num_attention_heads=2,
         intermediate_size=32, max_position_embeddings=32, extra={HEADS_KEY: {"masked-lm": "random"}},

@@ -191,7 +191,7 @@ def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     def make(head: str) -> Model:
         family = FAMILIES["bort"]
         texts = ["Paris is the capital of France.", "A cat sat."] * 9
-        tokenizer = train_tokenizer(family.tokenizer, texts, vocab_size=300)  # type: ignore[arg-type]
+        tokenizer = train_tokenizer(family.tokenizer, texts, vocab_size=300)
         config = replace(
             family.mini, vocab_size=tokenizer.vocab_size, hidden_size=24, num_hidden_layers=2, num_attention_heads=2,
             intermediate_size=32, max_position_embeddings=32, initializer_range=0.3,

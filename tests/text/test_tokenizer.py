@@ -17,11 +17,11 @@ import tokenizers
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from bortlab.text import MASK, Encoding, Kind, Tokenizer, TokenizerError, definition, parsing
+from bortlab.text import MASK, Encoding, Tokenizer, TokenizerError, TokenizerKind, definition, parsing
 from bortlab.text.words import word_of_each_character
 from bortlab.training.vocabulary import train_tokenizer
 
-KINDS: tuple[Kind, ...] = ("unigram", "wordpiece", "byte-bpe")
+KINDS: tuple[TokenizerKind, ...] = ("unigram", "wordpiece", "byte-bpe")
 LOOK_ALIKES = ("[CLS]", "[SEP]", "[PAD]", "[UNK]", "<s>", "</s>", "<pad>", "<unk>", "<mask>")
 
 CORPUS = [
@@ -62,13 +62,15 @@ AWKWARD = [
 
 
 @pytest.fixture(scope="session")
-def trained() -> dict[Kind, Tokenizer]:
+def trained() -> dict[TokenizerKind, Tokenizer]:
     """One small tokenizer of each kind, from the same texts."""
     return {kind: train_tokenizer(kind, CORPUS, vocab_size=400) for kind in KINDS}
 
 
 @pytest.fixture(scope="session")
-def saved(trained: dict[Kind, Tokenizer], tmp_path_factory: pytest.TempPathFactory) -> dict[Kind, Path]:
+def saved(
+    trained: dict[TokenizerKind, Tokenizer], tmp_path_factory: pytest.TempPathFactory
+) -> dict[TokenizerKind, Path]:
     """The trained tokenizers, each saved in a folder of its own."""
     folders = {kind: tmp_path_factory.mktemp(kind) for kind in KINDS}
     for kind, folder in folders.items():
@@ -77,8 +79,8 @@ def saved(trained: dict[Kind, Tokenizer], tmp_path_factory: pytest.TempPathFacto
 
 
 @pytest.fixture(params=KINDS)
-def tokenizer(request: pytest.FixtureRequest, trained: dict[Kind, Tokenizer]) -> Tokenizer:
-    kind: Kind = request.param
+def tokenizer(request: pytest.FixtureRequest, trained: dict[TokenizerKind, Tokenizer]) -> Tokenizer:
+    kind: TokenizerKind = request.param
     return trained[kind]
 
 
@@ -86,10 +88,10 @@ def tokenizer(request: pytest.FixtureRequest, trained: dict[Kind, Tokenizer]) ->
 
 
 @pytest.fixture(scope="session")
-def oracles(saved: dict[Kind, Path]) -> dict[str, Any]:
+def oracles(saved: dict[TokenizerKind, Path]) -> dict[str, Any]:
     """transformers' tokenizers, reading the folders we saved."""
     transformers = pytest.importorskip("transformers")
-    kinds: dict[str, Kind] = {
+    kinds: dict[str, TokenizerKind] = {
         "AlbertTokenizer": "unigram",
         "BertTokenizer": "wordpiece",
         "ConvBertTokenizer": "wordpiece",
@@ -102,7 +104,7 @@ ORACLES = ("AlbertTokenizer", "BertTokenizer", "ConvBertTokenizer", "RobertaToke
 
 
 @pytest.mark.parametrize("name", ORACLES)
-def test_ids_equal_transformers(name: str, oracles: dict[str, Any], trained: dict[Kind, Tokenizer]) -> None:
+def test_ids_equal_transformers(name: str, oracles: dict[str, Any], trained: dict[TokenizerKind, Tokenizer]) -> None:
     kind, oracle = oracles[name]
     for text in AWKWARD:
         assert list(trained[kind].encode(text).ids) == oracle(text)["input_ids"], text
@@ -113,7 +115,7 @@ def test_ids_equal_transformers(name: str, oracles: dict[str, Any], trained: dic
     "text", ["Paris is the {} of France.", "{}", "{} {}{} x", "a{}b", "the  {}  city", "\u3000{} é"]
 )
 def test_mask_equals_transformers(
-    name: str, text: str, oracles: dict[str, Any], trained: dict[Kind, Tokenizer]
+    name: str, text: str, oracles: dict[str, Any], trained: dict[TokenizerKind, Tokenizer]
 ) -> None:
     kind, oracle = oracles[name]
     mine = trained[kind].encode(text.replace("{}", MASK))
@@ -123,7 +125,7 @@ def test_mask_equals_transformers(
 @pytest.mark.parametrize("name", ORACLES)
 @pytest.mark.parametrize("max_length", [None, 30, 12, 7, 6, 5])
 def test_pairs_and_truncation_equal_transformers(
-    name: str, max_length: int | None, oracles: dict[str, Any], trained: dict[Kind, Tokenizer]
+    name: str, max_length: int | None, oracles: dict[str, Any], trained: dict[TokenizerKind, Tokenizer]
 ) -> None:
     kind, oracle = oracles[name]
     mine = trained[kind]
@@ -144,7 +146,9 @@ def test_pairs_and_truncation_equal_transformers(
 
 
 @pytest.mark.parametrize("name", ORACLES)
-def test_decode_equals_transformers(name: str, oracles: dict[str, Any], trained: dict[Kind, Tokenizer]) -> None:
+def test_decode_equals_transformers(
+    name: str, oracles: dict[str, Any], trained: dict[TokenizerKind, Tokenizer]
+) -> None:
     kind, oracle = oracles[name]
     for text in AWKWARD:
         ids = trained[kind].encode(text).ids
@@ -152,7 +156,7 @@ def test_decode_equals_transformers(name: str, oracles: dict[str, Any], trained:
         assert trained[kind].decode(ids) == wanted
 
 
-def test_auto_tokenizer_reads_a_saved_folder(saved: dict[Kind, Path], tokenizer: Tokenizer) -> None:
+def test_auto_tokenizer_reads_a_saved_folder(saved: dict[TokenizerKind, Path], tokenizer: Tokenizer) -> None:
     transformers = pytest.importorskip("transformers")
     (saved[tokenizer.kind] / "config.json").unlink(missing_ok=True)
     oracle = transformers.AutoTokenizer.from_pretrained(saved[tokenizer.kind])
@@ -189,7 +193,7 @@ def check(encoding: Encoding) -> None:
         assert all(text[start:end] == MASK for start, end in masks)
 
 
-def test_what_touches_a_mask_from_behind_begins_no_word(trained: dict[Kind, Tokenizer]) -> None:
+def test_what_touches_a_mask_from_behind_begins_no_word(trained: dict[TokenizerKind, Tokenizer]) -> None:
     """As in training, where the mask took a word's place and the full stop after it stayed as it was."""
     unigram = trained["unigram"]
     assert unigram.encode("the king of [MASK].").tokens[-3:] == ("[MASK]", ".", "[SEP]")
@@ -221,7 +225,9 @@ def test_offsets_of_any_text(tokenizer: Tokenizer, text: str, pair: str | None) 
 
 @settings(max_examples=60, deadline=None)
 @given(text=texts, pair=st.none() | texts, room=st.integers(0, 12))
-def test_truncation_of_any_text(trained: dict[Kind, Tokenizer], text: str, pair: str | None, room: int) -> None:
+def test_truncation_of_any_text(
+    trained: dict[TokenizerKind, Tokenizer], text: str, pair: str | None, room: int
+) -> None:
     for tokenizer in trained.values():
         max_length = room + (2 if pair is None else 3)
         whole, cut = tokenizer.encode(text, pair), tokenizer.encode(text, pair, max_length=max_length)
@@ -234,7 +240,7 @@ def test_truncation_of_any_text(trained: dict[Kind, Tokenizer], text: str, pair:
 
 @settings(max_examples=60, deadline=None)
 @given(text=texts)
-def test_words_do_not_depend_on_the_tokenizer(trained: dict[Kind, Tokenizer], text: str) -> None:
+def test_words_do_not_depend_on_the_tokenizer(trained: dict[TokenizerKind, Tokenizer], text: str) -> None:
     index = word_of_each_character(text)
     for tokenizer in trained.values():
         encoding = tokenizer.encode(text)
@@ -242,7 +248,7 @@ def test_words_do_not_depend_on_the_tokenizer(trained: dict[Kind, Tokenizer], te
             assert special or start == len(text) or index[start] in (word, None)
 
 
-def test_words_are_what_a_reader_calls_words(trained: dict[Kind, Tokenizer]) -> None:
+def test_words_are_what_a_reader_calls_words(trained: dict[TokenizerKind, Tokenizer]) -> None:
     text = "Don't pay 1,000.50 for [MASK], café\u0301s... 日本!"
     words: dict[int, str] = {}
     for character, word in zip(text, word_of_each_character(text), strict=True):
@@ -275,7 +281,7 @@ def test_look_alikes_are_ordinary_text(tokenizer: Tokenizer, text: str) -> None:
     assert [t for row in tokenizer.ids_of([text]) for t in row] == inside
 
 
-def test_cased_unigram_keeps_look_alikes_out(saved: dict[Kind, Path], tmp_path: Path) -> None:
+def test_cased_unigram_keeps_look_alikes_out(saved: dict[TokenizerKind, Path], tmp_path: Path) -> None:
     for name in ("tokenizer.json", "tokenizer_config.json"):
         (tmp_path / name).write_bytes((saved["unigram"] / name).read_bytes())
     config = json.loads((tmp_path / "tokenizer_config.json").read_text())
@@ -286,7 +292,7 @@ def test_cased_unigram_keeps_look_alikes_out(saved: dict[Kind, Path], tmp_path: 
     assert not set(inside) & {cased.cls_id, cased.sep_id}
 
 
-def test_templates(trained: dict[Kind, Tokenizer]) -> None:
+def test_templates(trained: dict[TokenizerKind, Tokenizer]) -> None:
     for kind in KINDS:
         tokenizer = trained[kind]
         encoding = tokenizer.encode("the", "city the")
@@ -328,7 +334,7 @@ def test_long_words_and_texts(tokenizer: Tokenizer) -> None:
 # -- pieces, words, ids ------------------------------------------------------------------------------------------------
 
 
-def test_encode_word(trained: dict[Kind, Tokenizer]) -> None:
+def test_encode_word(trained: dict[TokenizerKind, Tokenizer]) -> None:
     for tokenizer in trained.values():
         sentence = tokenizer.encode("is the city")
         pieces = [n for n, word in zip(sentence.ids, sentence.words, strict=True) if word == 2]
@@ -346,7 +352,7 @@ def test_encode_word(trained: dict[Kind, Tokenizer]) -> None:
     assert wordpiece.encode_word("the") == wordpiece.encode_word("the", after_space=False)
 
 
-def test_piece_text_and_word_starts(trained: dict[Kind, Tokenizer]) -> None:
+def test_piece_text_and_word_starts(trained: dict[TokenizerKind, Tokenizer]) -> None:
     unigram, wordpiece, bpe = (trained[kind] for kind in KINDS)
     assert unigram.piece_text(unigram.id_of("▁th")) == "th"
     assert unigram.piece_text(unigram.id_of("▁")) == " " == bpe.piece_text(bpe.id_of("Ġ"))
@@ -399,7 +405,7 @@ PAIRS: list[tuple[str, str | None]] = [
 @pytest.mark.parametrize("name", ORACLES)
 @pytest.mark.parametrize(("text", "pair"), PAIRS)
 def test_the_template_equals_transformers(
-    name: str, text: str, pair: str | None, oracles: dict[str, Any], trained: dict[Kind, Tokenizer]
+    name: str, text: str, pair: str | None, oracles: dict[str, Any], trained: dict[TokenizerKind, Tokenizer]
 ) -> None:
     kind, oracle = oracles[name]
     mine = trained[kind].with_pair_format("double")
@@ -419,7 +425,7 @@ def test_the_template_equals_transformers(
 
 
 def test_the_template_equals_the_slow_bert_of_transformers(
-    saved: dict[Kind, Path], trained: dict[Kind, Tokenizer]
+    saved: dict[TokenizerKind, Path], trained: dict[TokenizerKind, Tokenizer]
 ) -> None:
     legacy = pytest.importorskip("transformers.models.bert.tokenization_bert_legacy")
     oracle, mine = legacy.BertTokenizerLegacy(str(saved["wordpiece"] / "vocab.txt")), trained["wordpiece"]
@@ -432,7 +438,7 @@ def test_the_template_equals_the_slow_bert_of_transformers(
         assert mine.create_token_type_ids_from_sequences(ids, pair_ids) == types
 
 
-def test_borts_two_pair_formats(trained: dict[Kind, Tokenizer]) -> None:
+def test_borts_two_pair_formats(trained: dict[TokenizerKind, Tokenizer]) -> None:
     single = trained["byte-bpe"]
     double = single.with_pair_format("double")
     s, e = single.cls_id, single.sep_id
@@ -455,7 +461,9 @@ def test_special_tokens_mask_of_whole_ids(tokenizer: Tokenizer) -> None:
 
 
 @pytest.mark.parametrize("prefix", [None, "mini"])
-def test_save_vocabulary(tokenizer: Tokenizer, saved: dict[Kind, Path], tmp_path: Path, prefix: str | None) -> None:
+def test_save_vocabulary(
+    tokenizer: Tokenizer, saved: dict[TokenizerKind, Path], tmp_path: Path, prefix: str | None
+) -> None:
     names = {"unigram": ["spiece.model"], "wordpiece": ["vocab.txt"], "byte-bpe": ["vocab.json", "merges.txt"]}
     start = "" if prefix is None else f"{prefix}-"
     paths = tokenizer.save_vocabulary(tmp_path, prefix)
@@ -477,7 +485,7 @@ def test_save_vocabulary_says_what_it_cannot_do(tokenizer: Tokenizer, tmp_path: 
     assert not list(tmp_path.iterdir())
 
 
-def test_a_vocabulary_that_vocab_txt_cannot_hold(trained: dict[Kind, Tokenizer], tmp_path: Path) -> None:
+def test_a_vocabulary_that_vocab_txt_cannot_hold(trained: dict[TokenizerKind, Tokenizer], tmp_path: Path) -> None:
     document = json.loads(trained["wordpiece"].definition)
     document["model"]["vocab"] |= {"far": 9999}
     gaps = Tokenizer(json.dumps(document))
@@ -488,7 +496,9 @@ def test_a_vocabulary_that_vocab_txt_cannot_hold(trained: dict[Kind, Tokenizer],
 
 
 @pytest.mark.parametrize("name", ORACLES)
-def test_batches_equal_transformers(name: str, oracles: dict[str, Any], trained: dict[Kind, Tokenizer]) -> None:
+def test_batches_equal_transformers(
+    name: str, oracles: dict[str, Any], trained: dict[TokenizerKind, Tokenizer]
+) -> None:
     kind, oracle = oracles[name]
     mine = trained[kind].with_pair_format("double")
     texts = ["The fox.", "Paris is the capital of France.", "naïve"]
@@ -512,7 +522,7 @@ def test_batches_of_the_wrong_shape(tokenizer: Tokenizer) -> None:
         tokenizer.encode_batch("ab")
 
 
-def test_bytes_of_pieces(trained: dict[Kind, Tokenizer]) -> None:
+def test_bytes_of_pieces(trained: dict[TokenizerKind, Tokenizer]) -> None:
     bpe = trained["byte-bpe"]
     assert bpe.piece_bytes(bpe.id_of("Ġthe")) == b" the" and bpe.piece_bytes(bpe.id_of("Ã")) == b"\xc3"
     assert bpe.piece_bytes(bpe.mask_id) is None and trained["unigram"].piece_bytes(9) is None
@@ -546,14 +556,16 @@ def test_threads_share_one_tokenizer(tokenizer: Tokenizer) -> None:
 # -- files -------------------------------------------------------------------------------------------------------------
 
 
-def test_save_and_read_back(saved: dict[Kind, Path], tokenizer: Tokenizer) -> None:
+def test_save_and_read_back(saved: dict[TokenizerKind, Path], tokenizer: Tokenizer) -> None:
     again = Tokenizer.from_folder(saved[tokenizer.kind], tokenizer.kind)
     assert again.definition == tokenizer.definition
     assert all(again.encode(text) == tokenizer.encode(text) for text in AWKWARD)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_classic_files_give_the_same_ids(kind: Kind, saved: dict[Kind, Path], trained: Any, tmp_path: Path) -> None:
+def test_classic_files_give_the_same_ids(
+    kind: TokenizerKind, saved: dict[TokenizerKind, Path], trained: Any, tmp_path: Path
+) -> None:
     for file in saved[kind].iterdir():
         if file.name != "tokenizer.json":
             (tmp_path / file.name).write_bytes(file.read_bytes())
@@ -562,7 +574,9 @@ def test_classic_files_give_the_same_ids(kind: Kind, saved: dict[Kind, Path], tr
     assert all(again.encode(text).ids == trained[kind].encode(text).ids for text in AWKWARD)
 
 
-def test_spiece_model_is_sentencepiece(saved: dict[Kind, Path], trained: dict[Kind, Tokenizer]) -> None:
+def test_spiece_model_is_sentencepiece(
+    saved: dict[TokenizerKind, Path], trained: dict[TokenizerKind, Tokenizer]
+) -> None:
     sentencepiece = pytest.importorskip("sentencepiece")
     processor = sentencepiece.SentencePieceProcessor(model_file=str(saved["unigram"] / "spiece.model"))
     encoding = trained["unigram"].encode("paris is the capital of france.")
@@ -581,14 +595,14 @@ def test_number_comma_pieces_are_made_rare(tmp_path: Path) -> None:
     assert Tokenizer.from_folder(tmp_path).encode("1, A,").tokens[1:-1] == ("▁", "1", ",", "▁", "a,")
 
 
-def test_roberta_pair_format_survives_saving(trained: dict[Kind, Tokenizer], tmp_path: Path) -> None:
+def test_roberta_pair_format_survives_saving(trained: dict[TokenizerKind, Tokenizer], tmp_path: Path) -> None:
     double = Tokenizer(trained["byte-bpe"].definition, pair_format="double")
     double.save(tmp_path)
     assert Tokenizer.from_folder(tmp_path).encode("a", "b") == double.encode("a", "b")
     assert Tokenizer.from_folder(tmp_path, pair_format="single").encode("a", "b") != double.encode("a", "b")
 
 
-def test_config_is_honoured(saved: dict[Kind, Path], tmp_path: Path) -> None:
+def test_config_is_honoured(saved: dict[TokenizerKind, Path], tmp_path: Path) -> None:
     vocab = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "<blank>", "The", "the", "café", "cafe"]
     (tmp_path / "vocab.txt").write_text("\n".join(vocab), encoding="utf-8")
     config = {"mask_token": {"content": "<blank>"}, "do_lower_case": False}
@@ -606,7 +620,7 @@ def test_config_is_honoured(saved: dict[Kind, Path], tmp_path: Path) -> None:
     assert Tokenizer.from_folder(tmp_path).encode("The café").tokens[1:-1] == ("The", "café")
 
 
-def test_words_added_to_a_vocabulary_keep_their_ids(saved: dict[Kind, Path], tmp_path: Path) -> None:
+def test_words_added_to_a_vocabulary_keep_their_ids(saved: dict[TokenizerKind, Path], tmp_path: Path) -> None:
     document = json.loads((saved["wordpiece"] / "tokenizer.json").read_text())
     size = len(document["model"]["vocab"])
     flags = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False}
@@ -624,7 +638,7 @@ def test_words_added_to_a_vocabulary_keep_their_ids(saved: dict[Kind, Path], tmp
     assert oracle("the covid-19")["input_ids"] == list(tokenizer.encode("the covid-19").ids)
 
 
-def evil(saved: dict[Kind, Path], **changes: Any) -> str:
+def evil(saved: dict[TokenizerKind, Path], **changes: Any) -> str:
     document = json.loads((saved["wordpiece"] / "tokenizer.json").read_text(encoding="utf-8"))
     return json.dumps(document | changes)
 
@@ -632,7 +646,9 @@ def evil(saved: dict[Kind, Path], **changes: Any) -> str:
 SPLIT = {"type": "Split", "pattern": {"Regex": "(a+)+$"}, "behavior": "Isolated", "invert": False}
 
 
-def test_a_panic_is_a_tokenizer_error(saved: dict[Kind, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_panic_is_a_tokenizer_error(
+    saved: dict[TokenizerKind, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Should one get past the look at regular expressions (tests/hostile)."""
     monkeypatch.setattr(definition, "check_pipeline", lambda document: None)
     (tmp_path / "tokenizer.json").write_text(evil(saved, pre_tokenizer=SPLIT))
@@ -649,7 +665,7 @@ def test_control_flow_passes_through(control_flow: type[BaseException]) -> None:
         raise control_flow
 
 
-def test_folders_that_hold_no_tokenizer(saved: dict[Kind, Path], tmp_path: Path) -> None:
+def test_folders_that_hold_no_tokenizer(saved: dict[TokenizerKind, Path], tmp_path: Path) -> None:
     with pytest.raises(TokenizerError, match=r"vocab\.txt"):
         Tokenizer.from_folder(tmp_path)
     with pytest.raises(TokenizerError, match="expected unigram"):

@@ -52,7 +52,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Path
     root = tmp_path_factory.mktemp("models")
     for name, family in FAMILIES.items():
         texts = [sentence for document in DOCUMENTS for sentence in document.sentences]
-        tokenizer = train_tokenizer(family.tokenizer, texts, vocab_size=320)  # type: ignore[arg-type]
+        tokenizer = train_tokenizer(family.tokenizer, texts, vocab_size=320)
         own = {entry.name for entry in fields(family.mini)}
         sizes = {key: value for key, value in SIZES.items() if key in own}
         config = replace(family.mini, vocab_size=tokenizer.vocab_size, pad_token_id=tokenizer.pad_id, **sizes)

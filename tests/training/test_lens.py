@@ -39,7 +39,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Path
     root = tmp_path_factory.mktemp("models")
     texts = [sentence for document in DOCUMENTS for sentence in document.sentences]
     for name, family in FAMILIES.items():
-        tokenizer = train_tokenizer(family.tokenizer, texts, vocab_size=320)  # type: ignore[arg-type]
+        tokenizer = train_tokenizer(family.tokenizer, texts, vocab_size=320)
         own = {entry.name for entry in fields(family.mini)}
         sizes = {key: value for key, value in SIZES.items() if key in own}
         config = replace(family.mini, vocab_size=tokenizer.vocab_size, initializer_range=0.3, **sizes)

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import bortlab
-from bortlab.registry import Registry
+from bortlab.registry import Options, Registry
 from bortlab.system import settings
 from bortlab.work.reference import ChangedModelError, ModelReference, can_be_loaded_again
 
@@ -47,7 +47,7 @@ def test_a_folder_is_loaded_again_as_it_was(folder: Path) -> None:
 def test_a_key_is_loaded_again_and_random_weights_by_their_seed() -> None:
     model = bortlab.load("bort-mini")
     assert again(ModelReference.of(model)).load() is model
-    random = ModelReference(key="bort", weights="random", seed=3)
+    random = ModelReference(key="bort", options=Options(weights="random", seed=3))
     assert again(random).load() is bortlab.load("bort", weights="random", seed=3)
 
 

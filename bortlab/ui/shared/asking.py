@@ -27,7 +27,7 @@ _numbers = itertools.count()  # tell apart the buttons of several busy models on
 
 def ask(model: Model, key: Hashable, question: Callable[[Model], T]) -> T:
     """Let a worker compute question(model). key: the question and its arguments; equal ones are computed once."""
-    with registry.loading.REGISTRY.in_use(model):
+    with registry.in_use(model):
         return compute(model, key, question)
 
 
