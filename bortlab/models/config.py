@@ -100,7 +100,8 @@ class Config:
     extra: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     def __post_init__(self) -> None:
-        for name, kinds in _kinds_of(type(self)).items():
+        own: type = type(self)
+        for name, kinds in _kinds_of(own).items():
             _check_field(name, kinds, getattr(self, name))
         self._is_known("hidden_act", ACTIVATIONS)
         self._is_known("problem_type", PROBLEM_TYPES)
@@ -253,8 +254,8 @@ _EXPECTED: Mapping[type, str] = {int: "a whole number", float: "a number", str: 
 
 
 @functools.cache
-def _kinds_of(cls: Any) -> Mapping[str, frozenset[type]]:
-    """The plain fields of a class of configurations, and the types of _EXPECTED, or None's, that their values may have."""
+def _kinds_of(cls: type[Any]) -> Mapping[str, frozenset[type]]:
+    """The plain fields of a configuration, and the types of _EXPECTED, or None's, that their values may have."""
     hints = get_type_hints(cls)
     kinds = {entry.name: frozenset(get_args(hints[entry.name]) or [hints[entry.name]]) for entry in fields(cls)}
     return {name: types for name, types in kinds.items() if types <= {*_EXPECTED, type(None)}}

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from bortlab.text import Kind, TokenizerError
+from bortlab.text import TokenizerError, TokenizerKind
 from bortlab.training.vocabulary import train_tokenizer
 
-KINDS: tuple[Kind, ...] = ("unigram", "wordpiece", "byte-bpe")
+KINDS: tuple[TokenizerKind, ...] = ("unigram", "wordpiece", "byte-bpe")
 TEXTS = [
     f"The {noun} of {name} is {adjective}, all {noun}s are {adjective}ish, isn't it? Über {i} ..."
     for i, (noun, name, adjective) in enumerate(
@@ -31,7 +31,7 @@ FIRST = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_order_size_and_case(kind: Kind) -> None:
+def test_order_size_and_case(kind: TokenizerKind) -> None:
     tokenizer = train_tokenizer(kind, iter(TEXTS), vocab_size=320)
     assert [tokenizer.token_of(i) for i in range(len(FIRST[kind]))] == FIRST[kind]
     assert 40 < tokenizer.vocab_size <= 320  # Unigram needs substrings that several words share, so it may stay small
@@ -56,7 +56,7 @@ def test_same_texts_same_tokenizer_in_every_process() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_rare_characters_surrogates_and_long_words_do_not_flood(kind: Kind) -> None:
+def test_rare_characters_surrogates_and_long_words_do_not_flood(kind: TokenizerKind) -> None:
     flood = "".join(map(chr, range(0x4E00, 0x4E00 + 3000)))
     tokenizer = train_tokenizer(kind, [*TEXTS, flood, "\ud800 [CLS] <pad>", "x" * 7_000, ""], vocab_size=600)
     assert tokenizer.vocab_size <= 600
@@ -64,7 +64,7 @@ def test_rare_characters_surrogates_and_long_words_do_not_flood(kind: Kind) -> N
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_errors(kind: Kind) -> None:
+def test_errors(kind: TokenizerKind) -> None:
     with pytest.raises(TokenizerError, match="at least"):
         train_tokenizer(kind, TEXTS, vocab_size=10)
     if kind != "byte-bpe":
