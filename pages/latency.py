@@ -7,17 +7,16 @@ from bortlab.ui import latency, shared
 shared.introduce("latency")
 latency.first_visit()
 latency.progress()
-found = latency.results()
+runs = latency.results()
 with shared.sentences():
-    run = latency.choose(found)
+    run = latency.choose(runs)
     if run is not None:
         latency.about(run)
-        shown, baseline = latency.show(run)
-        latency.findings(run, shown, baseline)
-        latency.take_away(run, baseline)
-        latency.compare(run, found)
+        baseline, views = latency.show(run)
+        latency.take_away(run, baseline, views)
+        latency.compare(run, runs)
 latency.measure(opened=run is None)
 with shared.sentences():
-    latency.claims(found)
+    latency.claims(runs)
 
 shared.what_is_this(latency.EXPLANATION)

@@ -487,7 +487,7 @@ def bench_harness(how: How) -> Iterator[Row]:
 @contextmanager
 def latency_worker(worker: Any, model: str, shape: tuple[int, int]) -> Iterator[Any]:
     """A warm contestant in this process, whose processors are its own again afterwards."""
-    from bortlab.analysis.latency.runtimes import Contestant
+    from bortlab.analysis.latency.cases import Contestant
 
     affinity = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
     held = worker(Contestant(model=model, threads=torch.get_num_threads()), (shape,))

@@ -49,8 +49,9 @@ COLUMNS = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The models and the conditions under which they are measured."""
-    from bortlab.analysis.latency import runtimes
-    from bortlab.analysis.latency.plans import ROUNDS, SECONDS
+    from bortlab.analysis.latency import ROUNDS, SECONDS
+    from bortlab.analysis.latency.cases import OUTPUTS
+    from bortlab.runtimes import DTYPES, RUNTIMES
 
     parser.add_argument("models", nargs="*", help="keys, with changes as KEY:name=value (default: the bundled minis)")
     parser.add_argument("--claims", action="store_true", help="both sizes of Bort against BERT-base and BERT-large")
@@ -61,9 +62,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seq", nargs="+", type=int, default=[16, 128], help="pieces in a text (default: 16 128)")
     parser.add_argument("--threads", nargs="+", type=int, default=[], help="(default: as many as there are cores)")
     parser.add_argument("--device", nargs="+", default=["cpu"], help="cpu, cuda, mps (default: cpu)")
-    parser.add_argument("--dtype", nargs="+", default=["float32"], help=", ".join(runtimes.DTYPES))
-    parser.add_argument("--runtime", nargs="+", default=["fused"], help=", ".join(runtimes.RUNTIMES))
-    parser.add_argument("--output", default="encoder", choices=list(runtimes.OUTPUTS))
+    parser.add_argument("--dtype", nargs="+", default=["float32"], help=", ".join(DTYPES))
+    parser.add_argument("--runtime", nargs="+", default=["fused"], help=", ".join(RUNTIMES))
+    parser.add_argument("--output", default="encoder", choices=list(OUTPUTS))
     parser.add_argument("--baseline", help="a model, or a condition such as runtime=eager (default: the last model)")
     parser.add_argument(
         "--rounds", type=int, default=ROUNDS, help="turns of each model, at least (default: %(default)s)"
@@ -133,7 +134,7 @@ def report(result: Run, baseline: str) -> str:
             table.to_string(index=False, float_format="{:.3g}".format),
             f"Measured on {machine.described(result.environment)}. Times as fast: as "
             f"{latency.baseline_title(baseline)}. Intervals: 95 %.",
-            *map(latency.checked_sentence, latency.check_claims(result)),
+            *(speedup.sentence for speedup in latency.measured_speedups(result)),
             *result.disturbed(),
         ]
     )
@@ -142,7 +143,7 @@ def report(result: Run, baseline: str) -> str:
 def comparison(here: Run, there: Run) -> str:
     """How many times as long each common case takes in the first result."""
     from bortlab.analysis.latency import compare, machine
-    from bortlab.analysis.latency.runtimes import shape, title
+    from bortlab.analysis.latency.cases import shape, title
 
     ratios = compare(here, there)
     if not ratios:

@@ -120,6 +120,7 @@ TIED = {"cls.predictions.decoder.weight": "embeddings.words.weight", "cls.predic
 FAMILY = Family(
     name="bert",
     title="BERT",
+    reference=True,
     idea="The reference: every layer has weights of its own, and every word a vector as wide as the layers.",
     paper="https://arxiv.org/abs/1810.04805",
     config=BertConfig,

@@ -35,7 +35,7 @@ class Family:
 
     renames: ordered (regular expression, replacement) pairs that turn our tensor names into the published ones.
     tied: published names of tensors that are copies of (our name of) another one. tokenizer: kind of its vocabulary.
-    mini: the architecture of its bundled mini.
+    mini: the architecture of its bundled mini. reference: is it what the others are compared with?
     """
 
     name: str
@@ -51,6 +51,7 @@ class Family:
     prefix: str
     mini: Config
     checkpoints: tuple[Checkpoint, ...]
+    reference: bool = False
 
     @property
     def tasks(self) -> tuple[str, ...]:

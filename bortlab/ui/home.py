@@ -20,7 +20,7 @@ COLUMNS = 3
 def ideas() -> None:
     """A picture and a sentence for each family but the reference."""
     look = shared.look()
-    drawn = [(family, draw(name, look)) for name, family in FAMILIES.items() if name != "bert"]
+    drawn = [(family, draw(family.name, look)) for family in FAMILIES.values() if not family.reference]
     for (family, drawing), column in zip(drawn, st.columns(len(drawn), gap="large"), strict=True):
         with column:
             st.html(model_heading(family.title, family.name, head=None, facts=[], look=look))

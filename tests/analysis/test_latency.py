@@ -18,9 +18,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bortlab.analysis import latency
-from bortlab.analysis.latency import Measured, Plan, Run, machine, measuring, plans, runtimes, worker
-from bortlab.analysis.latency.runtimes import MATMUL, RUNTIMES, Case, Contestant, UnsupportedError
+from bortlab.analysis.latency import Measured, Plan, Run, cases, machine, measuring, plans, requirements, worker
+from bortlab.analysis.latency.cases import MATMUL, Case, Contestant
+from bortlab.analysis.latency.networks import build, example
 from bortlab.cli import main
+from bortlab.runtimes import RUNTIMES, UnsupportedError, onnx
 from bortlab.work.jobs import Job
 
 BORT = Case(model="bort-mini", seq=8, threads=1)
@@ -70,23 +72,23 @@ def test_what_cannot_be_run_is_left_out_and_said() -> None:
         ("bort", 512),
     ]
     said = " ".join(plan.left_out)
-    assert "ALBERT mini has 128 positions, so 512 pieces in a row cannot be read" in said
-    assert "Take bfloat16 or int8 on a CPU" in said
+    assert "ALBERT mini has 128 positions, so it cannot read 512 pieces at once" in said
+    assert "Choose bfloat16 or int8 on a CPU" in said
 
 
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"seq": 4096}, "512 positions, so 4,096 pieces"),
+        ({"seq": 4096}, "512 positions, so it cannot read 4,096 pieces"),
         ({"batch": 0}, "batch: expected a whole number from 1"),
         ({"device": "cuda:7"}, "There is no cuda:7 here. Devices: cpu"),
         ({"runtime": "jax"}, "Unknown runtime 'jax'. Known: fused"),
-        ({"runtime": "onnx", "dtype": "int8"}, "ONNX Runtime is timed in float32"),
+        ({"runtime": "onnx", "dtype": "int8"}, "ONNX Runtime runs in float32"),
         ({"dtype": "float16"}, "float16 is for GPUs"),
         ({"threads": 0}, "threads: expected 1 to 1024"),
         ({"model": "brot"}, "Did you mean"),
         ({"model": "bort:hidden_size=1001"}, "must be a multiple of num_attention_heads"),
-        ({"model": "bort:hidden_act=1"}, "expected sizes as hidden_size=768"),
+        ({"model": "bort:hidden_act=1"}, "expected sizes such as hidden_size=768"),
         ({"model": "bort:hidden_size=99999999"}, "expected 1 to 8192"),
     ],
 )
@@ -99,7 +101,7 @@ def test_sizes_beyond_memory_are_refused_with_the_number_before_anything_starts(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     plan = Plan((Case(model="bert-large-uncased", batch=65_536, seq=512, output="masked-lm"),))
-    monkeypatch.setattr(measuring, "_process", None)  # nothing may be started
+    monkeypatch.setattr(measuring, "contestant_process", None)  # nothing may be started
     with pytest.raises(latency.MemoryNeededError, match=r"needs about [\d,]+\.\d GB of memory .* are free"):
         latency.measure(plan)
     with pytest.raises(latency.MemoryNeededError):
@@ -108,7 +110,7 @@ def test_sizes_beyond_memory_are_refused_with_the_number_before_anything_starts(
     plan.check()
 
 
-@pytest.mark.parametrize(("cases", "said"), [((), "Nothing to measure"), ((BORT, BORT), "twice")])
+@pytest.mark.parametrize(("cases", "said"), [((), "nothing to measure"), ((BORT, BORT), "twice")])
 def test_plans_of_nothing_or_of_the_same_are_refused(cases: tuple[Case, ...], said: str) -> None:
     with pytest.raises(UnsupportedError, match=said):
         Plan(cases)
@@ -117,9 +119,9 @@ def test_plans_of_nothing_or_of_the_same_are_refused(cases: tuple[Case, ...], sa
 
 
 def test_the_smaller_bort_has_the_published_56_million() -> None:
-    assert runtimes.n_parameters(latency.SMALL_BORT, "encoder") == pytest.approx(55.0e6, rel=0.03)
-    assert runtimes.n_parameters("bort", "encoder") == pytest.approx(75.5e6, rel=0.03)
-    assert runtimes.title(latency.SMALL_BORT) == "Bort, 768 wide"
+    assert cases.n_parameters(latency.SMALL_BORT, "encoder") == pytest.approx(55.0e6, rel=0.03)
+    assert cases.n_parameters("bort", "encoder") == pytest.approx(75.5e6, rel=0.03)
+    assert cases.title(latency.SMALL_BORT) == "Bort, 768 wide"
 
 
 # -- measuring ---------------------------------------------------------------------------------------------------------
@@ -150,7 +152,7 @@ def test_contestants_take_turns_and_another_one_begins_each_round(monkeypatch: p
 
 
 def test_a_killed_worker_is_told_and_the_others_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    measurement = latency.Measurement(replace(TINY, rounds=6), measuring._silent, tmp_path / "x.json", 60.0)
+    measurement = latency.Measurement(replace(TINY, rounds=6), measuring.silent, tmp_path / "x.json", 60.0)
     turn, turns = measurement._turn, []
 
     def kill_in_the_third_round(case: Case) -> None:
@@ -255,16 +257,15 @@ def test_every_runtime_and_precision_computes_the_same(changes: dict[str, Any], 
 
 def test_a_runtime_that_computes_something_else_is_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:
     wrong = replace(RUNTIMES["fused"], prepare=lambda module, x: lambda: module(x) + 1)
-    monkeypatch.setattr(runtimes, "RUNTIMES", {**RUNTIMES, "fused": wrong})
-    monkeypatch.setattr(worker, "RUNTIMES", runtimes.RUNTIMES)
+    monkeypatch.setattr(worker, "RUNTIMES", {**RUNTIMES, "fused": wrong})
     _, warm = answers(order(), {"warm": [2, 8]})
     assert "computes something else" in warm["error"] and "not timed" in warm["error"]
 
 
 def test_a_missing_onnx_runtime_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runtimes.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(onnx.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(UnsupportedError, match="not installed here: pip install onnx onnxruntime"):
-        runtimes.check(replace(BORT, runtime="onnx"))
+        requirements.check(replace(BORT, runtime="onnx"))
 
 
 def test_an_order_before_anything_is_built_is_refused() -> None:
@@ -277,7 +278,7 @@ def test_an_order_before_anything_is_built_is_refused() -> None:
     [
         (torch.OutOfMemoryError("CUDA out of memory. Tried 2 GiB"), "Out of memory: CUDA out of memory"),
         (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: 9 bytes"), "Out of memory"),
-        (MemoryError(), "Out of memory: nothing more was said. Take a smaller batch"),
+        (MemoryError(), "Out of memory. Choose a smaller batch"),
         (RuntimeError("CUDA error: device lost"), "The device failed or is gone"),
         (UnsupportedError("No such thing."), "No such thing."),
         (KeyError("x"), "KeyError: 'x'."),
@@ -291,9 +292,7 @@ def test_a_worker_that_runs_out_of_memory_says_so_and_lives(monkeypatch: pytest.
     def hungry(module: Any, x: Any) -> Any:
         return lambda: torch.empty(2**50, dtype=torch.int8)
 
-    changed = {**RUNTIMES, "fused": replace(RUNTIMES["fused"], prepare=hungry)}
-    monkeypatch.setattr(runtimes, "RUNTIMES", changed)
-    monkeypatch.setattr(worker, "RUNTIMES", changed)
+    monkeypatch.setattr(worker, "RUNTIMES", {**RUNTIMES, "fused": replace(RUNTIMES["fused"], prepare=hungry)})
     _, warm, again = answers(order(), {"warm": [2, 8]}, {"warm": [2, 8]})
     assert "Out of memory" in warm["error"] and "error" in again
 
@@ -317,8 +316,8 @@ def test_arithmetic_is_torchs_own_count() -> None:
     who = Contestant(model="convbert-mini", output="masked-lm")
     plain = torch.backends.mkldnn.flags(enabled=False)  # oneDNN's own product is not counted
     with FlopCounterMode(display=False) as counter, torch.no_grad(), plain:
-        runtimes.build(who, ((2, 8),))(runtimes.example(who, (2, 8)))
-    assert runtimes.flops("convbert-mini", "masked-lm", 2, 8) == pytest.approx(counter.get_total_flops(), rel=0.01)
+        build(who, ((2, 8),))(example(who, (2, 8)))
+    assert cases.flops("convbert-mini", "masked-lm", 2, 8) == pytest.approx(counter.get_total_flops(), rel=0.01)
 
 
 # -- results -----------------------------------------------------------------------------------------------------------
@@ -394,17 +393,17 @@ def test_claims_are_checked_with_both_sizes() -> None:
         "bort": [[10.0], [10.0]], latency.SMALL_BORT: [[8.0], [8.0]], "bert-base-uncased": [[60.0], [60.0]],
         "bert-large-uncased": [[200.0], [200.0]],
     })  # fmt: skip
-    found = {(one.claim.name, one.claim.model): one for one in latency.check_claims(run)}
+    found = {(check.published.name, check.published.model): check for check in latency.measured_speedups(run)}
     assert found["7.9 times", "bort"].verdict == "not reached"
     assert found["about 20 times", "bort"].verdict == "reached"
     assert found["about 20 times", latency.SMALL_BORT].speedup.value == pytest.approx(25)
-    assert "7.9 times as fast as BERT base, Bort" in latency.checked_sentence(found["7.9 times", "bort"])
+    assert "7.9 times as fast as BERT base, Bort" in found["7.9 times", "bort"].sentence
 
 
 def test_the_pareto_front() -> None:
     a, b, c, d = (replace(BORT, seq=seq) for seq in (1, 2, 3, 4))
     points = {a: (1.0, 50.0), b: (2.0, 60.0), c: (3.0, 55.0), d: (1.0, 40.0)}
-    assert latency.front(points) == [a, b]
+    assert latency.pareto_front(points) == [a, b]
     accuracy = latency.heldout_accuracy("bert-mini")
     assert accuracy is not None and 0 < accuracy.low < accuracy.value < accuracy.high < 1
     assert latency.heldout_accuracy("../bert-mini") is None and latency.heldout_accuracy("bort") is None
@@ -414,7 +413,7 @@ def test_what_came_with_the_lab_can_be_read_and_says_where_it_is_from() -> None:
     (path,) = latency.recorded()
     run = latency.load(path)
     assert run.complete and run.environment["processor"] and run.environment["date"]
-    assert {one.claim.model for one in latency.check_claims(run)} == {"bort", latency.SMALL_BORT}
+    assert {check.published.model for check in latency.measured_speedups(run)} == {"bort", latency.SMALL_BORT}
 
 
 # -- the command -------------------------------------------------------------------------------------------------------
@@ -430,7 +429,7 @@ def test_the_command_measures_compares_and_refuses(tmp_path: Path, capsys: pytes
     assert main(["latency", "brot"]) == 1
     assert "Unknown model" in capsys.readouterr().err
     assert main(["latency", "--compare", str(table), str(here)]) == 1
-    assert "no measurement" in capsys.readouterr().err
+    assert "not a measurement" in capsys.readouterr().err
 
 
 def test_equal_plans_are_one_job() -> None:

@@ -24,7 +24,7 @@ def test_the_interval_of_a_median_holds_it_about_95_times_in_a_hundred() -> None
 
 
 def test_a_difference_that_is_none_is_rarely_called_real_and_a_true_one_mostly() -> None:
-    same = [timing.ratio(sample(seed, 10.0), sample(seed + 1000, 10.0), seed=seed).real for seed in range(200)]
+    same = [timing.ratio(sample(seed, 10.0), sample(seed + 1000, 10.0), seed=seed).significant for seed in range(200)]
     assert sum(same) / 200 <= 0.10
     found = [timing.ratio(sample(seed, 9.0), sample(seed + 1000, 10.0), seed=seed) for seed in range(100)]
     assert sum(ratio.verdict == "faster" for ratio in found) >= 95
@@ -36,7 +36,7 @@ def test_noise_that_falls_on_a_whole_round_cancels_in_a_paired_ratio() -> None:
     one, other = sample(1, 9.0, rounds=30, noise=0.01) * busy, sample(2, 10.0, rounds=30, noise=0.01) * busy
     paired, apart = timing.ratio(one, other), timing.ratio(one, other, paired=False)
     assert paired.verdict == "faster" and paired.value == pytest.approx(0.9, rel=0.03)
-    assert apart.verdict == "not told apart"
+    assert apart.verdict == "no significant difference"
     assert apart.high - apart.low > 5 * (paired.high - paired.low)
 
 
@@ -62,7 +62,7 @@ def test_a_percentile_needs_enough_calls(calls: int, share: float, known: bool) 
 def test_verdicts_and_speedups() -> None:
     assert timing.Ratio(0.5, 0.4, 0.6).verdict == "faster"
     assert timing.Ratio(2.0, 1.5, 3.0).verdict == "slower"
-    assert timing.Ratio(0.9, 0.7, 1.1).verdict == "not told apart"
+    assert timing.Ratio(0.9, 0.7, 1.1).verdict == "no significant difference"
     assert timing.Ratio(0.5, 0.4, 0.8).speedup == timing.Interval(2.0, 1.25, 2.5)
 
 

@@ -11,16 +11,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from bortlab.analysis import latency as analysis
-from bortlab.analysis.latency import Measured, Plan, Run, runtimes
+from bortlab.analysis.latency import Measured, Plan, Run, cases
+from bortlab.analysis.latency.cases import Case
 from bortlab.analysis.latency.machine import Noise
-from bortlab.analysis.latency.runtimes import Case
+from bortlab.system.errors import BusyError
 from bortlab.system.numbers import milliseconds
 from bortlab.ui import latency as ui
 from bortlab.views import latency as view
 from bortlab.views.theme import Look
+from bortlab.work.jobs import Job
 from tests.pages.visiting import charts, check, visit
 
 lab = partial(visit, "latency")
@@ -38,7 +41,7 @@ def result(name: str = "2026-01-02-030405-1", *, noise: float = 0.0, error: str 
     measured = tuple(
         Measured(
             case, tuple((ms * (1 + noise * (n % 2)),) * 6 for n in range(12)), parameters=10**6 * (1 + number),
-            flops=runtimes.flops(case.model, case.output, case.batch, case.seq), difference=0.0, rss=10**8,
+            flops=cases.flops(case.model, case.output, case.batch, case.seq), difference=0.0, rss=10**8,
         )
         for number, case in enumerate(plan.cases)
         for ms in [(1.0 + number) * case.batch]
@@ -122,7 +125,7 @@ def test_the_first_visit_measures_the_minis_and_shows_what_came_with_the_lab_mea
 def test_a_measurement_is_seen_by_all_told_on_other_pages_and_cancelled() -> None:
     result()
     at = lab()
-    ui.analysis.job(replace(TINY, rounds=10_000)).start()
+    analysis.job(replace(TINY, rounds=10_000)).start()
     check(at.run())
     assert button(at, "Cancel") and "Measuring Bort mini" in " ".join(p.text for p in at.get("progress"))  # type: ignore[attr-defined]
     assert button(at, "Measure").disabled and "one at a time" in said(at)
@@ -134,9 +137,35 @@ def test_a_measurement_is_seen_by_all_told_on_other_pages_and_cancelled() -> Non
     assert "cancelled" in said(at)
 
 
+def test_a_press_counts_even_if_the_run_that_follows_it_is_stopped_above_the_button(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As by a click elsewhere, or a change of what is measured: on a busy machine the run takes long to get there."""
+    result()
+    monkeypatch.setattr(analysis, "plan", lambda *args, **kwargs: TINY)
+    at = lab()
+    button(at, "Measure").click()
+    monkeypatch.setattr(ui, "progress", st.stop)
+    at.run()
+    assert the_job().wait(120).state == "done", the_job().log()
+
+
+def test_a_measurement_that_cannot_start_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    result()
+    at = lab()
+
+    def refuse(plan: Plan) -> Job:
+        raise BusyError("Too much is running.")
+
+    button(at, "Measure").click()
+    monkeypatch.setattr(analysis, "job", refuse)
+    at.run()
+    assert "Too much is running" in " ".join(warning.value for warning in at.warning)
+
+
 def test_a_failed_measurement_is_told_and_the_page_lives() -> None:
     result()
-    job = ui.analysis.job(TINY)
+    job = analysis.job(TINY)
     broken = replace(job, arguments={**job.arguments, "cases": []}).start()
     assert broken.wait(120).state == "failed"
     at = lab()
@@ -166,9 +195,10 @@ def test_hostile_links_and_broken_files_are_survived() -> None:
 def test_pictures_of_any_look() -> None:
     shown = result(batch=[1, 4]).timed[:3]
     for look in (Look("light"), Look("dark")):
-        figure = view.bars(view.time_rows(shown), axis="ms", look=look)
-        assert list(figure.data[0].x) == [one.p50.value for one in shown]
-        assert view.quality(shown, look=look).data and view.size_and_speed(shown, look=look).data
+        times = view.times(shown, look)
+        assert list(times.picture.data[0].x) == [one.p50.value for one in shown] == list(times.table["milliseconds"])
+        for picture in (view.size_speed_quality(shown, look), view.size_and_speed(shown, look)):
+            assert picture.picture.data and len(picture.table) == len(shown) and len(picture.alt) > 40
 
 
 @pytest.mark.parametrize(

@@ -1,27 +1,28 @@
-"""How fast is it here? `python -m bortlab.analysis.latency bort bert-base-uncased --seq 16 128`.
+"""How fast is it here? Also as a command: `bortlab latency bort bert-base-uncased --seq 16 128`.
 
-The method, in order: every contestant gets a process of its own with as many threads as asked, pinned to cores; its
+The method, in order: every contestant gets a process of its own with a fixed number of threads, pinned to cores; its
 output is compared with torch in float32; it runs until it is warm; then all take turns, A B C, B C A, C A B, ..., each
-turn one call that does not count and a few that do, until every one has had at least so many turns and so many seconds.
-What others do to the machine falls on all alike, and how much that was is measured and told.
+turn one call that does not count and a few that do, until every one has had the least number of turns and of seconds.
+Whatever else the machine does affects all alike, and how much that was is measured and reported.
 
     from bortlab.analysis import latency
 
     run = latency.measure(latency.plan(["bort", "bert-base-uncased"], seq=[16, 128]))
-    run.frame()  # p50, p90, p99, interval, memory
-    run.ratios("bert-base-uncased")  # case -> Ratio, with its interval and whether the difference is real
+    run.frame()  # p50, p90, p99, confidence interval, memory
+    run.ratios("bert-base-uncased")  # case -> Ratio, with its interval and whether the difference is significant
     run.save("here.json")
     latency.compare(run, latency.load("there.json"))
 """
 
+from bortlab.analysis.latency.cases import Case, Contestant
+from bortlab.analysis.latency.files import RECORDED, ResultError, kept, load, read, recorded, runs_folder
 from bortlab.analysis.latency.findings import (
-    SPEED_CLAIMS,
-    Checked,
-    Claim,
-    check_claims,
-    checked_sentence,
-    front,
+    SPEEDUPS,
+    MeasuredSpeedup,
+    PublishedSpeedup,
     heldout_accuracy,
+    measured_speedups,
+    pareto_front,
 )
 from bortlab.analysis.latency.measuring import JOB_NAME, MOST_CALLS, Measurement, job, measure
 from bortlab.analysis.latency.plans import (
@@ -38,21 +39,7 @@ from bortlab.analysis.latency.plans import (
     plan,
     quick,
 )
-from bortlab.analysis.latency.results import (
-    BASELINES,
-    RECORDED,
-    Measured,
-    ResultError,
-    Run,
-    baseline_title,
-    compare,
-    kept,
-    load,
-    read,
-    recorded,
-    runs_folder,
-    under,
-)
+from bortlab.analysis.latency.results import BASELINES, Measured, Run, baseline_title, compare, under
 
 __all__ = [
     "BASELINES",
@@ -66,27 +53,27 @@ __all__ = [
     "ROUNDS",
     "SECONDS",
     "SMALL_BORT",
-    "SPEED_CLAIMS",
-    "Checked",
-    "Claim",
+    "SPEEDUPS",
+    "Case",
+    "Contestant",
     "Measured",
+    "MeasuredSpeedup",
     "Measurement",
     "MemoryNeededError",
     "Plan",
+    "PublishedSpeedup",
     "ResultError",
     "Run",
     "baseline_title",
-    "check_claims",
-    "checked_sentence",
     "claims_plan",
     "compare",
-    "front",
     "heldout_accuracy",
     "job",
     "kept",
-    "latency",
     "load",
     "measure",
+    "measured_speedups",
+    "pareto_front",
     "plan",
     "quick",
     "read",

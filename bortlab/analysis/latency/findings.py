@@ -1,4 +1,4 @@
-"""What the measurements say: Bort's published speeds, and size and speed beside quality."""
+"""What the measurements say: Bort's published speed-ups, and size and speed beside quality."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from bortlab.analysis.latency.cases import Case, shape, title
 from bortlab.analysis.latency.plans import MINIS, SMALL_BORT
 from bortlab.analysis.latency.results import Run
-from bortlab.analysis.latency.runtimes import Case, shape, title
 from bortlab.analysis.latency.timing import Interval
 from bortlab.system import assets
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
-    """A published speed, and where it was published."""
+class PublishedSpeedup:
+    """How many times as fast as the baseline a model is, as published, and where."""
 
     name: str
     model: str
@@ -25,8 +25,10 @@ class Claim:
     source: str
 
 
-SPEED_CLAIMS = tuple(
-    Claim(name, model, baseline, times, "de Wynter and Perry 2020 (arXiv 2010.10499) and the authors' README")
+SPEEDUPS = tuple(
+    PublishedSpeedup(
+        name, model, baseline, times, "de Wynter and Perry 2020 (arXiv 2010.10499) and the authors' README"
+    )
     for name, baseline, times in (
         ("7.9 times", "bert-base-uncased", 7.9),
         ("about 20 times", "bert-large-uncased", 20.0),
@@ -37,10 +39,10 @@ SPEED_CLAIMS = tuple(
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
-    """A claim measured at one shape. flops: by how much the arithmetic is less."""
+class MeasuredSpeedup:
+    """A published speed-up beside the measured one, at one shape. flops: how many times less arithmetic it needs."""
 
-    claim: Claim
+    published: PublishedSpeedup
     case: Case
     speedup: Interval
     flops: float
@@ -48,35 +50,36 @@ class Checked:
     @property
     def verdict(self) -> str:
         """ "reached", "not reached", or "within the interval"."""
-        if self.speedup.low >= self.claim.times:
+        if self.speedup.low >= self.published.times:
             return "reached"
-        return "not reached" if self.speedup.high < self.claim.times else "within the interval"
+        return "not reached" if self.speedup.high < self.published.times else "within the interval"
+
+    @property
+    def sentence(self) -> str:
+        """What was published, and what was measured."""
+        return (
+            f"{self.published.name} as fast as {title(self.published.baseline)}, {title(self.published.model)}, "
+            f"{shape(self.case)}: {self.speedup.value:.1f} ({self.speedup.low:.1f} to {self.speedup.high:.1f}), "
+            f"{self.verdict}; {self.flops:.1f} times less arithmetic."
+        )
 
 
-def check_claims(run: Run) -> list[Checked]:
-    """Bort's published speeds against what was measured, wherever a run has both sides."""
-    found = []
-    for claim in SPEED_CLAIMS:
-        for case, ratio in run.ratios(claim.baseline).items():
-            if case.model == claim.model:
-                base = run.by_case[replace(case, model=claim.baseline)]
-                found.append(Checked(claim, case, ratio.speedup, base.flops / run.by_case[case].flops))
-    return found
-
-
-def checked_sentence(one: Checked) -> str:
-    """A claim, and what was found."""
-    return (
-        f"{one.claim.name} as fast as {title(one.claim.baseline)}, {title(one.claim.model)}, {shape(one.case)}: "
-        f"{one.speedup.value:.1f} ({one.speedup.low:.1f} to {one.speedup.high:.1f}), {one.verdict}; "
-        f"{one.flops:.1f} times less arithmetic."
-    )
+def measured_speedups(run: Run) -> list[MeasuredSpeedup]:
+    """Bort's published speed-ups beside the measured ones, wherever a run has both sides."""
+    speedups = []
+    for published in SPEEDUPS:
+        for case, ratio in run.ratios(published.baseline).items():
+            if case.model == published.model:
+                base = run.by_case[replace(case, model=published.baseline)]
+                less = base.flops / run.by_case[case].flops
+                speedups.append(MeasuredSpeedup(published, case, ratio.speedup, less))
+    return speedups
 
 
 def heldout_accuracy(model: str) -> Interval | None:
     """Share of held-out masked pieces that a bundled mini gets right, from its card; None for other models.
 
-    The interval is of 95 %, for as many pieces as were hidden.
+    The interval is a normal approximation at 95 %, for as many pieces as were hidden.
     """
     path = assets.CHECKPOINTS / model / "card.json"
     if model not in MINIS or not path.is_file():
@@ -87,11 +90,11 @@ def heldout_accuracy(model: str) -> Interval | None:
     return Interval(share, share - width, share + width)
 
 
-def front(points: Mapping[Case, tuple[float, float]]) -> list[Case]:
-    """The cases that no other one beats in both (milliseconds, accuracy), fastest first: the Pareto front."""
-    best, found = -math.inf, []
+def pareto_front(points: Mapping[Case, tuple[float, float]]) -> list[Case]:
+    """The cases that no other one beats in both milliseconds and accuracy, fastest first."""
+    highest, front = -math.inf, []
     for case, (_, accuracy) in sorted(points.items(), key=lambda point: (point[1][0], -point[1][1])):
-        if accuracy > best:
-            best = accuracy
-            found.append(case)
-    return found
+        if accuracy > highest:
+            highest = accuracy
+            front.append(case)
+    return front

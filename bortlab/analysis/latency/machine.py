@@ -1,4 +1,4 @@
-"""The machine that something was measured on: what it is, and how busy others kept it meanwhile."""
+"""The machine that something was measured on: what it is, and how busy other programs kept it meanwhile."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import psutil
 import torch
 
 from bortlab.system import settings
@@ -36,40 +37,40 @@ def environment() -> dict[str, Any]:
         "power": power(),
         "openmp_wait": settings.OPENMP_WAIT.read() or "system's own",
         "python": platform.python_version(),
-        "versions": {name: found for name in PACKAGES if (found := _version(name))},
+        "versions": {name: version for name in PACKAGES if (version := _version(name))},
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 
 
 def processor() -> str:
-    """The processor's name as the system tells it."""
+    """The processor's name, as the system gives it."""
     if sys.platform == "darwin":
-        return _said("sysctl", "-n", "machdep.cpu.brand_string") or platform.processor()
+        return _output("sysctl", "-n", "machdep.cpu.brand_string") or platform.processor()
     return _cpuinfo("model name") or platform.processor() or platform.machine()
 
 
 def accelerators() -> list[str]:
     """Names of the accelerators that torch can use."""
-    found = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
-    return [*found, *(["Apple GPU (MPS)"] if torch.backends.mps.is_available() else [])]
+    gpus = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
+    return [*gpus, *(["Apple GPU (MPS)"] if torch.backends.mps.is_available() else [])]
 
 
 def power() -> dict[str, str]:
-    """Hints that the processor may not run at its full speed: battery, governor, low power mode. {} if none is told."""
+    """Hints that the processor may not run at full speed: battery, governor, low power mode. {} without any."""
     hints = {}
-    supplies = list(Path("/sys/class/power_supply").glob("*/online"))
-    if supplies:
-        hints["supply"] = "mains" if any(_text(path) == "1" for path in supplies) else "battery"
+    battery = psutil.sensors_battery() if hasattr(psutil, "sensors_battery") else None
+    if battery is not None and battery.power_plugged is not None:
+        hints["supply"] = "mains" if battery.power_plugged else "battery"
     frequency = Path("/sys/devices/system/cpu/cpu0/cpufreq")
     for name, file in (
         ("governor", frequency / "scaling_governor"),
         ("preference", frequency / "energy_performance_preference"),
     ):
-        if said := _text(file):
-            hints[name] = said
+        if setting := _text(file):
+            hints[name] = setting
     if _text(Path("/sys/devices/system/cpu/intel_pstate/no_turbo")) == "1":
         hints["turbo"] = "off"
-    if sys.platform == "darwin" and "lowpowermode 1" in " ".join(_said("pmset", "-g").split()):
+    if sys.platform == "darwin" and "lowpowermode 1" in " ".join(_output("pmset", "-g").split()):
         hints["low power mode"] = "on"
     return hints
 
@@ -77,21 +78,21 @@ def power() -> dict[str, str]:
 def chosen_cpus(threads: int) -> list[int] | None:
     """The processors that so many threads are pinned to, no two on one core where there are enough; None: not pinned.
 
-    Threads that wander between cores, or share one, are the commonest reason for times that cannot be repeated.
+    Threads that wander between cores, or share one, are the most common reason for times that cannot be repeated.
     """
     if not hasattr(os, "sched_getaffinity"):
         return None
     allowed = sorted(os.sched_getaffinity(0))
     if threads > len(allowed):
         return None
-    first: list[int] = []
-    second: list[int] = []
-    seen: set[str] = set()
+    first_of_core: list[int] = []
+    others: list[int] = []
+    cores_in_use: set[str] = set()
     for cpu in allowed:
         siblings = _text(Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list")) or str(cpu)
-        (second if siblings in seen else first).append(cpu)
-        seen.add(siblings)
-    return sorted([*first, *second][:threads])
+        (others if siblings in cores_in_use else first_of_core).append(cpu)
+        cores_in_use.add(siblings)
+    return sorted([*first_of_core, *others][:threads])
 
 
 # -- how busy it is ----------------------------------------------------------------------------------------------------
@@ -99,9 +100,9 @@ def chosen_cpus(threads: int) -> list[int] | None:
 
 @dataclass(frozen=True, slots=True)
 class Noise:
-    """What happened beside a measurement: load averages before and after it, and how much others took.
+    """What else happened during a measurement: load averages before and after it, and how much other programs took.
 
-    others: processor time of other programs by all that there was, 0 to 1; None where the system does not tell.
+    others: processor time of other programs as a share of all there was, 0 to 1; None where the system does not say.
     """
 
     load_before: float | None
@@ -116,34 +117,33 @@ BUSY = 0.15
 
 @dataclass(slots=True)
 class Watch:
-    """Counts what others take from now on. Own processor time is told by those who use it."""
+    """Counts what other programs take from now on."""
 
-    _load: float | None = field(default_factory=lambda: load())
-    _busy: float | None = field(default_factory=lambda: _busy_seconds())
+    _load: float = field(default_factory=lambda: load())
+    _busy: float = field(default_factory=lambda: _busy_seconds())
     _started: float = field(default_factory=time.monotonic)
 
     def noise(self, own_seconds: float) -> Noise:
         """own_seconds: processor time of the measurement itself."""
-        now, elapsed = _busy_seconds(), time.monotonic() - self._started
+        elapsed = time.monotonic() - self._started
         others = None
-        if now is not None and self._busy is not None and elapsed > 0:
-            spent = now - self._busy - own_seconds
-            others = min(1.0, max(0.0, spent / (elapsed * (os.cpu_count() or 1))))
+        if elapsed > 0:
+            taken = _busy_seconds() - self._busy - own_seconds
+            others = min(1.0, max(0.0, taken / (elapsed * (psutil.cpu_count() or 1))))
         return Noise(self._load, load(), others)
 
 
-def load() -> float | None:
-    """Load average of the last minute; None where there is none."""
-    return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
+def load() -> float:
+    """Load average of the last minute."""
+    last_minute: float = psutil.getloadavg()[0]
+    return round(last_minute, 2)
 
 
-def _busy_seconds() -> float | None:
-    """Processor time that was not idle since the system started, what a hypervisor took included."""
-    fields = _text(Path("/proc/stat")).partition("\n")[0].split()
-    if len(fields) < 9 or fields[0] != "cpu":
-        return None
-    user, nice, system, _idle, _wait, irq, softirq, steal = map(int, fields[1:9])
-    return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
+def _busy_seconds() -> float:
+    """Processor time that was not idle since the system started, including what a hypervisor took."""
+    times = psutil.cpu_times()._asdict()
+    counted_elsewhere = ("idle", "iowait", "guest", "guest_nice")  # guests are part of user and nice
+    return float(sum(seconds for name, seconds in times.items() if name not in counted_elsewhere))
 
 
 # -- memory ------------------------------------------------------------------------------------------------------------
@@ -156,14 +156,14 @@ def forget_peak() -> None:
 
 
 def peak_rss() -> int | None:
-    """Most memory this process had, in bytes, since `forget_peak` or its start; None where the system does not tell."""
+    """The most memory this process had, in bytes, since `forget_peak` or its start."""
     for line in _text(Path("/proc/self/status")).splitlines():
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) * 1024
-    try:
-        import resource
-    except ImportError:  # Windows
-        return None
+    if sys.platform == "win32":
+        return int(psutil.Process().memory_info().peak_wset)
+    import resource
+
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
 
@@ -192,7 +192,7 @@ def _text(path: Path) -> str:
         return ""
 
 
-def _said(*command: str) -> str:
+def _output(*command: str) -> str:
     try:
         return subprocess.run(command, capture_output=True, text=True, timeout=5, check=True).stdout.strip()
     except (OSError, subprocess.SubprocessError):

@@ -1,4 +1,4 @@
-"""What is to be measured, and how long."""
+"""What is to be measured, and for how long."""
 
 from __future__ import annotations
 
@@ -7,19 +7,29 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
-from bortlab.analysis.latency import runtimes
-from bortlab.analysis.latency.runtimes import MATMUL, MATMUL_SIZE, Case, Contestant, UnsupportedError, title
+from bortlab.analysis.latency import requirements
+from bortlab.analysis.latency.cases import MATMUL, MATMUL_SIZE, VARIANTS, Case, Contestant, flops, title
+from bortlab.models import FAMILIES
+from bortlab.runtimes import RUNTIMES, UnsupportedError
 from bortlab.system.machine import cores, memory_available
 
 ROUNDS, SECONDS = 20, 1.0
-"""The usual minima: turns of each contestant, and seconds of counted calls."""
+"""The least that is measured unless told otherwise: rounds, and seconds of timed calls of each contestant."""
 QUICK_ROUNDS, QUICK_SECONDS = 12, 0.2
 TURN_S = 0.05
-"""About how long a turn takes; a longer forward is called once."""
+"""About how long a turn takes; a longer forward pass is called once."""
 MOST_CASES = 120
+FLOPS_PER_THREAD = 45e9
+"""Arithmetic a second that a thread gives, for estimates of how long a measurement takes."""
 
-MINIS = ("albert-mini", "convbert-mini", "bort-mini", "bert-mini")
-SMALL_BORT = next(iter(runtimes.VARIANTS))
+MINIS = tuple(
+    checkpoint.key
+    for family in FAMILIES.values()
+    for checkpoint in family.checkpoints
+    if checkpoint.source == "bundled" and checkpoint.key.endswith("-mini")
+)
+"""The bundled models that were trained alike: comparing them is a fair experiment."""
+SMALL_BORT = next(iter(VARIANTS))
 
 
 class MemoryNeededError(ValueError):
@@ -28,7 +38,7 @@ class MemoryNeededError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is measured, and how long. left_out: combinations that were asked for and cannot be, and why."""
+    """What is measured, and for how long. left_out: combinations that cannot be run, and why, a sentence each."""
 
     cases: tuple[Case, ...]
     rounds: int = ROUNDS
@@ -38,14 +48,14 @@ class Plan:
     def __post_init__(self) -> None:
         if not self.cases:
             why = f" {' '.join(self.left_out[:3])}" if self.left_out else ""
-            raise UnsupportedError(f"Nothing to measure.{why or ' Choose a model.'}")
+            raise UnsupportedError(f"There is nothing to measure.{why or ' Choose a model.'}")
         if len(self.cases) > MOST_CASES:
             raise UnsupportedError(
-                f"{len(self.cases)} combinations are too many for one measurement, expected at most {MOST_CASES}: "
+                f"{len(self.cases)} combinations are too many for one measurement; at most {MOST_CASES} are possible: "
                 f"choose fewer models, lengths or batches."
             )
         if len(set(self.cases)) < len(self.cases):
-            raise UnsupportedError("The same combination is there twice: name each once.")
+            raise UnsupportedError("The same combination appears twice: name each once.")
         if not (2 <= self.rounds <= 10_000 and 0 <= self.seconds <= 3_600):
             raise UnsupportedError(
                 f"Expected 2 to 10,000 rounds and 0 to 3,600 seconds, got {self.rounds} and {self.seconds:g}."
@@ -61,46 +71,59 @@ class Plan:
         return cls(tuple(Case(**case) for case in data["cases"]), data["rounds"], data["seconds"])
 
     def check(self) -> None:
-        """Refuse what cannot be run, or has no room, before anything is built."""
+        """Refuse what cannot be run, or does not fit into memory, before anything is built.
+
+        Raises:
+            UnsupportedError: or another ValueError, for a combination that cannot be run here.
+            MemoryNeededError: with the number of bytes.
+        """
         for case in self.cases:
-            runtimes.check(case)
-        needed = sum(stays for stays, _ in self.memory())
-        most, who = max((forward, who) for who, (_, forward) in zip(self._titles(), self.memory(), strict=True))
-        free = memory_available()
-        if needed + most > free:
+            requirements.check(case)
+        memory = self.memory()
+        weights = sum(stays for stays, _ in memory.values())
+        hungriest = max(memory, key=lambda contestant: memory[contestant][1])
+        largest, free = memory[hungriest][1], memory_available()
+        if weights + largest > free:
             raise MemoryNeededError(
-                f"This needs about {(needed + most) / 1e9:,.1f} GB of memory ({needed / 1e9:,.1f} GB for "
-                f"{len(self.groups)} processes with their weights, {most / 1e9:,.1f} GB for the largest forward, of "
-                f"{who}), and {free / 1e9:,.1f} GB are free. Nothing was started. Take smaller batches, shorter "
-                f"sequences or fewer models."
+                f"This needs about {(weights + largest) / 1e9:,.1f} GB of memory ({weights / 1e9:,.1f} GB for "
+                f"{len(memory)} processes with their weights, {largest / 1e9:,.1f} GB for the largest forward pass, "
+                f"that of {title(hungriest.model)}), and {free / 1e9:,.1f} GB are free. Nothing was started. Choose "
+                f"smaller batches, shorter sequences or fewer models."
             )
 
     @property
-    def groups(self) -> dict[Contestant, tuple[tuple[int, int], ...]]:
+    def networks(self) -> tuple[Case, ...]:
+        """The cases without the matrix products."""
+        return tuple(case for case in self.cases if case.is_network)
+
+    @property
+    def shapes(self) -> dict[Contestant, tuple[tuple[int, int], ...]]:
         """The contestants, each with its shapes."""
-        found: dict[Contestant, tuple[tuple[int, int], ...]] = {}
+        shapes: dict[Contestant, tuple[tuple[int, int], ...]] = {}
         for case in self.cases:
-            found[case.contestant] = (*found.get(case.contestant, ()), (case.batch, case.seq))
-        return found
+            shapes[case.contestant] = (*shapes.get(case.contestant, ()), (case.batch, case.seq))
+        return shapes
 
     @property
     def estimated_seconds(self) -> float:
-        """About how long it takes: starting processes, and the arithmetic at 45 GFLOP/s a thread."""
-        once = {case: runtimes.flops(case.model, case.output, case.batch, case.seq) / 45e9 / case.threads
-                for case in self.cases}  # fmt: skip
-        rounds = max([self.rounds, *(self.seconds / max(s, TURN_S) for s in once.values())])
-        compiled = sum(15.0 for case in self.cases if case.runtime in ("compile", "onnx"))
-        return 2.5 * len(self.groups) + compiled + rounds * sum(max(1.2 * s, TURN_S) for s in once.values())
+        """About how long it takes: starting the processes, and the arithmetic."""
+        once = {
+            case: flops(case.model, case.output, case.batch, case.seq) / FLOPS_PER_THREAD / case.threads
+            for case in self.cases
+        }
+        rounds = max([self.rounds, *(self.seconds / max(seconds, TURN_S) for seconds in once.values())])
+        prepared = sum(15.0 for case in self.cases if RUNTIMES[case.runtime].prepares_long)
+        turns = sum(max(1.2 * seconds, TURN_S) for seconds in once.values())
+        return 2.5 * len(self.shapes) + prepared + rounds * turns
 
-    def memory(self) -> list[tuple[int, int]]:
-        """Bytes of the host's memory: what stays, and the largest forward."""
-        return [
-            runtimes.needed_bytes(who, shapes if who.device == "cpu" else ((1, shapes[0][1]),))
-            for who, shapes in self.groups.items()
-        ]
-
-    def _titles(self) -> list[str]:
-        return [title(who.model) for who in self.groups]
+    def memory(self) -> dict[Contestant, tuple[int, int]]:
+        """Bytes of the host's memory for each contestant: what stays, and the largest forward pass."""
+        return {
+            contestant: requirements.needed_bytes(
+                contestant, shapes if contestant.device == "cpu" else ((1, shapes[0][1]),)
+            )
+            for contestant, shapes in self.shapes.items()
+        }
 
 
 def plan(
@@ -117,10 +140,10 @@ def plan(
     seconds: float = SECONDS,
     roof: bool = True,
 ) -> Plan:
-    """Everything by everything; combinations that cannot be run are left out, and the plan says which and why.
+    """Every combination of these; those that cannot be run are left out, and the plan says which and why.
 
-    threads: as many as there are cores unless told. roof: measure a matrix product beside them, as the most that the
-    machine gives.
+    threads: as many as there are cores unless told. roof: measure a matrix product too, as the most that the machine
+    can give.
     """
     cases, left_out = [], []
     conditions = list(product(tuple(threads) or (cores(),), list(device), list(dtype), list(runtime)))
@@ -137,7 +160,7 @@ def plan(
                 runtime=program,
             )
             try:
-                runtimes.check(case)
+                requirements.check(case)
             except UnsupportedError as error:
                 left_out.append(str(error))
             else:
@@ -149,11 +172,17 @@ def plan(
 
 def _roofs(cases: Iterable[Case]) -> list[Case]:
     """A matrix product for each number of threads, device and precision."""
-    kinds = dict.fromkeys((case.threads, case.device, case.dtype) for case in cases)
+    conditions = dict.fromkeys((case.threads, case.device, case.dtype, case.device_kind) for case in cases)
     return [
-        Case(model=MATMUL, threads=threads, device=device, dtype=dtype, batch=size, seq=size)
-        for threads, device, dtype in kinds
-        for size in [MATMUL_SIZE[device.partition(":")[0]]]
+        Case(
+            model=MATMUL,
+            threads=threads,
+            device=device,
+            dtype=dtype,
+            batch=MATMUL_SIZE[device_kind],
+            seq=MATMUL_SIZE[device_kind],
+        )
+        for threads, device, dtype, device_kind in conditions
     ]
 
 

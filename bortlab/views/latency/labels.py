@@ -1,0 +1,45 @@
+"""What cases are called beside each other, and the axes that all pictures of times share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields
+
+from bortlab.analysis.latency.cases import Case, title
+from bortlab.runtimes import RUNTIMES
+from bortlab.views.theme import Look
+
+
+def condition(case: Case, names: Sequence[str]) -> str:
+    """These conditions of a case in words: 1 thread, int8."""
+    words = {
+        "threads": f"{case.threads} thread{'' if case.threads == 1 else 's'}",
+        "device": case.device,
+        "dtype": case.dtype,
+        "runtime": RUNTIMES[case.runtime].title.removeprefix("torch, ") if case.runtime in RUNTIMES else case.runtime,
+        "output": case.output,
+    }
+    return ", ".join(words[name] for name in names)
+
+
+def differing(cases: Sequence[Case]) -> list[str]:
+    """The conditions, other than model and shape, that are not the same for all cases."""
+    names = [field.name for field in fields(Case) if field.name not in ("model", "batch", "seq")]
+    return [name for name in names if len({getattr(case, name) for case in cases}) > 1]
+
+
+def label(case: Case, cases: Sequence[Case]) -> str:
+    """A case's name among others: its model, and the conditions in which they differ."""
+    words = condition(case, differing(cases))
+    return f"{title(case.model)}, {words}" if words else title(case.model)
+
+
+def axis(name: str, look: Look) -> dict[str, object]:
+    """An axis of numbers with a title."""
+    return {
+        "title": {"text": name, "font": {"color": look.faint, "size": 13}, "standoff": 8},
+        "gridcolor": look.grid,
+        "tickfont": {"color": look.faint},
+        "fixedrange": True,
+        "zeroline": False,
+    }
