@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -127,7 +128,8 @@ def test_a_job_that_fails_says_why_and_can_be_started_again(short_job: Any) -> N
 
 def test_a_trained_head_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     model = registry.load(KEY)
-    monkeypatch.setattr(registry, "load", lambda key, **_: replace(model, heads={"masked-lm": "trained"}))
+    trained = replace(model, heads={"masked-lm": "trained"})
+    monkeypatch.setattr(registry, "lease", lambda key, options: nullcontext(trained))
     at = lab()
     assert "Fit this head here" not in labels(at) and "trained head" in html(at)
 
