@@ -10,6 +10,8 @@ text = shared.text_box()
 second = shared.second_text()
 show = shared.choose_view(attribution.VIEWS)
 with shared.sentences():
-    show(attribution.look_at(models, text, second))
+    asked = attribution.look_at(models, text, second)
+    shared.left_out({key: model.encode(text, second) for key, model in asked.models.items()})
+    show(asked)
 
 shared.what_is_this(attribution.EXPLANATION)

@@ -93,8 +93,8 @@ class Kernels:
     def beyond(self) -> Tensor:
         """(layers, heads, position): the share of each kernel that falls beyond the ends of the text."""
         n, taps = len(self.units), torch.tensor(self.taps)
-        seen = torch.arange(n)[:, None] + taps
-        return (self.weights * ((seen < 0) | (seen >= n))).sum(-1)
+        covered = torch.arange(n)[:, None] + taps
+        return (self.weights * ((covered < 0) | (covered >= n))).sum(-1)
 
 
 def of(trace: Trace) -> Kernels:
@@ -178,10 +178,10 @@ class Change:
 
     def distances(self) -> tuple[Tensor, Tensor]:
         """(layers, heads, pairs) each: of the span's kernels, and of those from the token alone."""
-        one, two = [a for a, _ in self.pairs], [b for _, b in self.pairs]
+        here, there = [first for first, _ in self.pairs], [second for _, second in self.pairs]
         return (
-            distance(self.first.weights[:, :, one], self.second.weights[:, :, two]),
-            distance(self.alone[0][:, :, one], self.alone[1][:, :, two]),
+            distance(self.first.weights[:, :, here], self.second.weights[:, :, there]),
+            distance(self.alone[0][:, :, here], self.alone[1][:, :, there]),
         )
 
 
@@ -219,14 +219,14 @@ def sample(number: int = SAMPLE) -> tuple[str, ...]:
 
 def survey(model: Model, texts: Sequence[str]) -> Survey:
     """What kernels prefer, over many texts."""
-    found = []
+    inner_kernels = []
     for text in texts:
         kernels = of(model.trace(text))
         edge = kernels.weights.shape[-1] // 2
-        inner = torch.arange(len(kernels.units))
-        keep = (inner >= edge) & (inner < len(inner) - edge) & kernels.own
-        found.append(kernels.weights[:, :, keep])
-    every = torch.cat(found, 2)  # (layers, heads, positions, tap)
+        places = torch.arange(len(kernels.units))
+        inner = (places >= edge) & (places < len(places) - edge) & kernels.own
+        inner_kernels.append(kernels.weights[:, :, inner])
+    every = torch.cat(inner_kernels, 2)  # (layers, heads, positions, tap)
     if not every.shape[2]:
         raise ValueError("All texts are shorter than a kernel: take longer ones.")
     mean, each = every.mean(2), statistics(every)
@@ -265,16 +265,16 @@ def contributions(model: Model, trace: Trace) -> Contributions:
             attended = mixed.attend(query, hidden, None, explicit=True).values
             convolved = mixed.convolve(hidden, mixed.kernels(query, mixed.span(hidden)))
             nothing = mixed.join(attended * 0, convolved * 0)  # the bias
-            one = (mixed.join(attended, convolved * 0) - nothing)[0]
-            two = (mixed.join(attended * 0, convolved) - nothing)[0]
-            total = one + two + nothing[0]
+            attention = (mixed.join(attended, convolved * 0) - nothing)[0]
+            convolution = (mixed.join(attended * 0, convolved) - nothing)[0]
+            total = attention + convolution + nothing[0]
             square = (total * total).sum(-1).clamp_min(1e-30)
-            rows["attention"].append(one.norm(dim=-1))
-            rows["convolution"].append(two.norm(dim=-1))
+            rows["attention"].append(attention.norm(dim=-1))
+            rows["convolution"].append(convolution.norm(dim=-1))
             rows["total"].append(total.norm(dim=-1))
             rows["before"].append(hidden[0].norm(dim=-1))
-            rows["attention_share"].append((one * total).sum(-1) / square)
-            rows["convolution_share"].append((two * total).sum(-1) / square)
+            rows["attention_share"].append((attention * total).sum(-1) / square)
+            rows["convolution_share"].append((convolution * total).sum(-1) / square)
     stacked = {name: torch.stack(values).cpu() for name, values in rows.items()}
     return Contributions(**stacked, units=piece_units(trace.encoding))
 
@@ -358,16 +358,16 @@ def frame(kernels: Kernels, layer: int, head: int | None = None) -> pandas.DataF
     import pandas
 
     chosen = kernels.weights[layer].mean(0) if head is None else kernels.weights[layer, head]
-    found = statistics(chosen)
+    numbers = statistics(chosen)
     beyond = kernels.beyond[layer].mean(0) if head is None else kernels.beyond[layer, head]
     return pandas.DataFrame(
         {"position": range(len(kernels.units)), "token": [unit.text for unit in kernels.units]}
         | {f"tap {tap:+d}": chosen[:, n].tolist() for n, tap in enumerate(kernels.taps)}
         | {
-            "entropy, bits": found.entropy.tolist(),
-            "centre": found.centre.tolist(),
-            "width": found.width.tolist(),
-            "centre tap": found.own.tolist(),
+            "entropy, bits": numbers.entropy.tolist(),
+            "centre": numbers.centre.tolist(),
+            "width": numbers.width.tolist(),
+            "centre tap": numbers.own.tolist(),
             "beyond the ends": beyond.tolist(),
         }
     )

@@ -138,10 +138,7 @@ def _word(words: Sequence[Word], number: int) -> str:
 def show(views: Views, measure: str, word: int, lens: str) -> None:
     """Every model's layers as a table."""
     look = shared.look()
-    truncated = {seen.title: seen.plain.encoding for seen in views.values() if seen.plain.encoding.truncated}
-    if truncated:
-        parts = [f"{markdown(title)} left out the last {e.truncated:,} pieces" for title, e in truncated.items()]
-        st.warning(f"The text is longer than a model reads: {shared.names(parts)}.", icon=":material/content_cut:")
+    shared.left_out({key: seen.plain.encoding for key, seen in views.items()})
     if any(len(seen.plain.own) > view.SHOWN for seen in views.values()):
         st.info(f"{view.SHOWN} pieces around the chosen word are drawn; the table below has all.")
     if not any(seen.plain.own for seen in views.values()):

@@ -22,9 +22,10 @@ from typing import Any, Literal
 
 import torch
 
-from bortlab.analysis.attention import Attention
+from bortlab.analysis.attention import Attention, matrix_frame
 from bortlab.system import assets
 from bortlab.views.escape import attribute, visible
+from bortlab.views.prose import counted
 from bortlab.views.theme import Look
 from bortlab.views.view import View
 
@@ -48,15 +49,21 @@ _PATCHES: dict[Kind, tuple[tuple[str, int, str], ...]] = {
         ("return d / activeHeads()", 1, "return d.weight / activeHeads()"),
     ),
     "model": (
-        ('.selectAll("line")\n                .data(function (d) {', 2,
-         '.selectAll("line")\n                .data(function (row) { const d = strongest(row);'),
+        (
+            '.selectAll("line")\n                .data(function (d) {',
+            2,
+            '.selectAll("line")\n                .data(function (row) { const d = strongest(row);',
+        ),
         ("(targetIndex + .5)", 2, "(d.place + .5)"),
-        ('.attr("stroke-opacity", function (d) {\n                    return d;', 2,
-         '.attr("stroke-opacity", function (d) {\n                    return d.weight;'),
+        (
+            '.attr("stroke-opacity", function (d) {\n                    return d;',
+            2,
+            '.attr("stroke-opacity", function (d) {\n                    return d.weight;',
+        ),
         ("'background': 'black'", 1, "'background': document.body.dataset.paper"),
         ("'background': 'white'", 1, "'background': document.body.dataset.paper"),
     ),
-}  # fmt: skip
+}
 
 _READ = """
 "use strict";
@@ -97,7 +104,7 @@ const strongest = row => row.map((weight, place) => ({weight, place})).filter(({
     return byte >= row.least || (byte === row.least - 1 && (place + row.number) % row.every === 0);
 });
 let params;
-function requirejs(names, run) { ready.then(found => { params = found; run(jQuery, d3);
+function requirejs(names, run) { ready.then(given => { params = given; run(jQuery, d3);
     requestAnimationFrame(() => requestAnimationFrame(() => { document.documentElement.dataset.drawn = "yes"; })); }); }
 requirejs.config = () => {};
 const require = requirejs;
@@ -137,11 +144,13 @@ def _view(
         raise ValueError(
             f"BertViz can show 1 to {fit} layers of a text of {len(attention.units)} pieces at once, got {len(chosen)}."
         )
-    shown = attention.layers(chosen)
-    _, heads, n, _ = shown.weights.shape
+    drawn = attention.layers(chosen)
+    _, heads, n, _ = drawn.weights.shape
     params: dict[str, Any] = {
-        "default_filter": "0", "root_div_id": "bertviz", "include_layers": [number + 1 for number in chosen],
-    }  # fmt: skip
+        "default_filter": "0",
+        "root_div_id": "bertviz",
+        "include_layers": [number + 1 for number in chosen],
+    }
     if kind == "head":
         params |= {"layer": layer + 1 if layer in chosen and layer is not None else chosen[0] + 1, "heads": None}
         height = n * 22.5 + 110
@@ -149,9 +158,10 @@ def _view(
         wide = max(heads, 8)  # few heads would make huge thumbnails
         params |= {"display_mode": look.mode, "include_heads": list(range(1, heads + 1)), "total_heads": wide}
         height = max(len(chosen) * (n * 84 / wide + 10) + 45, n * 18 + 60) + 70
-    document = _document(kind, shown, params, look=look, title=title)
+    document = _document(kind, drawn, params, look=look, title=title)
     about = "lines between words, a colour for each head" if kind == "head" else "all heads as thumbnails"
-    alt = f"{title}: BertViz's {kind} view, {about}, {len(chosen)} layers of {heads} heads, {n} pieces."
+    size = f"{counted(len(chosen), 'layer')} of {counted(heads, 'head')}, {counted(n, 'piece')}"
+    alt = f"{title}: BertViz's {kind} view, {about}, {size}."
     return View(
         title, document, alt, _table(attention, chosen[0] if layer is None else layer), min(HIGHEST, int(height))
     )
@@ -159,8 +169,6 @@ def _view(
 
 def _table(attention: Attention, layer: int) -> Any:
     """Every weight of one layer: a row a pair of pieces, a column a head."""
-    from bortlab.analysis.attention import matrix_frame
-
     heads = attention.weights[layer]
     table = matrix_frame(heads[0], attention.units, layer=layer + 1).rename(columns={"weight": "head 1"})
     for head, matrix in enumerate(heads[1:], 2):
@@ -203,13 +211,13 @@ def _document(kind: Kind, attention: Attention, params: Mapping[str, Any], *, lo
 
 def in_script(data: object) -> str:
     """JSON that nothing can leave: no tag, comment or line end of JavaScript is in it."""
-    said = json.dumps(data, ensure_ascii=True, allow_nan=False)  # ASCII: U+2028 and U+2029 are escaped too
-    return said.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+    text = json.dumps(data, ensure_ascii=True, allow_nan=False)  # ASCII: U+2028 and U+2029 are escaped too
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
 def _label(text: str) -> str:
-    said = visible(text) or "␣"
-    return said if len(said) <= 14 else f"{said[:13]}…"
+    label = visible(text) or "␣"
+    return label if len(label) <= 14 else f"{label[:13]}…"
 
 
 def _sides(attention: Attention) -> tuple[list[tuple[int, int]], list[tuple[str, int, int]]]:
@@ -255,6 +263,6 @@ def _template(kind: Kind) -> str:
     script = "\n".join(lines)
     for old, times, new in _PATCHES[kind]:
         if script.count(old) != times:
-            raise ValueError(f"This BertViz is another than 1.4.1: its {kind}_view.js has no {old!r}. Install 1.4.1.")
+            raise ValueError(f"This is not BertViz 1.4.1: its {kind}_view.js has no {old!r}. Install 1.4.1.")
         script = script.replace(old, new)
     return script

@@ -26,8 +26,8 @@ def model_heading(title: str, family: str, *, head: str | None, facts: Sequence[
     if head is not None:
         lines.append(_badge(*HEADS[head], colour=colour, look=look))
     if facts:
-        said = " · ".join(map(html, facts))
-        lines.append(f'<span style="color:{look.faint};font-size:.85rem">{said}</span>')
+        line = " · ".join(map(html, facts))
+        lines.append(f'<span style="color:{look.faint};font-size:.85rem">{line}</span>')
     body = "".join(f"<div>{line}</div>" for line in lines)  # a line each, so that models side by side stay level
     return f'<div style="border-top:4px solid {colour};padding:.45rem 0 .1rem;line-height:1.45">{body}</div>'
 

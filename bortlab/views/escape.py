@@ -24,6 +24,8 @@ _MARKS = re.compile(r"[!-/:-@\[-`{-~]|^\s|\s$")
 _REPLACED = re.compile(r"(?<=\w):|(?<=\S)@|(?<=www)\.|(?<=[-<>~])[-=>]", re.IGNORECASE)
 """Where Streamlit looks into finished text, references or not: icons, emoji, addresses (https:, www., a@b), arrows."""
 _JOINER = "\u2060"
+_ISOLATE, _END_OF_ISOLATE = "\u2068", "\u2069"
+"""What <bdi> is in HTML: the text's direction is its own, and the words around it keep theirs."""
 
 
 def visible(text: str, *, spaces: bool = False) -> str:
@@ -65,10 +67,17 @@ def markdown(text: str) -> str:
     """For Markdown, which Streamlit reads in labels too: no link, image, colour, icon or formula comes out of it.
 
     Marks become character references, which Markdown does not interpret. An invisible word joiner breaks up what
-    Streamlit replaces even so, such as addresses by links and -> by an arrow.
+    Streamlit replaces even so, such as addresses by links and -> by an arrow. Right-to-left text is isolated, as in
+    `html`, so that it turns no numbers or marks around it.
     """
     broken = _REPLACED.sub(rf"{_JOINER}\g<0>", visible(text))
-    return _MARKS.sub(lambda match: f"&#{ord(match.group())};", broken)
+    escaped = _MARKS.sub(lambda match: f"&#{ord(match.group())};", broken)
+    return f"{_ISOLATE}{escaped}{_END_OF_ISOLATE}" if _turns_around(text) else escaped
+
+
+def _turns_around(text: str) -> bool:
+    """Does it hold letters or digits that are written from right to left?"""
+    return any(unicodedata.bidirectional(character) in ("R", "AL", "AN") for character in text)
 
 
 def csv_cell(text: str) -> str:

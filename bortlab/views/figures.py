@@ -13,21 +13,27 @@ from bortlab.analysis.attention import Unit
 from bortlab.views.escape import plotly, visible
 from bortlab.views.theme import Look, mixed
 
+FONT = '"Source Sans", "Source Sans Pro", sans-serif'
+"""The page's own, which Streamlit serves."""
+CONFIG = {
+    "displaylogo": False,
+    "modeBarButtonsToRemove": ["zoom", "pan", "select", "lasso", "zoomIn", "zoomOut", "autoScale", "resetScale"],
+}
+"""The mode bar keeps the picture's download and nothing else."""
 MONO = '"Source Code Pro", ui-monospace, "DejaVu Sans Mono", Consolas, monospace'
 LONGEST_LABEL = 16
 """Characters of a word on an axis; the table has all."""
 MOST_LABELS = 160
 """Words that are written along an axis; of a longer text the pointer names them."""
 
+PALE = 0.55
+"""How strong a colour may be where numbers are written on it in the theme's ink."""
+
 
 def shortened(text: str) -> str:
     """A label for an axis, as it may stand in plotly."""
-    said = visible(text, spaces=True) or "␣"
-    return plotly(said if len(said) <= LONGEST_LABEL else f"{said[: LONGEST_LABEL - 1]}…")
-
-
-PALE = 0.55
-"""How strong a colour may be where numbers are written on it in the theme's ink."""
+    label = visible(text, spaces=True) or "␣"
+    return plotly(label if len(label) <= LONGEST_LABEL else f"{label[: LONGEST_LABEL - 1]}…")
 
 
 def scale(colour: str, look: Look, *, most: float = 1.0) -> list[list[Any]]:
@@ -44,11 +50,16 @@ def diverging(look: Look, *, most: float = 1.0) -> list[list[Any]]:
 def layout(look: Look, height: int, **more: Any) -> dict[str, Any]:
     """What all figures share."""
     return {
-        "height": height, "margin": {"l": 8, "r": 8, "t": 8, "b": 8}, "showlegend": False, "dragmode": False,
-        "paper_bgcolor": "rgba(0,0,0,0)", "plot_bgcolor": "rgba(0,0,0,0)", "font": {"family": FONT, "color": look.ink},
+        "height": height,
+        "margin": {"l": 8, "r": 8, "t": 8, "b": 8},
+        "showlegend": False,
+        "dragmode": False,
+        "paper_bgcolor": "rgba(0,0,0,0)",
+        "plot_bgcolor": "rgba(0,0,0,0)",
+        "font": {"family": FONT, "color": look.ink},
         "hoverlabel": {"font": {"family": FONT}},
         **more,
-    }  # fmt: skip
+    }
 
 
 def words_axis(units: Sequence[Unit], look: Look, *, room: int = 26, **more: Any) -> dict[str, Any]:
@@ -56,29 +67,34 @@ def words_axis(units: Sequence[Unit], look: Look, *, room: int = 26, **more: Any
     labels = [f"<i>{shortened(unit.text)}</i>" if unit.template else shortened(unit.text) for unit in units]
     size = 12 if len(units) <= room else 10 if len(units) <= 2 * room else 8
     return {
-        "tickmode": "array", "tickvals": list(range(len(units))), "ticktext": labels, "showgrid": False,
-        "zeroline": False, "fixedrange": True, "tickfont": {"family": MONO, "size": size, "color": look.ink},
-        "ticks": "", "automargin": True, "showticklabels": len(units) <= MOST_LABELS, **more,
-    }  # fmt: skip
+        "tickmode": "array",
+        "tickvals": list(range(len(units))),
+        "ticktext": labels,
+        "showgrid": False,
+        "zeroline": False,
+        "fixedrange": True,
+        "tickfont": {"family": MONO, "size": size, "color": look.ink},
+        "ticks": "",
+        "automargin": True,
+        "showticklabels": len(units) <= MOST_LABELS,
+        **more,
+    }
 
 
 def plain_axis(look: Look, **more: Any) -> dict[str, Any]:
     """An axis with little ink."""
     return {
-        "showgrid": False, "zeroline": False, "fixedrange": True, "ticks": "", "automargin": True,
-        "tickfont": {"size": 11, "color": look.faint}, "title": {"font": {"size": 12, "color": look.faint}}, **more,
-    }  # fmt: skip
+        "showgrid": False,
+        "zeroline": False,
+        "fixedrange": True,
+        "ticks": "",
+        "automargin": True,
+        "tickfont": {"size": 11, "color": look.faint},
+        "title": {"font": {"size": 12, "color": look.faint}},
+        **more,
+    }
 
 
 def small(matrix: Tensor) -> np.ndarray[Any, Any]:
     """The numbers as they are sent: float32, which plotly packs."""
     return matrix.detach().to(torch.float32).numpy()
-
-
-FONT = '"Source Sans", "Source Sans Pro", sans-serif'
-"""The page's own, which Streamlit serves."""
-CONFIG = {
-    "displaylogo": False,
-    "modeBarButtonsToRemove": ["zoom", "pan", "select", "lasso", "zoomIn", "zoomOut", "autoScale", "resetScale"],
-}
-"""The mode bar keeps the picture's download and nothing else."""

@@ -197,6 +197,34 @@ def test_what_a_model_does_not_read_is_said() -> None:
     assert any("characters; the first" in said for said in sentences(at))
 
 
+LONG = "The [MASK] sat on the mat. " + "the cat sat on the mat " * 60
+
+
+@pytest.mark.parametrize("page", ["predict", "attention", "kernels", "attribution", "layers"])
+def test_every_page_says_what_a_model_did_not_read(page: str) -> None:
+    key = "convbert-mini"
+    left_out = registry.load(key).encode(LONG).truncated
+    at = visit(page, text=LONG, models=[key])
+    told = [said for said in sentences(at) if "longer than a model reads" in said]
+    assert len(told) == 1 and f"{registry.find(key)[1].title} left out the last {left_out:,} pieces" in told[0]
+    assert not any("longer than a model reads" in said for said in sentences(visit(page, models=[key])))
+
+
+def test_a_model_that_answers_is_leased_by_its_request_and_not_searched_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    in_use: list[set[str]] = []
+    run = Pool.run
+
+    def watch(self: Pool, *args: Any, **kwargs: Any) -> Any:
+        in_use.append({model.key for model in registry.loaded() if model.in_use})
+        return run(self, *args, **kwargs)
+
+    monkeypatch.setattr(Pool, "run", watch)
+    monkeypatch.setattr(registry.Registry, "in_use", lambda *_: pytest.fail("searched for by identity"))
+    visit(text="The [MASK] sat.", ask="cat")
+    assert [{key} for key in bundled()] * 2 == in_use
+    assert not any(model.in_use for model in registry.loaded())
+
+
 def test_more_blanks_than_can_be_drawn_are_said() -> None:
     at = visit(text="[MASK] and " * (predict.BLANKS + 2))
     assert len(bars(at)) == predict.BLANKS * len(bundled())

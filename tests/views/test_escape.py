@@ -123,9 +123,18 @@ def test_markdown_is_one_paragraph_with_exactly_the_text(text: str) -> None:
     children = tokens[1].children or []
     assert {child.type for child in children} <= {"text", "text_special"}
     shown = "".join(child.content for child in children)
-    assert shown.replace("\u2060", "") == escape.visible(text)
+    assert shown.translate(dict.fromkeys(map(ord, "\u2060\u2068\u2069"))) == escape.visible(text)
     assert not STREAMLIT_READS.search(source)
     assert not any(pattern.search(shown) for pattern in STREAMLIT_REPLACES)
+
+
+@given(TEXTS, st.text("\u05d0\u0628\u0661", min_size=1, max_size=3))
+def test_right_to_left_words_are_isolated_in_markdown(text: str, turned: str) -> None:
+    """As <bdi> does in HTML: what is said after the word stays after it. Plain words carry nothing invisible."""
+    source = escape.markdown(text + turned)
+    assert source[0] == "\u2068" and source[-1] == "\u2069" and source.count("\u2068") == source.count("\u2069") == 1
+    left_to_right = "".join(c for c in text if unicodedata.bidirectional(c) not in ("R", "AL", "AN"))
+    assert not {"\u2068", "\u2069"} & set(escape.markdown(left_to_right))
 
 
 @every_example
