@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from bortlab.models import FAMILIES, Config, ConfigError, Family
-
-if TYPE_CHECKING:
-    pass
 from bortlab.checkpoint.files import MAX_CONFIG_BYTES, CheckpointError, read_json
+from bortlab.models import FAMILIES, Config, ConfigError, Family
 
 _DROPPED_KEYS = re.compile(
     r"auto_map|custom_pipelines|quantization_config|transformers_weights|.*implementation.*"  # may choose or run code
@@ -32,18 +28,19 @@ def read_config(folder: Path, family: str | None = None) -> tuple[Family, Config
     known = ", ".join(FAMILIES)
     if family is not None and family not in FAMILIES:
         raise CheckpointError(f"Unknown family {family!r}. Known: {known}.")
-    wanted = family or marked or model_type
-    found = FAMILIES.get(wanted) if isinstance(wanted, str) else None
-    if found is None:
+    name = family or marked or model_type
+    match = FAMILIES.get(name) if isinstance(name, str) else None
+    if match is None:
         raise CheckpointError(f"{where}: unknown model_type {model_type!r}. Known: {known}; or say family=...")
-    if model_type not in (None, found.name, found.config.model_type) or marked not in (None, found.name):
-        says = marked or model_type
-        raise CheckpointError(f"{where} is of family {says!r}, not {found.name!r}. Ask for the one it is, or for none.")
+    if model_type not in (None, match.name, match.config.model_type) or marked not in (None, match.name):
+        raise CheckpointError(
+            f"{where} is of family {marked or model_type!r}, not {match.name!r}. Leave family out, or name that one."
+        )
     for key, value in _FIXED_KEYS.items():
         if data.get(key) not in (None, value):
             raise CheckpointError(f"{where}: {key} is {data[key]!r}; only {value!r} is supported.")
     safe = {key: value for key, value in data.items() if not _DROPPED_KEYS.fullmatch(key)}
     try:
-        return found, found.config.from_dict(safe)
+        return match, match.config.from_dict(safe)
     except ConfigError as error:
         raise CheckpointError(f"{where}: {error}") from error

@@ -5,12 +5,9 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bortlab.system.files import UnsafeFileError, regular_file
-
-if TYPE_CHECKING:
-    pass
 
 MAX_CONFIG_BYTES = 100_000
 MAX_CONFIG_DEPTH = 20

@@ -8,18 +8,14 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from bortlab.models import HEADS, TASKS, Config, ConfigError, Family, Network
-
-if TYPE_CHECKING:
-    pass
 from bortlab.checkpoint.files import CheckpointError
 from bortlab.checkpoint.names import BUFFERS, canonical, published_name, published_names
 from bortlab.checkpoint.weights import INDEX, MAX_HEADER_BYTES, _pickles, open_weights, read_tensor
+from bortlab.models import HEADS, TASKS, Config, ConfigError, Family, Network
 
 _log = logging.getLogger("bortlab")
 
@@ -163,8 +159,8 @@ class _Plan:
 
 def _written_for(family: Family, config: Config) -> str | None:
     """The task of the class that wrote a folder, by its config.json; None where it does not say one of ours."""
-    said = config.extra.get("architectures")
-    name = said[0] if isinstance(said, list) and said else None
+    classes = config.extra.get("architectures")
+    name = classes[0] if isinstance(classes, list) and classes else None
     stem = family.architecture.removesuffix(TASKS["masked-lm"])
     return next((task for task in family.tasks if name == stem + TASKS[task]), None)
 
@@ -189,13 +185,15 @@ def _plan(
         *(family.prefix + name for name in BUFFERS),
         *(published_name(family, ours) for names in heads.values() for ours in names),
     }
-    found = canonical(family, shapes, known)
+    names_in_file = canonical(family, shapes, known)
     others = set(family.network.tasks[written_for]) if written_for else set()
     foreign = {published_name(family, ours) for head in others for ours in heads[head] if ours not in expected}
-    sources = {ours: found[name] for ours, name in theirs.items() if name in found and name not in foreign}
+    sources = {
+        ours: names_in_file[name] for ours, name in theirs.items() if name in names_in_file and name not in foreign
+    }
     # Without a masked-LM head nobody asks what the decoder is. With one, a file may keep the copy and not the original.
     tied = family.tied.items() if network.masked_lm is not None else ()
-    copies = {ours: found[copy] for copy, ours in tied if copy in found}
+    copies = {ours: names_in_file[copy] for copy, ours in tied if copy in names_in_file}
     sources = copies | sources
 
     present = {head: heads[head] for head in family.network.tasks[network.task]}
@@ -204,7 +202,7 @@ def _plan(
     _check_names(
         what,
         missing=[theirs[ours] for ours in expected if ours not in sources and ours not in random],
-        unexpected=[found[name] for name in found.keys() - known],
+        unexpected=[names_in_file[name] for name in names_in_file.keys() - known],
         misshaped={
             name: (shapes[name], expected[ours])
             for ours, name in (*sources.items(), *copies.items())
@@ -221,15 +219,15 @@ def _check_names(
     misshaped: Mapping[str, tuple[tuple[int, ...], tuple[int, ...]]],
 ) -> None:
     """Raise one CheckpointError that names the first few of all tensors that do not fit."""
-    wrong = [f"{name} has shape {got}, expected {wanted}" for name, (got, wanted) in misshaped.items()]
+    wrong = [f"{name} has shape {got}, expected {shape}" for name, (got, shape) in misshaped.items()]
     kinds = {"missing": missing, "unexpected": sorted(unexpected), "mis-shaped": wrong}
-    told = [
+    complaints = [
         f"{len(names)} {kind}: {', '.join(names[:3])}{', ...' if len(names) > 3 else ''}"
         for kind, names in kinds.items()
         if names
     ]
-    if told:
-        raise CheckpointError(f"{what}. {'; '.join(told)}. Is it another model, or another family?")
+    if complaints:
+        raise CheckpointError(f"{what}. {'; '.join(complaints)}. Is it another model, or another family?")
 
 
 def _random(ours: str, shape: tuple[int, ...], config: Config, dtype: torch.dtype) -> Tensor:

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable
-from typing import TYPE_CHECKING
 
-from bortlab.models import Family, Network
-
-if TYPE_CHECKING:
-    pass
 from bortlab.checkpoint.files import CheckpointError
+from bortlab.models import Family, Network
 
 BUFFERS = ("embeddings.position_ids", "embeddings.token_type_ids")
 _LEGACY_SUFFIXES = {".gamma": ".weight", ".beta": ".bias"}

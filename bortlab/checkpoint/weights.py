@@ -11,14 +11,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-if TYPE_CHECKING:
-    pass
 from bortlab.checkpoint.files import CheckpointError, checked_file, read_json
 
 MAX_HEADER_BYTES = 2_000_000

@@ -67,12 +67,12 @@ def in_words(repo_id: str, patience: float) -> Iterator[None]:
         ) from error
     except httpx2.TimeoutException as error:
         raise HubError(
-            f"{endpoint()} said nothing for {patience:g} seconds while {repo_id} was asked for. Try again later."
+            f"{endpoint()} did not respond for {patience:g} seconds about {repo_id}. Try again later."
         ) from error
     except httpx2.TransportError as error:
         raise HubError(
-            f"The connection to {endpoint()} was cut ({brief(error)}) before {repo_id} was here. Nothing unfinished "
-            f"was kept. Try again."
+            f"The connection to {endpoint()} was cut ({brief(error)}) before {repo_id} was complete. No partial "
+            f"file was kept. Try again."
         ) from error
     except (httpx2.HTTPError, httpx2.InvalidURL) as error:
         raise not_understood(repo_id, brief(error)) from error
@@ -89,7 +89,7 @@ def brief(error: Exception) -> str:
 
 def not_understood(repo_id: str, got: str) -> HubError:
     return HubError(
-        f"The answer of {endpoint()} about {repo_id} is not the hub's: {got}. Is a login page or a mirror between? "
+        f"The answer of {endpoint()} about {repo_id} is not the hub's: {got}. Is a login page or a mirror in between? "
         f"Check HF_ENDPOINT and the network."
     )
 
@@ -111,36 +111,36 @@ def refuse_status(response: httpx2.Response, repo_id: str, what: str) -> None:
         raise gated(repo_id, status)
     wait = _retry_after(response.headers.get("Retry-After"), response.headers.get("RateLimit", ""))
     if code == "RevisionNotFound":
-        said = f"{repo_id} has no {what}. Leave the revision out, or look at {endpoint()}/{repo_id}/commits."
+        reason = f"{repo_id} has no {what}. Leave the revision out, or look at {endpoint()}/{repo_id}/commits."
     elif code == "EntryNotFound":
-        said = f"{repo_id} has no file {what} any more. Make a new plan, and try again."
+        reason = f"{repo_id} no longer has a file {what}. Look it up again, then download it."
     elif status == 404 or (status == 401 and own_token() is None):
-        said = (
+        reason = (
             f"There is no repository {repo_id} at {endpoint()}, or it is private (status {status}). Check the name; "
             f"for a private one set {settings.TOKEN.name}."
         )
     elif status in (401, 403):
-        said = (
+        reason = (
             f"{endpoint()} does not let us read {repo_id} (status {status}). Ask its owner for access, and check the "
             f"token in {settings.TOKEN.name}."
         )
     elif status == 429:
-        said = f"Too many requests to {endpoint()}. Try again {f'in {wait} seconds' if wait else 'in some minutes'}."
+        reason = f"Too many requests to {endpoint()}. Try again {f'in {wait} seconds' if wait else 'in some minutes'}."
     elif status >= 500:
-        said = f"{endpoint()} has trouble of its own (status {status}) with {repo_id}, {what}. Try again later."
+        reason = f"{endpoint()} has a server error (status {status}) for {repo_id}, {what}. Try again later."
     else:
         raise not_understood(repo_id, f"status {status} for {what}")
-    raise HubError(said, status=status, retry_after=wait)
+    raise HubError(reason, status=status, retry_after=wait)
 
 
-def _retry_after(told: str | None, rate: str = "") -> int | None:
+def _retry_after(value: str | None, rate: str = "") -> int | None:
     """Seconds to wait, from a number or a date; or from the hub's own header, which says `"api";r=0;t=55`."""
-    if told is None:
+    if value is None:
         none_left = re.search(r"\br=0\s*;\s*t=(\d{1,9})\b", rate, re.ASCII)
         return int(none_left[1]) if none_left else None
-    if re.fullmatch(r"\s*\d{1,9}\s*", told, re.ASCII):
-        return int(told)
+    if re.fullmatch(r"\s*\d{1,9}\s*", value, re.ASCII):
+        return int(value)
     try:
-        return max(0, math.ceil(parsedate_to_datetime(told).timestamp() - time.time()))
+        return max(0, math.ceil(parsedate_to_datetime(value).timestamp() - time.time()))
     except (ValueError, OverflowError):
         return None

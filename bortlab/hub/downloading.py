@@ -5,20 +5,16 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import stat
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
-
-if TYPE_CHECKING:
-    pass
-import stat
-import time
-from typing import TYPE_CHECKING
 
 from bortlab.hub.cache import lock_path, needed_files, storage_of
 from bortlab.hub.client import READ_S, in_words, open_session, refuse_status, request_headers, transport_error
@@ -27,9 +23,6 @@ from bortlab.hub.names import endpoint
 from bortlab.hub.planning import DownloadPlan, PlannedFile, _seems_here, check_room, has_size, places_of
 from bortlab.system.settings import hub_cache_folder
 from bortlab.system.store import write
-
-if TYPE_CHECKING:
-    pass
 
 RETRIES = 5
 """How often a cut connection is taken up again within one file; each try must have brought something."""
@@ -253,11 +246,11 @@ def sweep(older_than_s: float = ORPHAN_S) -> int:
     from filelock import Timeout
     from huggingface_hub.utils import WeakFileLock  # type: ignore[attr-defined]
 
-    removed, now = 0, time.time()
+    removed, started = 0, time.time()
     for path in hub_cache_folder().glob("models--*/blobs/*.incomplete"):
         with suppress(OSError, Timeout):
             about = path.lstat()
-            if not stat.S_ISREG(about.st_mode) or now - about.st_mtime < older_than_s:
+            if not stat.S_ISREG(about.st_mode) or started - about.st_mtime < older_than_s:
                 continue
             lock = lock_path(path.parent.parent, path.name.split(".")[0])
             lock.parent.mkdir(parents=True, exist_ok=True)

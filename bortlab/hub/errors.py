@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    pass
-
 
 class HubError(RuntimeError):
     """Why a checkpoint could not be had from the hub, in a sentence; status and retry_after (seconds) if it said so."""

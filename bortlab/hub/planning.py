@@ -8,15 +8,10 @@ import stat
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 from urllib.parse import quote
 
 from bortlab.checkpoint import MAX_CONFIG_BYTES, MAX_HEADER_BYTES, MAX_PARAMETERS
-from bortlab.models import FAMILIES
-from bortlab.system.numbers import data_size
-
-if TYPE_CHECKING:
-    pass
 from bortlab.hub.cache import SHARDS, TOKENIZER_FILES, needed_files, storage_of
 from bortlab.hub.client import (
     ASK_S,
@@ -30,6 +25,8 @@ from bortlab.hub.client import (
 )
 from bortlab.hub.errors import HubError
 from bortlab.hub.names import COMMIT, ETAG, check_names, endpoint
+from bortlab.models import FAMILIES
+from bortlab.system.numbers import data_size
 from bortlab.system.settings import hub_cache_folder
 
 MAX_WEIGHTS_BYTES = 4 * MAX_PARAMETERS
@@ -89,8 +86,8 @@ def plan(repo_id: str, *, revision: str | None = None) -> DownloadPlan:
         if not (isinstance(commit, str) and COMMIT.fullmatch(commit)):
             raise not_understood(repo_id, "no commit")
         _refuse_gated(repo_id, about)
-        told = about.get("config")
-        model_type = told.get("model_type") if isinstance(told, dict) else None
+        config = about.get("config")
+        model_type = config.get("model_type") if isinstance(config, dict) else None
         _refuse_family(repo_id, model_type)
         files = _files(repo_id, about.get("siblings"))
         storage = storage_of(repo_id)
@@ -130,32 +127,36 @@ def _ask(repo_id: str, revision: str) -> dict[str, Any]:
 
 def _files(repo_id: str, siblings: object) -> tuple[PlannedFile, ...]:
     """The files to get, with what the hub says of each; HubError if some are absent, or larger than they may be."""
-    found: dict[str, PlannedFile | None] = {}  # None: without size or checksum
+    files_by_name: dict[str, PlannedFile | None] = {}  # None: without size or checksum
     try:
         for entry in cast(list[dict[str, Any]], siblings):
             large = entry.get("lfs") or {}
             name, size = entry["rfilename"], large.get("size", entry.get("size"))
             etag = large.get("sha256") or entry.get("blobId")
             if isinstance(size, int) and size >= 0 and isinstance(etag, str) and ETAG.fullmatch(etag):
-                found[name] = PlannedFile(name, size, etag)
+                files_by_name[name] = PlannedFile(name, size, etag)
             else:
-                found[name] = None
-        names = needed_files(found)
+                files_by_name[name] = None
+        names = needed_files(files_by_name)
     except LookupError as error:
-        raise HubError(f"{repo_id} has {error.args[0]}, so no model can be made of it. Take another one.") from error
+        raise HubError(f"{repo_id} has {error.args[0]}, so it cannot be loaded. Choose another repository.") from error
     except (TypeError, AttributeError):
         raise not_understood(repo_id, "no list of files") from None
     files = []
     for name in names:
-        file, limit = found[name], _limit(name)
+        file, limit = files_by_name[name], _limit(name)
         if file is None:
             raise not_understood(repo_id, f"neither size nor checksum of {name}")
         if file.size > limit:
-            raise HubError(f"{repo_id}: {name} has {file.size:,} bytes, expected at most {limit:,}. Take another one.")
+            raise HubError(
+                f"{repo_id}: {name} has {file.size:,} bytes, expected at most {limit:,}. Choose another repository."
+            )
         files.append(file)
     total = sum(file.size for file in files)
     if total > MAX_WEIGHTS_BYTES:
-        raise HubError(f"{repo_id} has {total:,} bytes, expected at most {MAX_WEIGHTS_BYTES:,}. Take a smaller one.")
+        raise HubError(
+            f"{repo_id} has {total:,} bytes, expected at most {MAX_WEIGHTS_BYTES:,}. Choose a smaller model."
+        )
     return tuple(sorted(files, key=lambda file: file.size))
 
 
@@ -168,12 +169,12 @@ def _limit(name: str) -> int:
 
 def _licence(about: dict[str, Any]) -> str:
     card, tags = about.get("cardData"), about.get("tags")
-    told = card.get("license") if isinstance(card, dict) else None
-    if isinstance(told, list):
-        told = ", ".join(map(str, told))
-    if not told and isinstance(tags, list):
-        told = next((tag.removeprefix("license:") for tag in map(str, tags) if tag.startswith("license:")), None)
-    return str(told)[:100] if told else "unknown"
+    licence = card.get("license") if isinstance(card, dict) else None
+    if isinstance(licence, list):
+        licence = ", ".join(map(str, licence))
+    if not licence and isinstance(tags, list):
+        licence = next((tag.removeprefix("license:") for tag in map(str, tags) if tag.startswith("license:")), None)
+    return str(licence)[:100] if licence else "unknown"
 
 
 def _refuse_gated(repo_id: str, about: dict[str, Any]) -> None:

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,9 +14,6 @@ from torch import Tensor
 from bortlab.models import Family, Network
 from bortlab.system.machine import cores
 from bortlab.text import Tokenizer
-
-if TYPE_CHECKING:
-    pass
 
 HASHED = 2**22
 """Numbers that are hashed at a time."""

@@ -303,9 +303,9 @@ def n_bytes(network: Network) -> int:
 
 
 @contextmanager
-def _gradients(wanted: bool) -> Iterator[None]:
+def _gradients(enabled: bool) -> Iterator[None]:
     """Gradients on or off for this thread, and ordinary tensors even where the caller is in inference mode."""
-    with torch.inference_mode(False), torch.set_grad_enabled(wanted):
+    with torch.inference_mode(False), torch.set_grad_enabled(enabled):
         yield
 
 

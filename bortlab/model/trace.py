@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from bortlab.text import Encoding
 from bortlab.nn.records import EncoderOutput, LayerTrace
+from bortlab.text import Encoding
 
 
 @dataclass(frozen=True)
@@ -27,9 +25,11 @@ class Trace:
     logits: Tensor  # (1, seq, vocab)
 
     def __post_init__(self) -> None:
-        pieces, seen = len(self.encoding), self.output.hidden.shape[1]
-        if pieces != seen:
-            raise ValueError(f"A trace needs one position per piece: the text has {pieces}, the model saw {seen}.")
+        pieces, positions = len(self.encoding), self.output.hidden.shape[1]
+        if pieces != positions:
+            raise ValueError(
+                f"A trace needs one position per piece: the text has {pieces}, the output has {positions}."
+            )
         if not self.output.layers:
             raise ValueError("A trace needs the layers' records: encode with keep_layers=True.")
 

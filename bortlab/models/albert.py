@@ -113,17 +113,20 @@ class Albert(Network):
 def _published(size: str, **sizes: int) -> tuple[Checkpoint, Checkpoint]:
     """Versions 1 and 2 of one size: v1 has the erf GELU and, but for xxlarge, dropout."""
     v1_dropout = 0.0 if size == "xxlarge" else 0.1
-    v2 = AlbertConfig(**sizes)  # type: ignore[arg-type]
-    v1 = replace(v2, hidden_act="gelu", hidden_dropout_prob=v1_dropout, attention_probs_dropout_prob=v1_dropout)
-    configs = {"v1": v1, "v2": v2}
-    one, two = (
+    newer = AlbertConfig(**sizes)  # type: ignore[arg-type]
+    older = replace(newer, hidden_act="gelu", hidden_dropout_prob=v1_dropout, attention_probs_dropout_prob=v1_dropout)
+    configs = {"v1": older, "v2": newer}
+    v1, v2 = (
         Checkpoint(
-            key=f"albert-{size}-{version}", title=f"ALBERT {size} {version}", source=f"albert/albert-{size}-{version}",
-            licence="Apache-2.0", config=config,
+            key=f"albert-{size}-{version}",
+            title=f"ALBERT {size} {version}",
+            source=f"albert/albert-{size}-{version}",
+            licence="Apache-2.0",
+            config=config,
         )
         for version, config in configs.items()
-    )  # fmt: skip
-    return one, two
+    )
+    return v1, v2
 
 
 FAMILY = Family(
@@ -155,8 +158,13 @@ FAMILY = Family(
     tied={"predictions.decoder.weight": "embeddings.words.weight", "predictions.decoder.bias": "masked_lm.bias"},
     prefix="albert.",
     mini=AlbertConfig(
-        vocab_size=8192, embedding_size=64, hidden_size=320, num_hidden_layers=4, num_attention_heads=5,
-        intermediate_size=1280, max_position_embeddings=128,
+        vocab_size=8192,
+        embedding_size=64,
+        hidden_size=320,
+        num_hidden_layers=4,
+        num_attention_heads=5,
+        intermediate_size=1280,
+        max_position_embeddings=128,
     ),
     checkpoints=(
         Checkpoint(key="albert-mini", title="ALBERT mini", source="bundled", licence="Apache-2.0"),
@@ -165,4 +173,4 @@ FAMILY = Family(
         *_published("xlarge", hidden_size=2048, num_hidden_layers=24, num_attention_heads=16, intermediate_size=8192),
         *_published("xxlarge", hidden_size=4096, num_hidden_layers=12, num_attention_heads=64, intermediate_size=16384),
     ),
-)  # fmt: skip
+)

@@ -131,18 +131,31 @@ FAMILY = Family(
     tied=TIED,
     prefix="bert.",
     mini=BertConfig(
-        vocab_size=8192, hidden_size=256, num_hidden_layers=4, num_attention_heads=4, intermediate_size=1024,
-        max_position_embeddings=128, hidden_act="gelu_new", hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0,
+        vocab_size=8192,
+        hidden_size=256,
+        num_hidden_layers=4,
+        num_attention_heads=4,
+        intermediate_size=1024,
+        max_position_embeddings=128,
+        hidden_act="gelu_new",
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
     ),
     checkpoints=(
         Checkpoint(key="bert-mini", title="BERT mini", source="bundled", licence="Apache-2.0"),
         Checkpoint(
-            key="bert-base-uncased", title="BERT base", source="google-bert/bert-base-uncased", licence="Apache-2.0",
+            key="bert-base-uncased",
+            title="BERT base",
+            source="google-bert/bert-base-uncased",
+            licence="Apache-2.0",
             config=BertConfig(),
         ),
         Checkpoint(
-            key="bert-large-uncased", title="BERT large", source="google-bert/bert-large-uncased", licence="Apache-2.0",
+            key="bert-large-uncased",
+            title="BERT large",
+            source="google-bert/bert-large-uncased",
+            licence="Apache-2.0",
             config=BertConfig(hidden_size=1024, num_hidden_layers=24, num_attention_heads=16, intermediate_size=4096),
         ),
     ),
-)  # fmt: skip
+)

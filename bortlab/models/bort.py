@@ -68,14 +68,26 @@ FAMILY = Family(
     tied=TIED,
     prefix="bert.",
     mini=BortConfig(
-        vocab_size=8192, hidden_size=384, num_hidden_layers=2, num_attention_heads=6, intermediate_size=288,
-        max_position_embeddings=128, hidden_act="gelu_new", hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0,
+        vocab_size=8192,
+        hidden_size=384,
+        num_hidden_layers=2,
+        num_attention_heads=6,
+        intermediate_size=288,
+        max_position_embeddings=128,
+        hidden_act="gelu_new",
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
     ),
     checkpoints=(
         Checkpoint(key="bort-mini", title="Bort mini", source="bundled", licence="Apache-2.0"),
         Checkpoint(
-            key="bort", title="Bort", source="amazon/bort", licence="Apache-2.0", config=BortConfig(),
-            masked_lm="random", note="The published masked-LM head was never trained: the conversion left it random.",
+            key="bort",
+            title="Bort",
+            source="amazon/bort",
+            licence="Apache-2.0",
+            config=BortConfig(),
+            masked_lm="random",
+            note="The published masked-LM head was never trained: the conversion left it random.",
         ),
     ),
-)  # fmt: skip
+)

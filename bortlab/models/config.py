@@ -74,7 +74,7 @@ class Config:
 
     Keys that bortlab does not know are kept in `extra`, so that saving loses nothing. labels: what the outputs of a
     classification head stand for, in order; id2label, label2id and num_labels of config.json. problem_type: what they
-    are of a whole text, None: what the labels that a loss is asked for look like.
+    are of a whole text; None: as the labels look that a loss is computed of.
     """
 
     model_type: ClassVar[str]
@@ -241,11 +241,11 @@ class Config:
             raise ConfigError("A single_label_classification needs two labels or more, got 1: is it a regression?")
 
     def to_dict(self) -> dict[str, Any]:
-        """The contents of config.json again, with the keys of `extra`, without what is None and labels of no name."""
+        """The contents of config.json again: with the keys of `extra`, without None and default labels."""
         own = {entry.name: getattr(self, entry.name) for entry in fields(self) if entry.name not in ("labels", "extra")}
-        said = {name: value for name, value in own.items() if value is not None}
-        named = {} if self.labels in (DEFAULT_LABELS, ()) else _write_labels(self.labels)
-        return {**self.extra, "model_type": self.model_type, **said, **named}
+        given = {name: value for name, value in own.items() if value is not None}
+        labels = {} if self.labels in (DEFAULT_LABELS, ()) else _write_labels(self.labels)
+        return {**self.extra, "model_type": self.model_type, **given, **labels}
 
 
 _LABEL_KEYS = ("id2label", "label2id", "num_labels")

@@ -55,14 +55,14 @@ class Part:
 @lru_cache(maxsize=1024)
 def terms(formula: str) -> tuple[tuple[int, str, str], ...]:
     """ "4HH + 2HI/g" -> ((4, "HH", ""), (2, "HI", "g")): factor, letters, divisor; ValueError for anything else."""
-    found = []
+    products = []
     for text in formula.split(" + "):
         match = _TERM.fullmatch(text)
         if not text or match is None:
             raise ValueError(f"Expected a sum of products such as '4HH + 2HI/g', got {formula!r}.")
         factor, letters, divisor = match.groups(default="")
-        found.append((int(factor or 1), letters, divisor))
-    return tuple(found)
+        products.append((int(factor or 1), letters, divisor))
+    return tuple(products)
 
 
 def evaluate(formula: str, symbols: Mapping[str, int]) -> int:
@@ -90,9 +90,11 @@ def _write(letters: str, divisor: str, factor: int) -> str:
 
 def readable(formula: str) -> str:
     """A formula for reading: "4HH + 2HI/g" -> "4 H² + 2 H·I/g"."""
-    said = []
+    products = []
     for factor, letters, divisor in terms(formula):
         powers = [letter + {1: "", 2: "²", 3: "³"}[letters.count(letter)] for letter in dict.fromkeys(letters)]
         number = [str(factor)] if factor != 1 or not letters else []
-        said.append(" ".join([*number, *(["·".join(powers)] if powers else [])]) + (f"/{divisor}" if divisor else ""))
-    return " + ".join(said)
+        products.append(
+            " ".join([*number, *(["·".join(powers)] if powers else [])]) + (f"/{divisor}" if divisor else "")
+        )
+    return " + ".join(products)

@@ -25,10 +25,10 @@ def label_loss(logits: Tensor, labels: Tensor, problem_type: str | None) -> Tens
         problem_type = PROBLEM_TYPES[0 if logits.shape[-1] == 1 else 1 if whole else 2]
     if problem_type == "single_label_classification":
         return choice_loss(logits, labels)
-    wanted = labels.to(logits.dtype).view_as(logits)
+    targets = labels.to(logits.dtype).view_as(logits)
     if problem_type == "regression":
-        return F.mse_loss(logits, wanted)
-    return F.binary_cross_entropy_with_logits(logits, wanted)
+        return F.mse_loss(logits, targets)
+    return F.binary_cross_entropy_with_logits(logits, targets)
 
 
 def span_loss(logits: Tensor, positions: Tensor) -> Tensor:

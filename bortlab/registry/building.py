@@ -7,7 +7,6 @@ import hashlib
 import os
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import torch
 
@@ -15,15 +14,12 @@ from bortlab.checkpoint import CheckpointError, check_weights, load_network, met
 from bortlab.model import EXAMPLE, HEADS_KEY, PROVENANCES, Model, assemble, encoder_fingerprint, n_bytes
 from bortlab.models import FAMILIES, Config, Family, Network
 from bortlab.registry import fitted
-from bortlab.system.machine import memory_available
-from bortlab.system.numbers import data_size
-from bortlab.text import Tokenizer
-
-if TYPE_CHECKING:
-    pass
 from bortlab.registry.catalogue import config_of, find, known_checkpoints
 from bortlab.registry.options import Options
 from bortlab.registry.request import Request, request_for, request_from, stamp_of
+from bortlab.system.machine import memory_available
+from bortlab.system.numbers import data_size
+from bortlab.text import Tokenizer
 
 
 class TooLargeError(RuntimeError):
@@ -48,7 +44,7 @@ def _own_task(request: Request) -> str | None:
     """By request, so that a folder that has changed is looked into anew."""
     family, config = design_of(request)
     task, heads = own_heads(request.folder, family, config)
-    heads |= _told(config.extra.get(HEADS_KEY), heads)
+    heads |= _recorded(config.extra.get(HEADS_KEY), heads)
     return None if "random" in heads.values() else task
 
 
@@ -82,7 +78,7 @@ def build(request: Request) -> Model:
             heads = dict.fromkeys(network.tasks[request.task], "random")
         else:
             loaded = load_network(request.folder, family, config, task=request.task, dtype=request.dtype)
-            network, heads = loaded.network, loaded.heads | _told(config.extra.get(HEADS_KEY), loaded.heads)
+            network, heads = loaded.network, loaded.heads | _recorded(config.extra.get(HEADS_KEY), loaded.heads)
             heads |= _untrained(request, heads)
             heads |= _fitted(request, heads, family, network, tokenizer)
         network.to(request.device)
@@ -125,10 +121,11 @@ def design_of(request: Request) -> tuple[Family, Config]:
     return family, config_of(family, checkpoint)
 
 
-def _told(heads: object, present: Mapping[str, str]) -> dict[str, str]:
+def _recorded(heads: object, present: Mapping[str, str]) -> dict[str, str]:
     """What a folder that bortlab saved says about its heads, where the file has them and the words are known."""
-    told = heads if isinstance(heads, dict) else {}
-    return {name: told[name] for name, found in present.items() if found == "trained" and told.get(name) in PROVENANCES}
+    recorded = heads if isinstance(heads, dict) else {}
+    trained = [name for name, provenance in present.items() if provenance == "trained"]
+    return {name: recorded[name] for name in trained if recorded.get(name) in PROVENANCES}
 
 
 def _untrained(request: Request, present: Mapping[str, str]) -> dict[str, str]:
@@ -161,5 +158,5 @@ def _fits(request: Request) -> None:
     if needed > free:
         raise TooLargeError(
             f"{request.key} needs {data_size(needed)} of memory, and {data_size(free)} are free. "
-            f'Take a smaller model, dtype="bfloat16", or close something.'
+            f'Choose a smaller model, load it with dtype="bfloat16", or free some memory.'
         )

@@ -63,7 +63,7 @@ class _Flight:
 class Registry:
     """Loaded models by request: one load for equal requests, and no more bytes than the budget.
 
-    The least recently asked-for goes first; what is leased never goes; what was evicted while somebody held it comes
+    The least recently used leaves first; what is leased never goes; what was evicted while somebody held it comes
     back without a second load. A failed load leaves nothing behind, and the next request tries again.
 
     Threads wait, for another's load or for room, in steps of POLL_S of plain Python, so that an interrupt gets through;
@@ -209,7 +209,7 @@ class Registry:
             if size > budget:
                 raise TooLargeError(
                     f"{key} needs {data_size(size)}, and loaded models may take {data_size(budget)} in all. "
-                    f'Take a smaller model, dtype="bfloat16", or set {settings.BUDGET.name}={size // 10**6 + 1}.'
+                    f'Choose a smaller model or dtype="bfloat16", or set {settings.BUDGET.name}={size // 10**6 + 1}.'
                 )
             with self._lock:
                 free = budget - self._reserved - sum(entry.size for entry in self._entries.values())

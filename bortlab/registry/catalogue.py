@@ -75,9 +75,9 @@ def find(key: str) -> tuple[Family, Checkpoint]:
         return known[key]
     looks_like_path = "/" in key or "\\" in key  # keys come from links: no look at the disk
     folder = " For a folder, use load_from; a Hugging Face repository is owner/name." if looks_like_path else ""
-    shown = repr(key) if len(key) <= 200 else f"{key[:200]!r}..."
+    quoted = repr(key) if len(key) <= 200 else f"{key[:200]!r}..."
     keys = ", ".join(checkpoint.key for family in FAMILIES.values() for checkpoint in family.checkpoints)
-    raise UnknownModelError(f"Unknown model {shown}.{did_you_mean(key[:200])}{folder} Known: {keys}.")
+    raise UnknownModelError(f"Unknown model {quoted}.{did_you_mean(key[:200])}{folder} Known: {keys}.")
 
 
 def did_you_mean(key: str) -> str:

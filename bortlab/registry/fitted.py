@@ -57,9 +57,9 @@ def save(key: str, revision: str, module: nn.Module, card: Mapping[str, Any], ki
     """Keep a module and its card, in place of an older one; the folder. The card's "encoder" says whose it is."""
     folder = folder_of(key, revision, kind)
     weights = safetensors.torch.save({name: tensor.cpu().contiguous() for name, tensor in module.state_dict().items()})
-    said = {**card, "sha256": sha256(weights).hexdigest()}
+    complete = {**card, "sha256": sha256(weights).hexdigest()}
     write(folder / f"{kind}.safetensors", weights)
-    write(folder / "card.json", (json.dumps(said, indent=2) + "\n").encode())  # last: it vouches for the weights
+    write(folder / "card.json", (json.dumps(complete, indent=2) + "\n").encode())  # last: it vouches for the weights
     return folder
 
 
@@ -79,13 +79,13 @@ def read(key: str, revision: str, *, encoder: str, like: nn.Module, kind: Fittab
     if card is None or card.get("encoder") != encoder:
         return None
     path = folder_of(key, revision, kind) / f"{kind}.safetensors"
-    wanted = {name: tuple(tensor.shape) for name, tensor in like.state_dict().items()}
+    shapes = {name: tuple(tensor.shape) for name, tensor in like.state_dict().items()}
     try:
         weights = path.read_bytes()
         if sha256(weights).hexdigest() != card.get("sha256"):
             raise ValueError("it is not the file that its card describes")
         tensors = safetensors.torch.load(weights)
-        if {name: tuple(tensor.shape) for name, tensor in tensors.items()} != wanted:
+        if {name: tuple(tensor.shape) for name, tensor in tensors.items()} != shapes:
             raise ValueError("its tensors have other names or shapes")
         if not all(bool(tensor.isfinite().all()) for tensor in tensors.values()):
             raise ValueError("it holds numbers that are not finite")

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    pass
-
 
 def check_whole(name: str, value: object, low: int, high: int) -> None:
     """ValueError unless an argument is a whole number from low to high."""

@@ -172,11 +172,11 @@ def _check_step(part: str, step: Mapping[str, Any]) -> None:
         pattern = " "
     elif isinstance(pattern, dict):
         pattern = pattern.get("String")
-    said = step.get("prepend") if step.get("type") == "Prepend" else content
+    inserted = step.get("prepend") if step.get("type") == "Prepend" else content
     room = 1 if step.get("type") == "Prepend" else len(pattern) if isinstance(pattern, str) else None
-    if isinstance(said, str) and room is not None and len(said) > room:
+    if isinstance(inserted, str) and room is not None and len(inserted) > room:
         raise TokenizerError(
-            f"tokenizer.json: {part} puts {len(said):,} characters in the place of {room}. No text may grow that way."
+            f"tokenizer.json: {part} puts {len(inserted):,} characters in place of {room}. No text may grow so much."
         )
 
 

@@ -17,7 +17,7 @@ from bortlab.text.special import SPECIAL_TOKENS, TokenizerKind
 
 @dataclass(frozen=True, slots=True)
 class PipelineOptions:
-    """What tokenizer_config.json may say about the pipeline; None: not said."""
+    """What tokenizer_config.json may say about the pipeline; None: it does not say."""
 
     do_lower_case: bool | None = None
     keep_accents: bool | None = None  # ALBERT
@@ -116,12 +116,12 @@ def honour(document: dict[str, Any], options: PipelineOptions) -> None:
     kind = kind_of(document)
     for step in flat(document.get("normalizer"), "normalizers"):
         if step.get("type") == "BertNormalizer":
-            said = {
+            overruled = {
                 "lowercase": options.do_lower_case,
                 "strip_accents": options.strip_accents,
                 "handle_chinese_chars": options.tokenize_chinese_chars,
             }
-            step |= {name: value for name, value in said.items() if value is not None}
+            step |= {name: value for name, value in overruled.items() if value is not None}
     for step in flat(document.get("pre_tokenizer"), "pretokenizers"):
         if step.get("type") == "ByteLevel" and options.add_prefix_space is not None:
             step["add_prefix_space"] = options.add_prefix_space
@@ -130,7 +130,7 @@ def honour(document: dict[str, Any], options: PipelineOptions) -> None:
         lower = own.do_lower_case if options.do_lower_case is None else options.do_lower_case
         accents = own.keep_accents if options.keep_accents is None else options.keep_accents
         if (lower, accents) != (own.do_lower_case, own.keep_accents):
-            wanted = PipelineOptions(do_lower_case=lower, keep_accents=accents)
+            combined = PipelineOptions(do_lower_case=lower, keep_accents=accents)
             with rust("rebuild the normaliser"):
-                rebuilt = json.loads(blank_from(kind, wanted, charsmap_of(document)).to_str())
+                rebuilt = json.loads(blank_from(kind, combined, charsmap_of(document)).to_str())
             document["normalizer"] = rebuilt["normalizer"]

@@ -29,11 +29,11 @@ def _special_tokens_from(config: Mapping[str, Any], kind: TokenizerKind) -> Spec
     """Token names of tokenizer_config.json (plain or an object with "content"); the family's own where it is silent."""
     names: dict[str, str] = {}
     for role in ("cls", "sep", "pad", "unk", "mask"):
-        said = config.get(f"{role}_token")
-        said = said.get("content") if isinstance(said, dict) else said
-        if said is not None and not (isinstance(said, str) and said):
-            raise TokenizerError(f"tokenizer_config.json: {role}_token is {said!r}, expected a token such as '[CLS]'.")
-        names[role] = said if said is not None else getattr(SPECIAL_TOKENS[kind], role)
+        token = config.get(f"{role}_token")
+        token = token.get("content") if isinstance(token, dict) else token
+        if token is not None and not (isinstance(token, str) and token):
+            raise TokenizerError(f"tokenizer_config.json: {role}_token is {token!r}, expected a token such as '[CLS]'.")
+        names[role] = token if token is not None else getattr(SPECIAL_TOKENS[kind], role)
     return SpecialTokens(**names)
 
 

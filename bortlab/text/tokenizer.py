@@ -433,8 +433,10 @@ def _shorten(n_first: int, n_second: int, room: int) -> tuple[int, int]:
 def _words_of(text: str, pieces: Sequence[_Piece], first_word: int) -> list[int | None]:
     """For each piece the number of the word that it begins in; the text's first word has the number `first_word`."""
     index = word_of_each_character(text)
-    found = (next((w for w in index[start : max(end, start + 1)] if w is not None), None) for _, (start, end) in pieces)
-    return [None if word is None else word + first_word for word in found]
+    first_words = (
+        next((w for w in index[start : max(end, start + 1)] if w is not None), None) for _, (start, end) in pieces
+    )
+    return [None if word is None else word + first_word for word in first_words]
 
 
 def _byte_of_each_letter() -> dict[str, int]:

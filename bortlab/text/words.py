@@ -42,7 +42,7 @@ def word_spans(text: str) -> tuple[tuple[int, int], ...]:
     """Characters start to end of each word, mark or mask of a text: what `Encoding.words` counts, for every model."""
     classes = "m" * len(MASK)
     classes = classes.join("".join(map(_class_of, run)) for run in text.split(MASK))
-    return tuple(found.span() for found in _WORD.finditer(classes))
+    return tuple(match.span() for match in _WORD.finditer(classes))
 
 
 def word_of_each_character(text: str) -> list[int | None]:

@@ -56,7 +56,7 @@ __all__ = ["Cancelled", "Job", "JobError", "Running", "State", "Status", "jobs_f
 GRACE_S = 1.0
 """How long a job may take to stop by itself before it is killed."""
 GONE_S = 10.0
-"""How long a process may take to be gone after its last word."""
+"""How long a process may take to exit after its last status."""
 KEPT_S = 30 * 86_400.0
 """How long the folder of a job that does not run is kept."""
 
@@ -95,7 +95,7 @@ class Job:
             if alive and (last is None or last.alive):
                 return self
             if alive and last is not None and not self._ends_within(GONE_S):
-                self._kill(last.pid)  # it has said its last word, yet does not leave
+                self._kill(last.pid)  # it wrote its last status, yet has not exited
             if last is not None and last.state == "done":
                 shutil.rmtree(folder / "work", ignore_errors=True)
             (folder / "work").mkdir(exist_ok=True)
@@ -147,7 +147,7 @@ class Job:
             time.sleep(POLL_S)
 
     def _spawn(self) -> None:
-        """Start the process and wait until it holds its lock and has told its number."""
+        """Start the process and wait until it holds its lock and has written its number."""
         with (self.folder / "log.txt").open("wb") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", "bortlab.work", str(self.folder)],

@@ -44,7 +44,7 @@ class ComputationError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class PoolStats:
-    """queued, running: now. done: computed, failures too. shared: needed no computation. rejected: told "busy"."""
+    """queued, running: at present. done: computed, failures too. shared: needed no computation. rejected: busy."""
 
     queued: int
     running: int

@@ -54,14 +54,14 @@ class Running:
 
     def _set(self, **changes: Any) -> None:
         with self._lock:
-            if not self._status.alive:  # the last word was said
+            if not self._status.alive:  # it has ended
                 return
             changes["numbers"] = {**self._status.numbers, **changes.get("numbers", {})}
             self._status = replace(self._status, **changes)
             write_status(self._home, self._status)
 
     def _finish(self, **changes: Any) -> NoReturn:
-        """The last word; then nothing of the job is left, neither this process nor any that it started."""
+        """Write the last status and leave nothing of the job, neither this process nor any that it started."""
         self._set(**changes)
         sys.stdout.flush()
         processes.end_what_this_one_started()

@@ -82,7 +82,7 @@ def test_detach_leaves_the_numbers_and_drops_the_graph(family: Family, trace: Ca
 
 
 def test_lengths_are_compared_and_both_numbers_told(trace: Callable[..., Trace]) -> None:
-    with pytest.raises(ValueError, match="the text has 6, the model saw 7"):
+    with pytest.raises(ValueError, match="the text has 6, the output has 7"):
         trace(FAMILIES["bert"], pieces=6)
 
 
