@@ -10,7 +10,7 @@ from torch import Tensor
 
 from bortlab.analysis.attention import Attention, Compared, QueryKey, Unit, matrix_frame
 from bortlab.analysis.flow import rollout
-from bortlab.system.numbers import percent
+from bortlab.system.numbers import percent, signed
 from bortlab.views.escape import visible
 from bortlab.views.figures import diverging, layout, plain_axis, scale, shortened, small, words_axis
 from bortlab.views.theme import Look, translucent
@@ -202,10 +202,10 @@ def _largest_difference(compared: Compared) -> str:
     row, column = divmod(int(compared.difference.abs().argmax()), len(compared.second_units))
     points = 100 * float(compared.difference[row, column])
     if round(points) == 0:
-        return "the two differ nowhere by as much as a point."
+        return "nowhere do the two differ by as much as a point."
     return (
         f"the largest difference is from {visible(compared.first_units[row].text)} to "
-        f"{visible(compared.second_units[column].text)}: {points:+.0f} points."
+        f"{visible(compared.second_units[column].text)}: {signed(round(points))} points."
     )
 
 

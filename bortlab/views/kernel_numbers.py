@@ -260,14 +260,14 @@ def halves(contributions: Contributions, *, colour: str, look: Look, title: str)
     )
 
 
-def _numbers(lengths: Contributions) -> tuple[Tensor, ...]:
+def _numbers(contributions: Contributions) -> tuple[Tensor, ...]:
     return (
-        lengths.attention,
-        lengths.convolution,
-        lengths.total,
-        lengths.before,
-        lengths.attention_share,
-        lengths.convolution_share,
+        contributions.attention,
+        contributions.convolution,
+        contributions.total,
+        contributions.before,
+        contributions.attention_share,
+        contributions.convolution_share,
     )
 
 
@@ -280,7 +280,10 @@ def ablated(results: Sequence[Ablated], *, colour: str, look: Look, title: str) 
         else ""
         for result in results
     ]
-    above = [f"<b>{name}</b>  {guess}" for name, guess in zip(names, guesses, strict=True)]
+    above = [
+        f"<b>{name}</b><br>{guess}" if guess else f"<b>{name}</b>" for name, guess in zip(names, guesses, strict=True)
+    ]
+    row_height = 70 if any(guesses) else 52  # the guesses have a line of their own: on a telephone one would be cut off
     rows = list(range(len(results)))
     figure = go.Figure(
         [
@@ -297,7 +300,7 @@ def ablated(results: Sequence[Ablated], *, colour: str, look: Look, title: str) 
             ),
             go.Scatter(
                 x=[0] * len(rows),
-                y=[row - 0.45 for row in rows],
+                y=[row - 0.48 for row in rows],
                 mode="text",
                 text=above,
                 textposition="middle right",
@@ -308,10 +311,10 @@ def ablated(results: Sequence[Ablated], *, colour: str, look: Look, title: str) 
         ],
         layout(
             look,
-            30 + 52 * len(rows),
+            30 + row_height * len(rows),
             bargap=0.65,
             xaxis=plain_axis(look, range=[0, 1.12], showticklabels=False),
-            yaxis=plain_axis(look, range=[len(rows) - 0.5, -0.8], showticklabels=False),
+            yaxis=plain_axis(look, range=[len(rows) - 0.5, -0.9], showticklabels=False),
         ),
     )
     lines: list[tuple[object, ...]] = [
