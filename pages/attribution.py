@@ -10,8 +10,8 @@ text = shared.text_box()
 second = shared.second_text()
 show = shared.choose_view(attribution.VIEWS)
 with shared.sentences():
-    asked = attribution.look_at(models, text, second)
-    shared.left_out({key: model.encode(text, second) for key, model in asked.models.items()})
-    show(asked)
+    selection = attribution.choose(models, text, second)
+    shared.left_out(selection.encodings)
+    show(selection)
 
 shared.what_is_this(attribution.EXPLANATION)

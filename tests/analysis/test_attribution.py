@@ -21,14 +21,14 @@ from torch import Tensor
 from bortlab import registry
 from bortlab.analysis import attribution as analysis
 from bortlab.analysis.attention import of_pieces
-from bortlab.analysis.attribution import METHODS, Problem, Target, WholeText, trust, work
+from bortlab.analysis.attribution import METHODS, Problem, Question, Target, WholeText, trust, work
 from bortlab.analysis.attribution.problem import PASS_MB, likelihood, rows_of
 from bortlab.analysis.flow import rollout
 from bortlab.model import Model, NoMaskError, assemble
 from bortlab.models import FAMILIES, Network
 from bortlab.text import Tokenizer
 from bortlab.training.vocabulary import train_tokenizer
-from bortlab.work.jobs import Running
+from bortlab.work.jobs import Job, Running
 
 TEXTS = ["Paris is the capital of France, unbelievably kind people walk there."] * 20
 TEXT = "Paris is unkindly the [MASK] of France."
@@ -226,7 +226,7 @@ def test_targets_of_other_heads(name: str, task: str, tokenizers: dict[str, Toke
     else:
         cases = [(analysis.label(model, encoding=encoding), scores[task][0])]
     for target, row in cases:
-        assert target.option == int(row.argmax()) and target.says(model)
+        assert target.option == int(row.argmax()) and target.describe(model)
         found = analysis.attribute(model, encoding, target, steps=200)
         assert found.value == pytest.approx(float(row.max()), abs=1e-9)
         assert abs(found.error) < 1e-3 * max(1, abs(found.value - found.without))
@@ -238,7 +238,7 @@ def test_labels_have_names_and_targets_name_words(tokenizers: dict[str, Tokenize
     place = encoding.words.index(2)
     target = analysis.label(model, "bad", encoding=encoding, position=place, against="so so", scale="probability")
     assert (target.option, target.against) == (1, 2)
-    assert target.says(model, encoding) == 'probability of "bad" against "so so" at "unkindly"'
+    assert target.describe(model, encoding) == 'probability of "bad" against "so so" at "unkindly"'
     with pytest.raises(ValueError, match=r"no label 'awful'\. Expected one of good, bad, so so"):
         analysis.label(model, "awful", encoding=encoding, position=place)
     with pytest.raises(ValueError, match="different"):
@@ -254,7 +254,7 @@ def test_an_edge_is_looked_for_in_the_passage(name: str, tokenizers: dict[str, T
         row = model.scores(encoding)[edge][0]
         target = analysis.span(model, edge, encoding=encoding)
         assert target.option == max(passage, key=lambda n, row=row: float(row[n]))  # type: ignore[misc]
-        assert f'{edge} at "' in target.says(model, encoding)
+        assert f'{edge} at "' in target.describe(model, encoding)
         assert analysis.span(model, edge, 1, encoding=encoding).option == 1  # told, anything can be asked
 
 
@@ -302,7 +302,7 @@ def test_every_method_answers_for_every_family(model: Model, method: str) -> Non
         assert (found.values >= 0).all()
     pieces = attribute(model, TEXT, "It is kind.", method=method, by="pieces")
     assert len(pieces.units) == len(model.encode(TEXT, "It is kind."))
-    if METHODS[method].kind != "taking away" and method != "gradient-shap":
+    if METHODS[method].kind != "perturbation" and method != "gradient-shap":
         assert float(pieces.values.sum()) == pytest.approx(float(found.values.sum()), rel=1e-6)
 
 
@@ -508,75 +508,97 @@ def jobs_here(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(work.os, "nice", lambda _: None)
 
 
-def test_a_job_finds_what_the_library_finds_and_goes_on(
+def run(job: Job, running: Running | None = None) -> Any:
+    """What the job's function does, in this process."""
+    (job.folder / "work").mkdir(parents=True, exist_ok=True)
+    return work.run(running or Running(job.folder), **job.arguments)
+
+
+def test_a_job_finds_what_the_library_finds_and_is_resumed(
     bert: Model, jobs_here: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = replace(bert, source="folder")
     monkeypatch.setattr(registry, "load_from", lambda *_, **__: model)
     encoding = model.encode(TEXT)
     target = analysis.token(model, encoding)
+    question = Question(model, encoding, target, steps={"integrated-gradients": 7}, seed=3)
     methods = ["integrated-gradients", "lime"]
-    job = work.job(model, TEXT, None, target, methods=methods, steps={"integrated-gradients": 7}, seed=3)
-    (job.folder / "work").mkdir(parents=True)
-    running = Running(job.folder)
-    assert work.run(running, **job.arguments) == {"attributions": 2}
-    found = work.result(job, model)
-    asked: list[str] = []
-    monkeypatch.setattr(work, "attribute", lambda *_, **more: asked.append(more["method"]))
-    assert work.run(running, **job.arguments) == {"attributions": 2} and not asked  # all of it was there
+    job = work.job(question, methods)
+    assert run(job) == {"attributions": 2}
+    results = work.result(job, question)
+    with monkeypatch.context() as patch:
+        patch.setattr(Question, "attribute", lambda *_, **__: pytest.fail("all of it was there"))
+        assert run(job) == {"attributions": 2}
     for method in methods:
         steps = 7 if method == "integrated-gradients" else None
         expected = analysis.attribute(model, encoding, target, method=method, steps=steps, seed=3)
-        assert torch.equal(found[method].attribution.values, expected.values)
-        assert found[method].attribution.kept == expected.kept
-        assert found[method].attribution.units == expected.units
-        assert found[method].deletion is not None and -1 <= (found[method].random_weights or 0) <= 1
-    assert found["integrated-gradients"].repeats == 1
+        attribution = results[method].attribution
+        assert torch.equal(attribution.values, expected.values)
+        assert attribution.kept == expected.kept and attribution.units == expected.units
+        assert results[method].deletion is not None and -1 <= (results[method].random_weights or 0) <= 1
+    assert results["integrated-gradients"].repeatability == 1
     with pytest.raises(ValueError, match="job"):
-        work.job(bert, TEXT, None, target, methods=methods)
+        work.job(replace(question, model=bert), methods)
 
 
-def test_a_job_of_layers_finds_each_and_goes_on_from_the_first_that_is_missing(
+def test_a_job_of_layers_finds_each_and_is_resumed_from_the_first_that_is_missing(
     bert: Model, jobs_here: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = replace(bert, source="folder")
     monkeypatch.setattr(registry, "load_from", lambda *_, **__: model)
     encoding = model.encode(TEXT)
     target = analysis.token(model, encoding)
-    layers = range(model.config.depth + 1)
-    job = work.job(model, TEXT, None, target, methods=["shapley"], checks=False, seed=2, layers=layers)
-    (job.folder / "work").mkdir(parents=True)
-    asked: list[int] = []
-    shares: list[float] = []
+    question = Question(model, encoding, target, seed=2)
+    job = work.job(question, ["shapley"], assessed=False, layers=question.layers)
+    layers: list[int] = []
+    progress: list[float] = []
+    attribute = Question.attribute
 
     def until(stop: int) -> Callable[..., Any]:
-        def attribute(*arguments: Any, **more: Any) -> analysis.Attribution:
-            if more["layer"] == stop:
+        def interrupted(question: Question, method: str, *, layer: int, **more: Any) -> analysis.Attribution:
+            if layer == stop:
                 raise KeyboardInterrupt
-            asked.append(more["layer"])
-            return analysis.attribute(*arguments, **more)
+            layers.append(layer)
+            return attribute(question, method, layer=layer, **more)
 
-        return attribute
+        return interrupted
 
-    class Told(Running):
-        def report(self, progress: float, message: str = "") -> None:
-            shares.append(progress)
+    class Recorded(Running):
+        def report(self, done: float, message: str = "") -> None:
+            progress.append(round(done, 9))
 
-    monkeypatch.setattr(work, "attribute", until(2))
+    monkeypatch.setattr(work, "REPORT_S", 0.0)
+    monkeypatch.setattr(Question, "attribute", until(2))
+    (job.folder / "work").mkdir(parents=True)
     with pytest.raises(KeyboardInterrupt):
-        work.run(Told(job.folder), **job.arguments)
-    assert asked == [0, 1] and set(work.result(job, model)) == {work.named("shapley", n) for n in (0, 1)}
-    monkeypatch.setattr(work, "attribute", until(99))
-    assert work.run(Told(job.folder), **job.arguments) == {"attributions": len(layers)} and asked == [*layers]
-    assert min(shares) >= 0 and max(shares) <= 1
-    found = work.result(job, model)
-    for layer in layers:
+        run(job, Recorded(job.folder))
+    assert layers == [0, 1] and set(work.result(job, question)) == {work.named("shapley", n) for n in (0, 1)}
+    assert progress == sorted(progress) and 0 < progress[-1] < 1
+    monkeypatch.setattr(Question, "attribute", until(99))
+    progress.clear()
+    assert run(job, Recorded(job.folder)) == {"attributions": 4} and layers == [*question.layers]
+    assert progress == sorted(progress) and max(progress) <= 1
+    for layer in question.layers:
         expected = analysis.attribute(model, encoding, target, method="shapley", seed=2, layer=layer)
-        kept = found[work.named("shapley", layer)].attribution
+        kept = work.result(job, question)[work.named("shapley", layer)].attribution
         assert torch.equal(kept.values, expected.values) and kept.kept == expected.kept and kept.method == "shapley"
         assert (kept.value, kept.without, kept.units) == (expected.value, expected.without, expected.units)
-    with pytest.raises(ValueError, match="checks"):
-        work.job(model, TEXT, None, target, methods=["shapley"], layers=layers)
+    with pytest.raises(ValueError, match="assessed"):
+        work.job(question, ["shapley"], layers=question.layers)
+
+
+def test_an_assignment_goes_through_json_as_it_is(bert: Model) -> None:
+    model = replace(bert, source="folder")
+    encoding = model.encode(TEXT, "It is kind.")
+    for target in (analysis.token(model, encoding, scale="probability"), WholeText()):
+        question = Question(model, encoding, target, "zero", "pieces", {"lime": 9}, 5)
+        for layers in ((), (0, 2)):
+            assignment = work.Assignment.of(question, ["lime"], assessed=not layers, layers=layers)
+            assert work.Assignment.from_json(json.loads(json.dumps(assignment.to_json()))) == assignment
+            again = assignment.question(model)
+            assert (again.encoding, again.target, again.baseline, again.by, again.steps, again.seed) == (
+                encoding, target, "zero", "pieces", {"lime": 9}, 5,
+            )  # fmt: skip
 
 
 @pytest.mark.parametrize("task", ["sequence-classification", "token-classification", "question-answering"])
@@ -594,14 +616,47 @@ def test_a_job_loads_the_head_that_is_asked_about(
     else:
         target = analysis.label(model, encoding=encoding, position=2 if task == "token-classification" else None)
     methods = ["input-x-gradient", "attention-rollout"]
-    job = work.job(model, "Paris is the capital of France.", pair, target, methods=methods)
-    (job.folder / "work").mkdir(parents=True)
-    work.run(Running(job.folder), **job.arguments)
-    found = work.result(job, model)
+    question = Question(model, encoding, target)
+    job = work.job(question, methods)
+    run(job)
+    results = work.result(job, question)
     for method in methods:
         expected = analysis.attribute(model, encoding, target, method=method)
-        assert torch.allclose(found[method].attribution.values, expected.values, atol=1e-5)
-        assert found[method].attribution.target == target and found[method].random_weights is not None
+        assert torch.allclose(results[method].attribution.values, expected.values, atol=1e-5)
+        assert results[method].attribution.target == target and results[method].random_weights is not None
+
+
+# -- work --------------------------------------------------------------------------------------------------------------
+
+
+def test_the_work_of_a_method_is_what_it_computes(bert: Model) -> None:
+    """The estimate is near the rows that the network is run for; a backward pass is worth two forward ones."""
+    encoding = bert.encode(TEXT)
+    for target in (analysis.token(bert, encoding), WholeText()):
+        question = Question(bert, encoding, target)
+        for method in question.methods:
+            if METHODS[method].kind == "attention":
+                continue
+            rows: list[int] = []
+
+            def watch(n: int, rows: list[int] = rows) -> None:
+                rows.append(n * (3 if torch.is_grad_enabled() else 1))
+
+            question.attribute(method, watch=watch)
+            pieces = question.passes_of_a_row()
+            assert 0.6 < question.passes(method) / (sum(rows) * pieces) < 1.7, method
+
+
+def test_work_grows_with_the_model_the_text_and_the_tests(bert: Model, tokenizers: dict[str, Tokenizer]) -> None:
+    encoding = bert.encode(TEXT)
+    question = Question(bert, encoding, analysis.token(bert, encoding))
+    small = question.multiply_adds("lime")
+    assert question.multiply_adds("lime", assessed=True) > 6 * small
+    assert small < question.multiply_adds("lime", layers=question.layers) < len(question.layers) * small
+    deeper = make("bert", tokenizers["bert"], num_hidden_layers=6)
+    assert replace(question, model=deeper).multiply_adds("lime") == 2 * small
+    whole = replace(question, target=WholeText())
+    assert whole.multiply_adds("lime") == len(analysis.varied(encoding)) * small
 
 
 # -- threads -----------------------------------------------------------------------------------------------------------

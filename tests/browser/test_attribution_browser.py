@@ -101,7 +101,7 @@ def test_a_class_of_ones_own_is_explained(
         lab.settled()
 
     choose("What is explained?", "a class of the text")
-    expect(lab.page.get_by_text("has no trained head that tells a class of the text")).to_have_count(1)
+    expect(lab.page.get_by_text("has no trained head for a class of the text")).to_have_count(1)
     expect(lab.page.locator(".ba-words")).to_have_count(1)
     choose("Why this label?", "sad")
     expect(lab.page.get_by_text('log-probability of "sad"')).to_be_visible()

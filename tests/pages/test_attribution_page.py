@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import html
-import math
 import re
+import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -18,11 +19,14 @@ from streamlit.testing.v1 import AppTest
 
 from bortlab import registry
 from bortlab.analysis import attribution as analysis
-from bortlab.analysis.attribution import work
+from bortlab.analysis.attribution import Assessment, work
+from bortlab.model import Model
 from bortlab.system import settings
+from bortlab.text import Encoding
 from bortlab.ui import attribution as ui
-from bortlab.ui import job_panel, opened
-from bortlab.ui.attribution import asking, views
+from bortlab.ui import job_panel, opened, patience
+from bortlab.ui.attribution import by_layer, choosing
+from bortlab.ui.examples import DEFAULT_TEXT
 from bortlab.ui.startup import bundled
 from bortlab.views.escape import markdown
 from bortlab.work.jobs import Job, Status
@@ -30,12 +34,6 @@ from tests.pages.visiting import HOSTILE, bodies, charts, check, elements, visit
 
 lab = partial(visit, "attribution")
 TEXT = "Paris is the [MASK] of France."
-
-
-@pytest.fixture(autouse=True)
-def however_busy_the_machine_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What takes long by a guess would be offered as a job."""
-    monkeypatch.setattr(asking, "LONGEST_S", math.inf)
 
 
 def strips(at: AppTest) -> list[str]:
@@ -51,7 +49,7 @@ def test_every_model_has_its_coloured_words_at_once() -> None:
     for body in strips(at):
         assert 'aria-label="France: ' in body and body.count('tabindex="0"') == 6
         assert body.count("ba-kept") == 3  # template and blank
-    assert any("counts most" in e.value for e in at.markdown)
+    assert any("contribute" in e.value and "For" in e.value for e in at.markdown)
     assert sum("completeness error" in e.value for e in at.caption) == len(bundled())
 
 
@@ -62,7 +60,7 @@ def test_the_table_holds_what_the_library_finds() -> None:
     encoding = model.encode(TEXT)
     target = analysis.token(model, encoding, scale="logit")
     expected = analysis.attribute(model, encoding, target, method="input-x-gradient")
-    counts = at.dataframe[0].value["counts"]
+    counts = at.dataframe[0].value["contribution"]
     assert counts.dropna().tolist() == pytest.approx([float(expected.values[n]) for n in expected.own], rel=1e-4)
 
 
@@ -70,21 +68,21 @@ def test_python_of_the_page_gives_the_pages_numbers(capsys: pytest.CaptureFixtur
     at = lab(text=TEXT, models=bundled()[-1], method="Feature Ablation", why="city")
     exec(next(e.value for e in at.code if "import bortlab" in e.value), {})
     printed = [float(line.split()[-1]) for line in capsys.readouterr().out.strip().splitlines()]
-    counts = at.dataframe[0].value["counts"].dropna().tolist()
+    counts = at.dataframe[0].value["contribution"].dropna().tolist()
     assert printed == pytest.approx(counts, abs=1e-3)
 
 
 @pytest.mark.parametrize("view", ui.VIEWS)
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
 def test_any_text_is_survived(text: str, view: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(asking, "LONGEST_S", 0.3)  # what takes long is offered as a job
+    monkeypatch.setattr(patience, "MOST_MULTIPLY_ADDS", 5e9)  # what is more is offered as a job
     at = lab(text=text, view=view, models=bundled()[:2])
     assert at.text_input(key="text").value == text
     said = [*at.error, *at.info, *at.warning]
     assert charts(at) or said
 
 
-@pytest.mark.parametrize("inside", views.INSIDE)
+@pytest.mark.parametrize("inside", by_layer.INSIDE)
 def test_inside_the_models(inside: str) -> None:
     at = lab(text=TEXT, view="Layers", inside=inside)
     assert not at.error and not at.warning
@@ -131,15 +129,15 @@ def test_more_steps_are_offered_where_the_sum_is_off() -> None:
     assert at.selectbox(key="steps").value == more == 100
 
 
-def test_what_takes_long_is_a_job(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_a_lot_of_work_is_a_job(monkeypatch: pytest.MonkeyPatch) -> None:
     """Offered, then shown while it runs, cancelled, and used when it is done."""
     state: dict[str, Any] = {"status": None, "found": {}}
-    monkeypatch.setattr(asking, "LONGEST_S", 0.0)
+    monkeypatch.setattr(patience, "MOST_MULTIPLY_ADDS", 0.0)
     monkeypatch.setattr(job_panel, "POLL_S", 1000.0)
     monkeypatch.setattr(Job, "status", lambda self: state["status"])
     monkeypatch.setattr(Job, "start", lambda self: state.update(status=Status("running", 0.4, "LIME: 12 passes.")))
     monkeypatch.setattr(Job, "cancel", lambda self: state.update(status=Status("cancelled", message="Cancelled.")))
-    monkeypatch.setattr(work, "result", lambda job, model: state["found"])
+    monkeypatch.setattr(work, "result", lambda job, question: state["found"])
     key = bundled()[0]
     at = lab(text=TEXT, models=key, method="LIME")
     assert not charts(at)
@@ -153,9 +151,70 @@ def test_what_takes_long_is_a_job(monkeypatch: pytest.MonkeyPatch) -> None:
     encoding = model.encode(TEXT)
     target = analysis.token(model, encoding, scale="log-probability")
     found = analysis.attribute(model, encoding, target, method="lime")
-    state |= {"status": Status("done"), "found": {"lime": work.Checked(found)}}
+    state |= {"status": Status("done"), "found": {"lime": Assessment(found)}}
     check(at.run())
     assert len(strips(at)) == 1 and len(charts(at)) == 1
+
+
+@pytest.fixture
+def a_slow_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever measures a time finds that it took minutes."""
+    clock = time.perf_counter
+    monkeypatch.setattr(time, "perf_counter", lambda: 1000 * clock())
+
+
+@pytest.mark.usefixtures("a_slow_clock")
+@pytest.mark.parametrize("view", ui.VIEWS)
+def test_the_minis_answer_at_once_whatever_the_clock_says(view: str) -> None:
+    at = lab(text=TEXT, view=view)
+    assert not [e for e in [*at.info, *at.caption] if "take a while" in e.value]
+    assert "Compute it" not in [b.label for b in at.button] and len(charts(at)) >= len(bundled())
+
+
+@pytest.mark.parametrize("method", analysis.METHODS)
+def test_the_minis_are_alike_in_what_is_long(method: str) -> None:
+    """Side by side on the text that the lab opens with, all answer at once, in every view."""
+    for key in bundled():
+        model = registry.load(key)
+        encoding = model.encode(DEFAULT_TEXT)
+        question = analysis.Question(model, encoding, analysis.token(model, encoding))
+        counted = [question.multiply_adds(method), question.multiply_adds(method, assessed=True)]
+        if method in by_layer.OF_STATES:
+            counted.append(question.multiply_adds(method, layers=question.layers))
+        assert not any(map(patience.is_long, counted)), (key, counted)
+
+
+@pytest.mark.parametrize("view", ui.VIEWS)
+def test_a_text_is_tokenised_once_for_each_model(view: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for key in bundled():
+        registry.load(key)  # whose first pass reads a text of its own
+    text, counts = "Rome is the [MASK] of Italy.", Counter[str]()
+    encode = Model.encode
+
+    def counted(model: Model, *arguments: Any, **more: Any) -> Encoding:
+        counts[model.key] += 1
+        return encode(model, *arguments, **more)
+
+    monkeypatch.setattr(Model, "encode", counted)
+    at = lab(text=text, view=view, method="Saliency", states="Saliency")
+    assert not at.error and counts == dict.fromkeys(bundled(), 1)
+
+
+def test_a_word_that_one_model_lacks_leaves_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The picture, its numbers and its Python are those of the models that can answer."""
+    first, second = bundled()[:2]
+    token = analysis.token
+
+    def lacking(model: Model, *arguments: Any, **more: Any) -> analysis.Target:
+        if model.key == first:
+            raise ValueError("That word is not in the vocabulary.")
+        return token(model, *arguments, **more)
+
+    monkeypatch.setattr(analysis, "token", lacking)
+    for view in ui.VIEWS:
+        at = lab(text="London is the [MASK] of England.", models=[first, second], view=view, method="Saliency")
+        assert len(at.error) == 1 and charts(at), view
+        assert second in next(e.value for e in at.code if "import bortlab" in e.value)
 
 
 def test_trust_says_how_far() -> None:
@@ -165,18 +224,18 @@ def test_trust_says_how_far() -> None:
     assert any("random weights" in e.value and "Other seeds" in e.value for e in at.caption)
 
 
-def test_layers_that_take_long_are_a_job(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_layers_that_are_a_lot_of_work_are_a_job(monkeypatch: pytest.MonkeyPatch) -> None:
     """Offered, shown while it runs, and its numbers when it is done."""
     state: dict[str, Any] = {"status": None, "found": {}, "layers": None}
 
     def start(self: Job) -> None:
-        state.update(status=Status("running", 0.5, "Into layer 2."), layers=self.arguments["layers"])
+        state.update(status=Status("running", 0.5, "Into layer 2."), layers=self.arguments["assignment"]["layers"])
 
-    monkeypatch.setattr(asking, "LONGEST_S", 0.0)
+    monkeypatch.setattr(patience, "MOST_MULTIPLY_ADDS", 0.0)
     monkeypatch.setattr(job_panel, "POLL_S", 1000.0)
     monkeypatch.setattr(Job, "status", lambda self: state["status"])
     monkeypatch.setattr(Job, "start", start)
-    monkeypatch.setattr(work, "result", lambda job, model: state["found"])
+    monkeypatch.setattr(work, "result", lambda job, question: state["found"])
     key = bundled()[0]
     model = registry.load(key)
     layers = range(model.config.depth + 1)
@@ -188,12 +247,12 @@ def test_layers_that_take_long_are_a_job(monkeypatch: pytest.MonkeyPatch) -> Non
     encoding = model.encode(TEXT)
     target = analysis.token(model, encoding, scale="log-probability")
     found = [analysis.attribute(model, encoding, target, method="saliency", layer=layer) for layer in layers]
-    state |= {"status": Status("done"), "found": {"saliency, layer 0": work.Checked(found[0])}}
+    state |= {"status": Status("done"), "found": {"saliency, layer 0": Assessment(found[0])}}
     assert not charts(check(at.run()))  # half of it is not shown as if it were all
-    state["found"] = {work.named("saliency", n): work.Checked(one) for n, one in enumerate(found)}
+    state["found"] = {work.named("saliency", n): Assessment(one) for n, one in enumerate(found)}
     check(at.run())
     assert len(charts(at)) == 1 and not at.info
-    counts = at.dataframe[0].value["counts"].dropna().tolist()
+    counts = at.dataframe[0].value["contribution"].dropna().tolist()
     assert counts == pytest.approx([float(value) for one in found for value in one.values], rel=1e-3)
 
 
@@ -223,7 +282,7 @@ def test_the_class_of_a_text(view: str, own_folder: Callable[..., Path], opens: 
     key, mini = opens(own_folder("albert", "sequence-classification")), bundled()[0]
     at = lab(text="A fine day.", models=[key, mini], answer="a class of the text", view=view)
     assert options(at) == ["a word in the blank", "a class of the text"] and not at.error
-    assert [e.value for e in at.info] == [f"{opened.title(mini)} has no trained head that tells a class of the text."]
+    assert [e.value for e in at.info] == [f"{opened.title(mini)} has no trained head for a class of the text."]
     assert charts(at)
     assert next(box for box in at.selectbox if box.key == "why-label").options == ["PER", "LOC", "O"]
     headings = " ".join(e.proto.body for e in elements(at._tree) if e.type == "html")
@@ -232,7 +291,7 @@ def test_the_class_of_a_text(view: str, own_folder: Callable[..., Path], opens: 
 
 def numbers(at: AppTest, printed: str) -> tuple[list[float], list[float]]:
     """The page's numbers, and those that its Python prints."""
-    counts = at.dataframe[0].value["counts"].dropna().tolist()
+    counts = at.dataframe[0].value["contribution"].dropna().tolist()
     return counts, [float(line.split()[-1]) for line in printed.strip().splitlines()]
 
 
@@ -313,6 +372,6 @@ def test_any_text_is_survived_by_every_head(own_folder: Callable[..., Path], ope
     labels = ("<img src=x>", ":smile: ![](x)")
     keys.append(opens(own_folder("bert", "sequence-classification", labels=labels)))
     for text in ("", "x" * 15_000, "word " * 10_000, HOSTILE["image"], HOSTILE["combining marks"], "[MASK]"):
-        for answer in list(asking.ANSWERS.values())[1:]:
+        for answer in list(choosing.ANSWERS.values())[1:]:
             at = lab(text=text, second=text, models=keys, answer=answer.title, method="Saliency")
             assert charts(at) or [*at.error, *at.info]

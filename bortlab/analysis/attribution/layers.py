@@ -1,6 +1,6 @@
 """Inside the network: the states that enter each executed layer, heads, attention and kernels.
 
-A block that is used twelve times is twelve layers here, each with an answer of its own: nothing is found by its module.
+A block that is used twelve times is twelve layers here, each with values of its own: nothing is looked up by module.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from bortlab.text import Encoding
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Slopes:
-    """Gradient times what it is the gradient of, at every weight of every layer, of one text.
+    """Weight times its gradient, for every attention and kernel weight of every layer, of one text.
 
-    attention: (layers, heads, query, key). kernels: (layers, heads, seq, width), None without convolution. A head's sum
-    is the gradient times what the head gives on, as that is linear in its weights; so heads and halves compare.
+    attention: (layers, heads, query, key). kernels: (layers, heads, seq, width), None without convolution. The sum over
+    a head is its output times the gradient, as the output is linear in the weights; so heads and halves compare.
     """
 
     attention: Tensor
@@ -35,7 +35,7 @@ class Slopes:
 
     @property
     def received(self) -> Tensor:
-        """(layers, seq): over all heads and positions, what looking at a piece counts."""
+        """(layers, seq): what attention to each piece contributes, over all heads and positions."""
         return self.attention.sum((1, 2))
 
     @property
@@ -46,29 +46,30 @@ class Slopes:
 
     @property
     def taps(self) -> Tensor | None:
-        """(layers, width): over all heads and positions, what each tap of the kernels counts."""
+        """(layers, width): what each tap of the kernels contributes, over all heads and positions."""
         return None if self.kernels is None else self.kernels.sum((1, 2))
 
 
 def slopes(model: Model, encoding: Encoding, target: Target, *, watch: Watch | None = None) -> Slopes:
-    """Attention x gradient and kernel x gradient in all layers, by one pass there and back."""
+    """Attention x gradient and kernel x gradient in all layers, by one forward and one backward pass."""
     problem, _, _ = of_text(model, encoding, target, by="pieces", watch=watch)
     assert problem.attention is not None
     with torch.inference_mode(False), torch.enable_grad():
         layers, value = problem.attention()
         attention = [layer.attention for layer in layers if layer.attention is not None]
         kernels = [layer.kernels for layer in layers if layer.kernels is not None]
-        found = torch.autograd.grad(finite(value, model).sum(), [*attention, *kernels])
+        weights = [*attention, *kernels]
+        gradients = torch.autograd.grad(finite(value, model).sum(), weights)
     products = [
-        (weight.detach() * slope)[0].double().cpu() for weight, slope in zip([*attention, *kernels], found, strict=True)
+        (weight.detach() * gradient)[0].double().cpu() for weight, gradient in zip(weights, gradients, strict=True)
     ]
-    first, second = products[: len(attention)], products[len(attention) :]
-    return Slopes(torch.stack(first), torch.stack(second) if second else None, piece_units(encoding))
+    attending, convolving = products[: len(attention)], products[len(attention) :]
+    return Slopes(torch.stack(attending), torch.stack(convolving) if convolving else None, piece_units(encoding))
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """A head of an executed layer, both from 0; convolves: it is one of ConvBERT's convolution heads."""
+    """A head of an executed layer, both counted from 0; convolves: it is one of ConvBERT's convolution heads."""
 
     layer: int
     number: int
@@ -76,18 +77,18 @@ class Head:
 
     @property
     def name(self) -> str:
-        """As pages say it, from 1."""
+        """As pages call it, counted from 1."""
         return f"layer {self.layer + 1}, {'convolution ' if self.convolves else ''}head {self.number + 1}"
 
 
 def heads_of(model: Model) -> tuple[Head, ...]:
     """Every head of every executed layer; in each layer those that attend, then those that convolve."""
-    found = []
+    heads: list[Head] = []
     for layer in range(model.config.depth):
         mixes = isinstance(model.network.block(layer).attention, MixedAttention)
         for convolves in (False, True)[: 1 + mixes]:
-            found += [Head(layer, number, convolves) for number in range(model.config.heads)]
-    return tuple(found)
+            heads += [Head(layer, number, convolves) for number in range(model.config.heads)]
+    return tuple(heads)
 
 
 def of_heads(
@@ -98,15 +99,15 @@ def of_heads(
     layers: Sequence[int] | None = None,
     watch: Watch | None = None,
 ) -> tuple[Problem, tuple[Head, ...]]:
-    """The problem of the heads of some executed layers (all, unless told): what each gives on is scaled from 0 to 1.
+    """The problem of the heads of some executed layers (None: all): the output of each is scaled from 0 to 1.
 
-    Any method that asks no attention can be put to it: ablation takes heads away one by one, Input x Gradient is
+    Any method that needs no attention can be put to it: ablation takes heads away one by one, Input x Gradient is
     attention x gradient (and kernel x gradient), Integrated Gradients shares the difference out among all heads.
     """
     network, inputs = model.network, Inputs.of(model, encoding, model.network)
-    chosen = set(range(model.config.depth) if layers is None else layers)
-    heads = tuple(head for head in heads_of(model) if head.layer in chosen)
-    columns = {layer: [n for n, head in enumerate(heads) if head.layer == layer] for layer in chosen}
+    included = set(range(model.config.depth) if layers is None else layers)
+    heads = tuple(head for head in heads_of(model) if head.layer in included)
+    columns = {layer: [n for n, head in enumerate(heads) if head.layer == layer] for layer in included}
 
     def value(gates: Tensor) -> Tensor:
         """gates (batch, heads, 1) -> (batch,)."""
@@ -116,10 +117,10 @@ def of_heads(
         gated = {layer: partial(_gated, gates=gates[:, numbers, 0]) for layer, numbers in columns.items()}
         return finite(target.of(network, network.run(hidden, changed=gated)), model)
 
-    there = inputs.words.new_ones(1, len(heads), 1)
+    present = inputs.words.new_ones(1, len(heads), 1)
     owners = torch.arange(len(heads), device=model.device)
     rows = rows_of(model.config, len(encoding), inputs.words.element_size())
-    return Problem(value, there, torch.zeros_like(there), owners, rows), heads
+    return Problem(value, present, torch.zeros_like(present), owners, rows), heads
 
 
 def _gated(block: Block, hidden: Tensor, gates: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """What a method gets to see: a pure function of vectors, the input, the baseline, and which vectors are one unit.
 
-A loaded model is shared by threads, so nothing is ever hung into it, and nothing is swapped: what varies comes in as an
-argument. That makes every layer a problem of the same kind, and each use of a shared block a problem of its own.
+A loaded model is shared by threads, so no hook is ever attached to it and no part of it is swapped: what varies comes
+in as an argument. That makes every layer a problem of the same kind, and each use of a shared block one of its own.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ Baseline = Literal["mask", "pad", "zero", "mean"]
 BASELINES: tuple[Baseline, ...] = get_args(Baseline)
 By = Literal["words", "pieces"]
 PASS_MB = 192
-"""Memory that the activations of one pass may take, roughly."""
+"""Memory that the activations of one pass may take, in megabytes, roughly."""
 MOST_ROWS = 8
-"""Rows of one pass: more of them leave the processor's caches, and are no faster."""
+"""Rows of one pass: more of them no longer fit the processor's caches, and are no faster."""
 
 Function = Callable[[Tensor], Tensor]
 Watch = Callable[[int], None]
@@ -38,9 +38,9 @@ Watch = Callable[[int], None]
 class Problem:
     """value(vectors (batch, n, width)) -> (batch,), to be explained at x against a baseline, both (1, n, width).
 
-    owners: (n,), for each vector the number of its unit, 0 to m - 1. rows: how many may be asked at once. attention:
-    the live records of all layers, the value that came of them, for methods that read attention; None where there is
-    none. reads, places: the position that the answer is read from, and those of the vectors, for the same methods.
+    owners: (n,), for each vector the index of its unit, 0 to m - 1. rows: how many `value` may take at once. For
+    methods that read attention: attention gives the live records of all layers and the value that came of them, None
+    where there is none; reads is the position that the answer is read from, places are those of the vectors.
     """
 
     value: Function
@@ -77,13 +77,13 @@ class Problem:
 
 
 def rows_of(config: Config, seq: int, itemsize: int = 4) -> int:
-    """How many texts of this length one pass may hold with what the way back needs."""
+    """How many texts of this length one pass may take, with what its backward pass keeps in memory."""
     a_layer = seq * (14 * config.hidden_size + 3 * config.intermediate_size + 3 * config.heads * seq)
     return max(1, min(MOST_ROWS, int(PASS_MB * 1e6 / (config.depth * a_layer * itemsize))))
 
 
 def baseline_vector(network: Network, tokenizer: Tokenizer, baseline: Baseline) -> Tensor:
-    """(embed,): what stands in for a word that is taken away."""
+    """(embed,): what replaces a word that is taken away."""
     words = network.embeddings.words.weight.detach()
     if baseline == "zero":
         return torch.zeros_like(words[0])
@@ -95,7 +95,7 @@ def baseline_vector(network: Network, tokenizer: Tokenizer, baseline: Baseline) 
 
 
 def units_of(encoding: Encoding, by: By) -> tuple[tuple[Unit, ...], Tensor]:
-    """The units of a text in order, and for each piece (seq,) the number of its unit."""
+    """The units of a text in order, and for each piece (seq,) the index of its unit."""
     if by == "pieces":
         return piece_units(encoding), torch.arange(len(encoding))
     units, members = word_units(encoding)
@@ -136,10 +136,10 @@ def of_text(
     watch: Watch | None = None,
     network: Network | None = None,
 ) -> tuple[Problem, tuple[Unit, ...], list[int]]:
-    """The problem of a text's words; all its units, and the numbers of those that vary.
+    """The problem of a text's words; all its units, and the indices of those that vary.
 
-    Template and blanks stay as they are, and so do positions and token types. watch: told of every pass, how many rows
-    it has. network: another one of the same configuration, such as one with random weights.
+    Template and blanks stay as they are, and so do positions and token types. watch: called before every pass with its
+    number of rows. network: another one of the same configuration, such as one with random weights.
     """
     network = network or model.network
     inputs = Inputs.of(model, encoding, network)
@@ -223,11 +223,11 @@ def likelihood(
 ) -> Tensor:
     """words (batch, seq, embed) -> the sum of log p(piece | the others) over the own pieces (batch,).
 
-    One pass for each piece, and none of them is kept for the way back: it is computed again there.
+    One pass for each piece. Activations are not kept for the backward pass, which computes them again.
     """
     hole = network.embeddings.words.weight[mask].detach()
 
-    def one(words: Tensor, place: Tensor) -> Tensor:
+    def of_piece(words: Tensor, place: Tensor) -> Tensor:
         masked = words.index_copy(1, place, hole.expand(words.shape[0], 1, -1))
         hidden = network.run(inputs.entering(network, masked))
         target = Target("masked-lm", encoding.ids[int(place)], int(place), scale="log-probability")
@@ -236,8 +236,10 @@ def likelihood(
     total = words.new_zeros(words.shape[0], dtype=torch.promote_types(words.dtype, torch.float32))
     for number in own:
         place = torch.tensor([number], device=words.device)
-        kept = torch.is_grad_enabled() and words.requires_grad
-        total = total + (checkpoint(one, words, place, use_reentrant=False) if kept else one(words, place))
+        differentiated = torch.is_grad_enabled() and words.requires_grad
+        total = total + (
+            checkpoint(of_piece, words, place, use_reentrant=False) if differentiated else of_piece(words, place)
+        )
     return total
 
 
@@ -245,6 +247,6 @@ def finite(values: Tensor, model: Model) -> Tensor:
     """The values, or NonFiniteError."""
     if not bool(values.isfinite().all()):
         raise NonFiniteError(
-            f"{model.key} gave numbers that are not finite: its weights are damaged or overflow in {model.dtype}."
+            f"{model.key} gave numbers that are not finite: its weights are damaged, or they overflow in {model.dtype}."
         )
     return values

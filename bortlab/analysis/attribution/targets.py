@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
@@ -17,9 +16,9 @@ from bortlab.text import MASK, Encoding, word_spans
 Scale = Literal["logit", "log-probability", "probability"]
 SCALES: tuple[Scale, ...] = get_args(Scale)
 ORDERS = ("in order", "not in order")
-"""What a sentence-order head tells apart."""
+"""The labels of a sentence-order head."""
 MOST_NAMES = 20
-"""Labels that an error lists."""
+"""Most labels that an error lists."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +27,8 @@ class Target:
 
     head: "masked-lm", "sequence-classification", "sentence-order", "token-classification", "start" or "end".
     option: id of the piece, number of the label, or position of the answer's start or end. position: of the piece that
-    is asked about, None for the text as a whole. against: another option; the target is then how much higher the one
-    stands than the other, on the scale. several: a text may have several labels, so each has a probability of its own.
+    it belongs to, None for the text as a whole. against: another option; the target is then how much higher the first
+    is than the second, on the scale. several: a text may have several labels, each with a probability of its own.
     """
 
     head: str
@@ -46,8 +45,8 @@ class Target:
     def of(self, network: Network, hidden: Tensor) -> Tensor:
         """Last hidden states (batch, seq, hidden) -> (batch,). Logits are made for one position alone."""
         scores = self.scaled(self.logits(network, hidden))
-        chosen = scores[:, self.option]
-        return chosen if self.against is None else chosen - scores[:, self.against]
+        score = scores[:, self.option]
+        return score if self.against is None else score - scores[:, self.against]
 
     def logits(self, network: Network, hidden: Tensor) -> Tensor:
         """Last hidden states (batch, seq, hidden) -> the options' logits (batch, options)."""
@@ -72,18 +71,18 @@ class Target:
             return self.option
         return self.position or 0
 
-    def says(self, model: Model, encoding: Encoding | None = None) -> str:
-        """The target in words: log-probability of "capital". encoding: of the text, to name its words too."""
+    def describe(self, model: Model, encoding: Encoding | None = None) -> str:
+        """The target in words, such as: log-probability of "capital". encoding: of the text, to name its words too."""
         if self.head in SPANS and encoding is not None:
             return f'{self.scale} of {self.head} at "{_word_at(encoding, self.option)}"'
-        named = f'"{self._named(model, self.option)}"'
+        answer = f'"{self._name_of(model, self.option)}"'
         if self.against is not None:
-            named += f' against "{self._named(model, self.against)}"'
+            answer += f' against "{self._name_of(model, self.against)}"'
         if self.head == "token-classification" and encoding is not None and self.position is not None:
-            named += f' at "{_word_at(encoding, self.position)}"'
-        return f"{self.scale} of {named}"
+            answer += f' at "{_word_at(encoding, self.position)}"'
+        return f"{self.scale} of {answer}"
 
-    def _named(self, model: Model, option: int) -> str:
+    def _name_of(self, model: Model, option: int) -> str:
         if self.head == "masked-lm":
             return model.tokenizer.piece_text(option).strip() or model.tokenizer.token_of(option)
         if self.head in SPANS:
@@ -100,7 +99,7 @@ class WholeText:
     Source: Salazar et al. 2020, "Masked Language Model Scoring", section 2 (arXiv 1910.14659).
     """
 
-    def says(self, model: Model, encoding: Encoding | None = None) -> str:
+    def describe(self, model: Model, encoding: Encoding | None = None) -> str:
         """The target in words."""
         return "pseudo-log-likelihood of the text"
 
@@ -114,9 +113,9 @@ def token(
     blank: int = 0,
     scale: Scale = "logit",
 ) -> Target:
-    """A word in the blank-th [MASK] of a text, the model's own first guess unless told, perhaps against another one.
+    """A word in the blank-th [MASK] of a text, None: the model's own first guess; against: another word.
 
-    Words must be single pieces of the model's vocabulary: ValueError otherwise.
+    ValueError for a word that is not a single piece of the model's vocabulary.
     """
     if not 0 <= blank < len(encoding.mask_positions):
         raise NoMaskError(
@@ -126,8 +125,7 @@ def token(
     position = encoding.mask_positions[blank]
     after_space = _after_space(encoding, position)
     if word is None:
-        guessed = model.candidates(model.logits(encoding)[0, position : position + 1], 2)[0]
-        option = guessed[0].id
+        option = model.candidates(model.logits(encoding)[0, position : position + 1], 1)[0][0].id
     else:
         option = piece_of(model, word, after_space=after_space)
     other = None if against is None else piece_of(model, against, after_space=after_space)
@@ -160,7 +158,8 @@ def label(
 ) -> Target:
     """A label of the model's task, by number or by name: of a text, or of the piece at a position.
 
-    The first in rank unless told. against: another one, for a contrast. For question answering see `span`.
+    option: None for the label of the highest score. against: another one, for a contrast. For question answering see
+    `span`.
     """
     heads = [name for name in model.network.tasks[model.task] if name not in ("pooler", "masked-lm")]
     if not heads or heads[-1] in ("question-answering", "multiple-choice"):
@@ -173,10 +172,10 @@ def label(
         raise ValueError(f'{model.key} predicts numbers, which have no {scale}: expected scale="logit".')
     several = model.config.problem_type == "multi_label_classification" and of_text
     names = ORDERS if head == "sentence-order" else model.config.labels
-    chosen, other = (_number(model, names, named) if isinstance(named, str) else named for named in (option, against))
-    target = _ranked(model, encoding, Target(head, 0, position, other, scale, several), chosen)
+    number, other = (_number(model, names, name) if isinstance(name, str) else name for name in (option, against))
+    target = _ranked(model, encoding, Target(head, 0, position, other, scale, several), number)
     if target.option == target.against:
-        twice = target._named(model, target.option)
+        twice = target._name_of(model, target.option)
         raise ValueError(f"A contrast needs two different labels, and {model.key} would have {twice!r} twice.")
     return target
 
@@ -190,9 +189,9 @@ def _number(model: Model, names: Sequence[str], name: str) -> int:
 
 
 def span(model: Model, edge: str, option: int | None = None, *, encoding: Encoding, scale: Scale = "logit") -> Target:
-    """Where an answer starts or ends (edge: "start" or "end"): a position, the likeliest unless told.
+    """Where an answer starts or ends (edge: "start" or "end"): at a position, or at the most likely one.
 
-    Unless told it is one of the second text, the passage, where there is one.
+    The most likely one is looked for in the second text, the passage, where there is one.
     """
     if edge not in SPANS:
         raise ValueError(f"edge: expected start or end, got {edge!r}.")
@@ -203,20 +202,15 @@ def span(model: Model, edge: str, option: int | None = None, *, encoding: Encodi
 def _ranked(
     model: Model, encoding: Encoding, target: Target, option: int | None, *, among: Sequence[int] = ()
 ) -> Target:
-    """The target with this option, or with the one of the highest score, among some where they are given."""
+    """The target with this option; None: with that of the highest score, among these options where any are given."""
     scores = model.scores(encoding)[target.head][0]  # (options,) or (seq, options)
     row = scores if scores.ndim == 1 else scores[target.position]
-    best = max(among or range(len(row)), key=row.tolist().__getitem__)
-    chosen = best if option is None else option
-    for number in (chosen, target.against):
+    if option is None:
+        option = max(among or range(len(row)), key=row.tolist().__getitem__)
+    for number in (option, target.against):
         if number is not None and not 0 <= number < len(row):
             raise ValueError(f"{target.head} has the options 0 to {len(row) - 1}, got {number}.")
-    return replace(target, option=chosen)
-
-
-def as_probability(value: float, scale: Scale) -> float | None:
-    """A score as a probability, where its scale allows."""
-    return {"probability": value, "log-probability": math.exp(min(0.0, value))}.get(scale)
+    return replace(target, option=option)
 
 
 def _word_at(encoding: Encoding, position: int) -> str:

@@ -1,4 +1,4 @@
-"""How far an attribution can be believed: what happens when words go in its order, and what else gives the same."""
+"""How far an attribution can be trusted: what happens when words go in its order, and what else gives the same."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ORDERS = 20
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Curves:
-    """The answer while words go, or come back, those that count most first: (n + 1,) values from none to all words.
+    """The answer while words go, or come back, those that contribute most first: (n + 1,) values, from 0 to n words.
 
     random_deletion, random_insertion: the same for random orders, (orders, n + 1). Where the answer falls with fewer
     words, a good order lies below the random ones in deletion and above them in insertion.
@@ -51,22 +51,22 @@ class Curves:
 
         At least one word goes. curve: another deletion curve than the attribution's own.
         """
-        found = self.deletion if curve is None else curve
-        return float(found[0] - found[_counts(len(found) - 1)].mean())
+        curve = self.deletion if curve is None else curve
+        return float(curve[0] - curve[_counts(len(curve) - 1)].mean())
 
     def sufficiency(self, curve: Tensor | None = None) -> float:
-        """How much the answer falls with the first 10, 20 and 50 % of the words alone; the less, the better."""
-        found = self.insertion if curve is None else curve
-        return float(found[-1] - found[_counts(len(found) - 1)].mean())
+        """How much the answer falls with the first 10, 20 and 50 % of the words alone; lower is better."""
+        curve = self.insertion if curve is None else curve
+        return float(curve[-1] - curve[_counts(len(curve) - 1)].mean())
 
     @property
     def random_comprehensiveness(self) -> float:
-        """Of random orders, on average."""
+        """The mean comprehensiveness of the random orders."""
         return sum(map(self.comprehensiveness, self.random_deletion)) / max(1, len(self.random_deletion))
 
     @property
     def random_sufficiency(self) -> float:
-        """Of random orders, on average."""
+        """The mean sufficiency of the random orders."""
         return sum(map(self.sufficiency, self.random_insertion)) / max(1, len(self.random_insertion))
 
 
@@ -75,27 +75,24 @@ def _counts(n: int) -> list[int]:
 
 
 def curves(problem: Problem, values: Tensor, *, orders: int = ORDERS, seed: int = 0) -> Curves:
-    """Take words away, and put them back, in the order of their values (units,) and in random ones.
-
-    Of methods without sign the sizes give the order.
-    """
+    """Take words away, and put them back, by their values (units,), largest first, and in random orders."""
     n = problem.n_units
     generator = torch.Generator().manual_seed(seed)
-    best = values.argsort(descending=True, stable=True)
-    ranks = torch.stack([best, *(torch.randperm(n, generator=generator) for _ in range(orders))]).argsort(1)
+    own = values.argsort(descending=True, stable=True)
+    ranks = torch.stack([own, *(torch.randperm(n, generator=generator) for _ in range(orders))]).argsort(1)
     gone = torch.arange(n + 1)[None, :, None] > ranks[:, None, :]  # (orders + 1, n + 1, units): the first k of an order
     with torch.no_grad():
         both = torch.cat([~gone, gone]).flatten(0, 1).to(problem.x.device)
-        found = problem.present(both).double().cpu().view(2, orders + 1, n + 1)
-    return Curves(found[0, 0], found[1, 0], found[0, 1:], found[1, 1:])
+        deletion, insertion = problem.present(both).double().cpu().view(2, orders + 1, n + 1)
+    return Curves(deletion[0], insertion[0], deletion[1:], insertion[1:])
 
 
-def rank_correlation(one: Tensor, other: Tensor) -> float:
-    """Spearman's: 1 the same order, -1 the opposite one, 0 nothing in common; ties share their rank.
+def rank_correlation(first: Tensor, second: Tensor) -> float:
+    """Spearman's rank correlation: 1 for the same order, -1 for the opposite one; tied values share their mean rank.
 
-    nan where all numbers of one are the same.
+    nan where all values of one side are equal.
     """
-    a, b = (_ranks(part.double()) for part in (one, other))
+    a, b = (_ranks(values.double()) for values in (first, second))
     a, b = a - a.mean(), b - b.mean()
     return float((a @ b) / (a.norm() * b.norm()))
 
@@ -107,15 +104,15 @@ def _ranks(values: Tensor) -> Tensor:
 
 
 def agreement(values: Sequence[Tensor], signed: Sequence[bool]) -> Tensor:
-    """(n, n): rank correlations of attributions of the same units; sizes alone where one of two has no sign."""
+    """(n, n): rank correlations of attributions to the same units; of their sizes where one of two has no sign."""
     n = len(values)
-    found = torch.eye(n, dtype=torch.float64)
+    correlations = torch.eye(n, dtype=torch.float64)
     for i in range(n):
         for j in range(i):
-            both = signed[i] and signed[j]
-            a, b = (part if both else part.abs() for part in (values[i], values[j]))
-            found[i, j] = found[j, i] = rank_correlation(a, b)
-    return found
+            both_signed = signed[i] and signed[j]
+            a, b = (side if both_signed else side.abs() for side in (values[i], values[j]))
+            correlations[i, j] = correlations[j, i] = rank_correlation(a, b)
+    return correlations
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -137,14 +134,14 @@ class Repeated:
 
 
 def repeated(problem: Problem, method: str, *, steps: int, seeds: Sequence[int]) -> Repeated:
-    """A method's answers with several seeds; one that draws no random numbers is asked twice all the same."""
-    chosen = METHODS[method]
+    """A method's answers with several seeds; one that draws no random numbers is run as often all the same."""
+    run = METHODS[method].run
     with torch.inference_mode(False), torch.enable_grad():
-        return Repeated(torch.stack([chosen.run(problem, steps, seed) for seed in seeds]))
+        return Repeated(torch.stack([run(problem, steps, seed) for seed in seeds]))
 
 
 def with_random_weights(model: Model, seed: int = 0) -> Network:
-    """A network of the model's configuration that has learned nothing (Adebayo et al. 2018)."""
+    """A network of the model's configuration with random weights (Adebayo et al. 2018, arXiv 1810.03292)."""
     with torch.inference_mode(False), torch.no_grad():
         network = type(model.network)(model.config, model.task).to(model.device, model.dtype)
         return network.initialise(torch.Generator(model.device).manual_seed(seed)).eval().requires_grad_(False)

@@ -1,4 +1,4 @@
-"""Long attributions as jobs: many methods, steps or layers, of one text, with all that tells how far to trust them."""
+"""Long attributions as jobs: many methods or layers of one text, with all that tells how far to trust them."""
 
 from __future__ import annotations
 
@@ -7,231 +7,168 @@ import math
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, field
+from itertools import accumulate
+from typing import Any, Self
 
 import torch
 
-from bortlab.analysis.attribution import (
-    METHODS,
-    Attribution,
-    Baseline,
-    By,
-    Curves,
-    Target,
-    WholeText,
-    attribute,
-    curves,
-    of_text,
-    rank_correlation,
-    units_of,
-    with_random_weights,
-)
-from bortlab.analysis.attribution.problem import Watch, varied
+from bortlab.analysis.attribution import METHODS, Assessment, Attribution, Baseline, By, Question, Target, WholeText
+from bortlab.analysis.attribution.problem import units_of
 from bortlab.model import Model
 from bortlab.system.machine import cores
 from bortlab.system.store import write
-from bortlab.text import Encoding
 from bortlab.work.jobs import Job, Running
 from bortlab.work.reference import ModelReference
 
 RESULT = "attributions.json"
-SEEDS = 3
-"""Seeds that a random method is repeated with, and networks with random weights."""
-STARTUP_S = 8.0
-"""Seconds until a job has loaded torch and the model."""
+REPORT_S = 0.2
+"""Seconds between two reports of progress."""
+
+Part = tuple[str, int | None]
+"""A method, and the layer that it attributes to; None: the words."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Checked:
-    """An attribution and what speaks for it; all but the first are None where they were not asked for.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assignment:
+    """What a job has to do, as a record that goes through JSON; equal for equal work.
 
-    deletion, insertion: share of random orders that do worse. comprehensiveness, sufficiency: and of random orders, on
-    average. repeats: mean rank correlation between seeds, 1 for a method that draws none. random_weights: mean rank
-    correlation of the sizes with those from networks that have learned nothing; near 0 is good.
+    layers: attribute to the states that enter these instead of to the words; `assessed` is False then, as only
+    attributions to the words can be tested.
     """
 
-    attribution: Attribution
-    deletion: float | None = None
-    insertion: float | None = None
-    comprehensiveness: float | None = None
-    random_comprehensiveness: float | None = None
-    sufficiency: float | None = None
-    random_sufficiency: float | None = None
-    repeats: float | None = None
-    random_weights: float | None = None
+    model: ModelReference
+    text: str
+    pair: str | None
+    target: Target | WholeText
+    methods: tuple[str, ...]
+    baseline: Baseline
+    by: By
+    steps: Mapping[str, int] = field(default_factory=dict)
+    seed: int = 0
+    assessed: bool = True
+    layers: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.layers and self.assessed:
+            raise ValueError("assessed: expected False for layers, as only attributions to the words can be tested.")
+
+    @classmethod
+    def of(cls, question: Question, methods: Sequence[str], *, assessed: bool, layers: Sequence[int] = ()) -> Self:
+        """Answer a question by several methods. ValueError for a model that another process cannot load."""
+        return cls(
+            model=ModelReference.of(question.model),
+            text=question.encoding.text,
+            pair=question.encoding.pair,
+            target=question.target,
+            methods=tuple(methods),
+            baseline=question.baseline,
+            by=question.by,
+            steps=dict(question.steps),
+            seed=question.seed,
+            assessed=assessed,
+            layers=tuple(layers),
+        )
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """The record that `to_json` wrote."""
+        target = WholeText() if data["target"] is None else Target(**data["target"])
+        sequences = {name: tuple(data[name]) for name in ("methods", "layers")}
+        return cls(**{**data, **sequences, "model": ModelReference.from_json(data["model"]), "target": target})
+
+    def to_json(self) -> dict[str, Any]:
+        """As texts, numbers and lists."""
+        target = None if isinstance(self.target, WholeText) else asdict(self.target)
+        sequences = {"methods": list(self.methods), "layers": list(self.layers)}
+        return {**asdict(self), **sequences, "model": self.model.to_json(), "target": target}
+
+    def question(self, model: Model) -> Question:
+        """The question, to the model that was loaded again."""
+        encoding = model.encode(self.text, self.pair)
+        return Question(model, encoding, self.target, self.baseline, self.by, self.steps, self.seed)
+
+    @property
+    def parts(self) -> list[Part]:
+        """All attributions, in the order of the work."""
+        return [(method, layer) for method in self.methods for layer in self.layers or (None,)]
 
 
-def curves_of(
-    model: Model,
-    encoding: Encoding,
-    found: Attribution,
-    *,
-    baseline: Baseline,
-    by: By,
-    watch: Watch | None = None,
-) -> Curves:
-    """Words taken away and put back in an attribution's order."""
-    problem, _, _ = of_text(model, encoding, found.target, baseline=baseline, by=by, watch=watch)
-    return curves(problem, found.values[found.own], seed=found.seed)
+def job(question: Question, methods: Sequence[str], *, assessed: bool = True, layers: Sequence[int] = ()) -> Job:
+    """The job that answers a question by several methods; equal for equal questions. Errors as in `Assignment.of`."""
+    assignment = Assignment.of(question, methods, assessed=assessed, layers=layers)
+    return Job("attribution", "bortlab.analysis.attribution.work:run", {"assignment": assignment.to_json()})
 
 
-def check(
-    model: Model,
-    encoding: Encoding,
-    found: Attribution,
-    seen: Curves,
-    *,
-    baseline: Baseline,
-    by: By,
-    watch: Watch | None = None,
-) -> Checked:
-    """Everything that tells how far an attribution can be trusted; seen: its curves."""
-    method, target = METHODS[found.method], found.target
-    how: dict[str, Any] = {
-        "method": found.method, "baseline": baseline, "by": by, "steps": found.steps, "watch": watch
-    }  # fmt: skip
-    own = found.own
-    values = found.values[own]
-    repeats = [1.0]
-    if method.random:
-        others = [
-            attribute(model, encoding, target, seed=found.seed + 1 + n, **how).values[own] for n in range(SEEDS - 1)
-        ]
-        tried = [values, *others]
-        repeats = [rank_correlation(tried[i], tried[j]) for i in range(len(tried)) for j in range(i)]
-    unlearned = []
-    for seed in range(SEEDS):
-        network = with_random_weights(model, seed)
-        other = attribute(model, encoding, target, seed=found.seed, network=network, **how).values[own]
-        unlearned.append(rank_correlation(values.abs(), other.abs()))
-    return Checked(
-        found, *seen.better_than, seen.comprehensiveness(), seen.random_comprehensiveness, seen.sufficiency(),
-        seen.random_sufficiency, sum(repeats) / len(repeats), sum(unlearned) / len(unlearned),
-    )  # fmt: skip
-
-
-def passes(method: str, units: int, steps: int, pieces: int = 0) -> int:
-    """Rows that a method asks for, roughly; pieces: where the target is a whole text, which asks for as many each."""
-    return METHODS[method].cost(units, steps) * max(1, pieces)
-
-
-def passes_of_check(method: str, units: int, steps: int, pieces: int = 0) -> int:
-    """The same with `check`."""
-    repeated = SEEDS - 1 if METHODS[method].random else 0
-    return passes(method, units, steps, pieces) * (1 + repeated + SEEDS) + 42 * (units + 1) * max(1, pieces)
-
-
-def share_of(model: Model, layer: int | None) -> float:
-    """How much of the network is run for an attribution to what enters a layer; a little for the last one's output."""
-    return 1.0 if layer is None else max(model.config.depth - layer, 0.5) / model.config.depth
-
-
-def seconds_a_pass(model: Model, encoding: Encoding) -> float:
-    """How long one text takes here, now."""
-    ids, types = model.inputs(encoding)
-    times = []
-    with torch.no_grad():
-        for _ in range(3):
-            started = time.perf_counter()
-            model.network.encode(model.network.embed(ids, types), types)
-            times.append(time.perf_counter() - started)
-    return min(times)
-
-
-def job(
-    model: Model,
-    text: str,
-    pair: str | None,
-    target: Target | WholeText,
-    *,
-    methods: Sequence[str],
-    baseline: Baseline = "mask",
-    by: By = "words",
-    steps: Mapping[str, int] | None = None,
-    seed: int = 0,
-    checks: bool = True,
-    layers: Sequence[int] = (),
-) -> Job:
-    """The job that attributes by several methods; equal for equal questions.
-
-    layers: to the states that enter these instead of to the words, see `attribute`; such are not tested, so checks must
-    be False. ValueError for a model that another process cannot load: one of random weights, or made by hand.
-    """
-    if layers and checks:
-        raise ValueError("checks: expected False for layers, as only attributions to the words are tested.")
-    arguments: dict[str, Any] = {"model": ModelReference.of(model).to_json(), "layers": list(layers)}
-    arguments |= {"text": text, "pair": pair}
-    arguments |= {"target": None if isinstance(target, WholeText) else asdict(target), "methods": list(methods)}
-    arguments |= {"baseline": baseline, "by": by, "steps": dict(steps or {}), "seed": seed, "checks": checks}
-    return Job("attribution", "bortlab.analysis.attribution.work:run", arguments)
-
-
-def run(
-    running: Running,
-    *,
-    model: Mapping[str, Any],
-    text: str,
-    pair: str | None,
-    target: Mapping[str, Any] | None,
-    methods: Sequence[str],
-    baseline: Baseline,
-    by: By,
-    steps: Mapping[str, int],
-    seed: int,
-    checks: bool,
-    layers: Sequence[int],
-) -> Mapping[str, Any]:
-    """Attribute in a process of its own; what is done is kept after each method and layer, and gone on from."""
+def run(running: Running, *, assignment: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Attribute in a process of its own; what is done is kept after each part, and resumed from."""
     if hasattr(os, "nice"):
         os.nice(5)
     torch.set_num_threads(cores())
-    reference = ModelReference.from_json(model)
-    running.report(0.0, f"Loading {reference.key}.")
-    loaded = reference.load()
-    encoding = loaded.encode(text, pair)
-    wanted: Target | WholeText = WholeText() if target is None else Target(**target)
-    parts: list[tuple[str, int | None]] = [(name, layer) for name in methods for layer in layers or (None,)]
-    units = units_asked(encoding, by, layers=bool(layers))
-    pieces = len(varied(encoding)) if target is None else 0
-    cost = passes_of_check if checks else passes
-    costs = [
-        cost(name, units, steps.get(name, METHODS[name].steps), pieces) * share_of(loaded, layer)
-        for name, layer in parts
-    ]
+    task = Assignment.from_json(assignment)
+    running.report(0.0, f"Loading {task.model.key}.")
+    question = task.question(task.model.load())
     path = running.folder / RESULT
-    kept: dict[str, Any] = json.loads(path.read_bytes()) if path.is_file() else {}
-    for number, (name, layer) in enumerate(parts):
-        if (part := named(name, layer)) in kept:
-            continue
-        where = (
-            "" if layer is None else f" into layer {layer + 1}" if layer < loaded.config.depth else " out of the last"
-        )
-        title = METHODS[name].title + where
-        share = share_of(loaded, layer)
-        before, all_of_it, asked = sum(costs[:number]), sum(costs), 0
-        said = time.monotonic()
+    entries: dict[str, Any] = json.loads(path.read_bytes()) if path.is_file() else {}
+    for part, progress in _progress(running, question, task):
+        name = named(*part)
+        if name not in entries:
+            progress.begin()
+            entries[name] = _entry(_answer(question, part, task.assessed, progress))
+            write(path, json.dumps(entries).encode())
+    return {"attributions": len(entries)}
 
-        def watch(rows: int) -> None:
-            nonlocal asked, said
-            asked += rows * (3 if torch.is_grad_enabled() else 1) * max(1, pieces)
-            if time.monotonic() - said > 0.2:
-                said = time.monotonic()
-                done = before + min(asked * share, costs[number])  # noqa: B023  called in this turn alone
-                running.report(done / all_of_it, f"{title}: {asked:,} passes.")  # noqa: B023
 
-        running.report(before / all_of_it, f"{title}.")
-        found = attribute(
-            loaded, encoding, wanted, method=name, baseline=baseline, by=by, steps=steps.get(name), seed=seed,
-            layer=layer, watch=watch,
-        )  # fmt: skip
-        checked = Checked(found)
-        if checks:
-            seen = curves_of(loaded, encoding, found, baseline=baseline, by=by, watch=watch)
-            checked = check(loaded, encoding, found, seen, baseline=baseline, by=by, watch=watch)
-        kept[part] = _record(checked)
-        write(path, json.dumps(kept).encode())
-    return {"attributions": len(kept)}
+def _answer(question: Question, part: Part, assessed: bool, progress: _Progress) -> Assessment:
+    """One part of the work."""
+    method, layer = part
+    attribution = question.attribute(method, layer=layer, watch=progress)
+    if not assessed:
+        return Assessment(attribution)
+    return question.assess(attribution, question.curves(attribution, watch=progress), watch=progress)
+
+
+class _Progress:
+    """Counts the passes of one part of a job, and reports how far the job is."""
+
+    def __init__(self, running: Running, title: str, start: float, share: float, passes: float, each: float) -> None:
+        """start, share: where the part begins, and how much of the job it is. passes: that it takes. each: of a row."""
+        self.running, self.title, self.start, self.share = running, title, start, share
+        self.passes, self.each, self.done, self.reported = passes, each, 0.0, -math.inf
+
+    def begin(self) -> None:
+        """Report that the part begins."""
+        self.running.report(self.start, f"{self.title}.")
+
+    def __call__(self, rows: int) -> None:
+        """Count a pass of so many rows; one there and back is worth three."""
+        self.done += rows * self.each * (3 if torch.is_grad_enabled() else 1)
+        if time.monotonic() - self.reported > REPORT_S:
+            self.reported = time.monotonic()
+            progress = self.start + self.share * min(1.0, self.done / self.passes)
+            self.running.report(progress, f"{self.title}: {self.done:,.0f} passes.")
+
+
+def _progress(running: Running, question: Question, task: Assignment) -> list[tuple[Part, _Progress]]:
+    """Each part of the work, with what reports its progress."""
+    parts = task.parts
+    costs = [
+        question.passes(method, assessed=task.assessed, layers=() if layer is None else (layer,))
+        for method, layer in parts
+    ]
+    total, starts = sum(costs), [0.0, *accumulate(costs)]
+    result = []
+    for (method, layer), passes, start in zip(parts, costs, starts, strict=False):
+        title = f"{METHODS[method].title}{_where(question, layer)}"
+        each = question.passes_of_a_row(layer)
+        result.append(((method, layer), _Progress(running, title, start / total, passes / total, passes, each)))
+    return result
+
+
+def _where(question: Question, layer: int | None) -> str:
+    if layer is None:
+        return ""
+    return f" into layer {layer + 1}" if layer < question.model.config.depth else " out of the last layer"
 
 
 def named(method: str, layer: int | None = None) -> str:
@@ -239,39 +176,43 @@ def named(method: str, layer: int | None = None) -> str:
     return method if layer is None else f"{method}, layer {layer}"
 
 
-def units_asked(encoding: Encoding, by: By, *, layers: bool = False) -> int:
-    """How many units a method has to tell apart: those of the words that may go, in layers those of all positions."""
-    owners = units_of(encoding, by)[1]
-    return len(set((owners if layers else owners[varied(encoding)]).tolist()))
+def _entry(assessment: Assessment) -> dict[str, Any]:
+    """An assessment as JSON, without what the question knows."""
+    attribution = assessment.attribution
+    numbers = {name: getattr(assessment, name) for name in Assessment.__slots__ if name != "attribution"}
+    return {
+        "numbers": {name: None if number is None or math.isnan(number) else number for name, number in numbers.items()},
+        "values": attribution.values.tolist(),
+        "value": attribution.value,
+        "without": attribution.without,
+        "method": attribution.method,
+        "kept": attribution.kept,
+        "steps": attribution.steps,
+        "seed": attribution.seed,
+    }
 
 
-def _record(checked: Checked) -> dict[str, Any]:
-    found = checked.attribution
-    numbers = {name: getattr(checked, name) for name in Checked.__slots__ if name != "attribution"}
-    numbers = {name: None if value is None or math.isnan(value) else value for name, value in numbers.items()}
-    own = {"values": found.values.tolist(), "value": found.value, "without": found.without}
-    return {"numbers": numbers, **own, "method": found.method, "kept": found.kept, "steps": found.steps,
-            "seed": found.seed}  # fmt: skip
-
-
-def result(asked: Job, model: Model) -> dict[str, Checked]:
-    """What a job has found so far, by what `named` calls it."""
+def result(job: Job, question: Question) -> dict[str, Assessment]:
+    """What the job of a question has answered so far, by what `named` calls it."""
     try:
-        kept = json.loads((asked.folder / "work" / RESULT).read_bytes())
+        entries = json.loads((job.folder / "work" / RESULT).read_bytes())
     except (OSError, ValueError):
         return {}
-    arguments = asked.arguments
-    encoding = model.encode(arguments["text"], arguments["pair"])
-    units, _ = units_of(encoding, arguments["by"])
-    target = WholeText() if arguments["target"] is None else Target(**arguments["target"])
+    units, _ = units_of(question.encoding, question.by)
     return {
-        name: Checked(
+        name: Assessment(
             Attribution(
-                entry["method"], target, units, tuple(entry["kept"]),
-                torch.tensor(entry["values"], dtype=torch.float64), entry["value"], entry["without"], entry["steps"],
-                entry["seed"],
+                method=entry["method"],
+                target=question.target,
+                units=units,
+                kept=tuple(entry["kept"]),
+                values=torch.tensor(entry["values"], dtype=torch.float64),
+                value=entry["value"],
+                without=entry["without"],
+                steps=entry["steps"],
+                seed=entry["seed"],
             ),
             **entry["numbers"],
         )
-        for name, entry in kept.items()
-    }  # fmt: skip
+        for name, entry in entries.items()
+    }

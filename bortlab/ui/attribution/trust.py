@@ -1,102 +1,90 @@
-"""How far an attribution can be believed: curves, other seeds and random weights, and all methods tested as a job."""
+"""How far an attribution can be trusted: curves, other seeds, random weights, and all methods tested by a job."""
 
 from __future__ import annotations
 
 import math
-from functools import partial
-from typing import Any
 
 import pandas
 import streamlit as st
 
 from bortlab.analysis import attribution as analysis
-from bortlab.analysis.attribution import METHODS, Attribution, work
-from bortlab.model import Model
+from bortlab.analysis.attribution import METHODS, Assessment, Question, work
 from bortlab.system.numbers import percent, signed
-from bortlab.text import Encoding
 from bortlab.ui import opened, shared
-from bortlab.ui.attribution.asking import Asked
-from bortlab.ui.attribution.views import choose_method, columns, completeness, heading, possible, take_away
+from bortlab.ui.attribution.asking import Selection, assessment, attribution, curves
+from bortlab.ui.attribution.parts import choose_method, columns, completeness, heading, take_away
 from bortlab.ui.attribution.waiting import answers, panel
+from bortlab.ui.patience import is_long
 from bortlab.views import attribution as draw
 from bortlab.views.escape import markdown
 from bortlab.views.view import View
 from bortlab.work.reference import can_be_loaded_again
 
 
-def trust(asked: Asked) -> None:
-    """How far one method can be believed here; all of them as a job."""
+def trust(selection: Selection) -> None:
+    """How far one method can be trusted here; all of them by a job."""
     method = choose_method()
-    if not asked.models:
+    if not selection.models:
         return
-    look = shared.look()
-    views: list[View] = []
-    tables = []
-    for key, column in columns(asked):
+    questions: dict[str, Question] = {}
+    views: dict[str, View] = {}
+    for key, column in columns(selection):
         with column, answers():
-            model, target, encoding, chosen = asked.models[key], asked.target(key), asked.encoding(key), asked.settings
-            found = asked.attribution(key, method)
-            heading(model, encoding, found)
-            completeness(found, key)
-            question = (asked.text, asked.second, target, method, chosen, asked.steps(method))
-            how = {"baseline": chosen.baseline, "by": chosen.by}
-            seen = shared.ask(
-                model, ("attribution curves", *question), partial(_curves, encoding=encoding, found=found, how=how)
-            )
-            view = draw.curves(
-                seen, colour=look.family(model.family.name), look=look, title=f"{opened.title(key)}, words taken away"
-            )
-            shared.picture(view, f"curves-{key}")
-            st.markdown(_believed(seen))
-            if not asked.takes_long(key, method, checked=True):
-                checked = shared.ask(
-                    model, ("attribution checks", *question),
-                    partial(_checks, encoding=encoding, found=found, seen=seen, how=how),
-                )  # fmt: skip
-                st.caption(_checked(checked))
-            else:
-                st.caption("Seeds and random weights take long here: test all methods in the background, below.")
-            views.append(view)
-            tables.append(view.table.assign(model=opened.title(key)))
-    if tables:
-        take_away(asked, views, pandas.concat(tables, ignore_index=True), method)
+            questions[key] = selection.question(key)
+            views[key] = _tested(questions[key], method)
+    if views:
+        tables = [view.table.assign(model=opened.title(key)) for key, view in views.items()]
+        drawn = {key: questions[key] for key in views}
+        take_away(selection, drawn, list(views.values()), pandas.concat(tables, ignore_index=True), method)
     with st.expander("All methods, tested", expanded=True):
         st.caption("Every method, with other seeds, random weights, and words taken away and put back in its order.")
-        for key, model in asked.models.items():
+        for key, question in questions.items():
             with answers():
-                if can_be_loaded_again(model):
-                    job = asked.job(key, possible(asked.target(key)), checks=True)
-                    panel(job, model, f"Test all methods on {markdown(opened.title(key))}")
+                if can_be_loaded_again(question.model):
+                    panel(work.job(question, question.methods), question, f"Test all methods on {_name(key)}")
 
 
-def _believed(seen: analysis.Curves) -> str:
-    deletion, insertion = map(percent, seen.better_than)
-    whole, alone = map(signed, (seen.comprehensiveness(), seen.sufficiency()))
+def _name(key: str) -> str:
+    return markdown(opened.title(key))
+
+
+def _tested(question: Question, method: str) -> View:
+    """One model: its curves, and what they and the other tests say."""
+    model, look = question.model, shared.look()
+    result = attribution(question, method)
+    heading(question, result)
+    completeness(result, model.key)
+    own = curves(question, result)
+    view = draw.curves(own, look=look, title=f"{opened.title(model.key)}, words taken away")
+    shared.picture(view, f"curves-{model.key}")
+    st.markdown(_about_curves(own))
+    if is_long(question.multiply_adds(method, assessed=True)):
+        st.caption("Other seeds and random weights would take a while: test all methods in the background, below.")
+    else:
+        st.caption(_about_tests(assessment(question, result, own)))
+    return view
+
+
+def _about_curves(own: analysis.Curves) -> str:
+    deletion, insertion = map(percent, own.better_than)
+    comprehensiveness, sufficiency = signed(own.comprehensiveness()), signed(own.sufficiency())
     return (
-        f"Taken away in this order, the answer falls sooner than in **{deletion}** of random orders; put back, it "
-        f"rises sooner than in **{insertion}**. Comprehensiveness **{whole}** (random "
-        f"{signed(seen.random_comprehensiveness)}, the more the better), sufficiency **{alone}** (random "
-        f"{signed(seen.random_sufficiency)}, the less the better)."
+        f"When words are taken away in this order, the answer falls sooner than in **{deletion}** of random orders; "
+        f"when they are put back, it rises sooner than in **{insertion}**. Comprehensiveness **{comprehensiveness}** "
+        f"(random {signed(own.random_comprehensiveness)}; higher is better), sufficiency **{sufficiency}** "
+        f"(random {signed(own.random_sufficiency)}; lower is better)."
     )
 
 
-def _curves(model: Model, encoding: Encoding, found: Attribution, how: Any) -> analysis.Curves:
-    return work.curves_of(model, encoding, found, **how)
-
-
-def _checks(model: Model, encoding: Encoding, found: Attribution, seen: analysis.Curves, how: Any) -> work.Checked:
-    return work.check(model, encoding, found, seen, **how)
-
-
-def _checked(checked: work.Checked) -> str:
+def _about_tests(tested: Assessment) -> str:
     """What random weights and other seeds say."""
-    method, said = METHODS[checked.attribution.method], []
-    if checked.random_weights is not None and not math.isnan(checked.random_weights):
-        alike = checked.random_weights
-        verdict = "as it should be" if alike < 0.5 else "so it may say more about the text than about the model"
-        said.append(f"With random weights the sizes' rank correlation is {alike:.2f}: {verdict}.")
-    if not method.random:
-        said.append("It draws no random numbers: every run gives the same.")
-    elif checked.repeats is not None:
-        said.append(f"Other seeds give a rank correlation of {checked.repeats:.2f}.")
-    return " ".join(said)
+    sentences = []
+    correlation = tested.random_weights
+    if correlation is not None and not math.isnan(correlation):
+        verdict = "as it should be" if correlation < 0.5 else "so it may say more about the text than about the model"
+        sentences.append(f"With random weights the rank correlation of the sizes is {correlation:.2f}: {verdict}.")
+    if not METHODS[tested.attribution.method].random:
+        sentences.append("It draws no random numbers: every run gives the same values.")
+    elif tested.repeatability is not None and not math.isnan(tested.repeatability):
+        sentences.append(f"Other seeds give a rank correlation of {tested.repeatability:.2f}.")
+    return " ".join(sentences)

@@ -1,4 +1,4 @@
-"""What takes long: its job in place of a picture, with progress and a way to cancel it."""
+"""What is a lot of work: the panel of its job in place of a picture."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from contextlib import contextmanager
 
 import streamlit as st
 
-from bortlab.analysis.attribution import work
-from bortlab.model import Model
+from bortlab.analysis.attribution import Assessment, Question, work
 from bortlab.ui import opened, shared
 from bortlab.ui.attribution.asking import LaterError
 from bortlab.ui.job_panel import Labels, job_panel
@@ -24,32 +23,33 @@ PERCENT = ("completeness error", "beats random, taken away", "beats random, put 
 
 @contextmanager
 def answers() -> Iterator[None]:
-    """Errors as sentences, and a job's panel in place of what takes long."""
+    """Errors as sentences, and a job's panel in place of what is a lot of work."""
     with shared.sentences():
         try:
             yield
         except LaterError as later:
             st.info(TAKES_LONG, icon=":material/hourglass_top:")
-            panel(later.job, later.model, "Compute it")
+            panel(later.job, later.question, "Compute it")
 
 
-def panel(job: Job, model: Model, offer: str) -> None:
+def panel(job: Job, question: Question, offer: str) -> None:
     """A job of one model, and the table of its tests if it made any. offer: the button that starts it."""
-    name = markdown(opened.title(model.key))
+    key = question.model.key
+    name = markdown(opened.title(key))
 
     def tested() -> None:
-        found = work.result(job, model)
-        if any(checked.deletion is not None for checked in found.values()):
+        results = work.result(job, question)
+        if any(assessment.deletion is not None for assessment in results.values()):
             st.markdown(f"**{name}**")
-            _table(found, model.key)
+            _table(results, key)
 
     labels = Labels(doing=name, start=offer, resume=f"Resume: {offer[:1].lower()}{offer[1:]}", help=HELP)
     job_panel(job, labels, results=tested)
 
 
-def _table(found: Mapping[str, work.Checked], key: str) -> None:
+def _table(results: Mapping[str, Assessment], key: str) -> None:
     """One row a method, with all its tests."""
-    frame = draw.checked_frame(found)
+    frame = draw.assessment_frame(results)
     formats = {name: "percent" if name in PERCENT else "%.2f" for name in frame.columns if name != "method"}
     st.dataframe(
         frame,

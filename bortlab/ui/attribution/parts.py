@@ -1,0 +1,100 @@
+"""Parts that the views of the Attribution page share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import pandas
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from bortlab.analysis import attribution as analysis
+from bortlab.analysis.attribution import METHODS, Attribution, Question
+from bortlab.system.numbers import signed
+from bortlab.ui import opened, shared
+from bortlab.ui.attribution.asking import Selection
+from bortlab.ui.attribution.choosing import STEPS
+from bortlab.views.cards import model_heading
+from bortlab.views.view import View
+
+COLUMNS = 2
+
+
+def choose_method() -> str:
+    """One of the methods, with what it does and its paper."""
+    name = st.selectbox(
+        "Method",
+        list(METHODS),
+        format_func=lambda name: METHODS[name].title,
+        key="method",
+        bind="query-params",
+        width=260,
+    ) or next(iter(METHODS))
+    st.caption(f"{METHODS[name].summary} ({METHODS[name].paper})")
+    return name
+
+
+def columns(selection: Selection) -> Iterator[tuple[str, DeltaGenerator]]:
+    """Each model with its column, two side by side."""
+    return shared.grid(list(selection.models), COLUMNS)
+
+
+def heading(question: Question, attribution: Attribution) -> None:
+    """A model's name, what is explained, and its number with and without the words."""
+    model = question.model
+    facts = [
+        attribution.target.describe(model, question.encoding),
+        f"{signed(attribution.value)}, {signed(attribution.without)} without words",
+    ]
+    head = model.heads.get("masked-lm")
+    st.html(model_heading(opened.title(model.key), model.family.name, head=head, facts=facts, look=shared.look()))
+
+
+def completeness(attribution: Attribution, key: str) -> None:
+    """How well the values add up, and an offer of more steps where they do not."""
+    method, difference = METHODS[attribution.method], attribution.value - attribution.without
+    if not method.signed:
+        st.caption(f"{method.title} gives sizes without sign: they do not add up to anything.")
+        return
+    sums = f"The values add up to {signed(float(attribution.values.sum()))}, the difference is {signed(difference)}"
+    if not method.complete:
+        st.caption(f"{sums}; this method does not promise that they agree.")
+        return
+    error = attribution.relative_error
+    st.caption(f"{sums}: completeness error {100 * error:.2g} %.")
+    more = next((steps for steps in STEPS if steps >= 4 * attribution.steps), STEPS[-1])
+    if error > analysis.TOLERABLE and attribution.method == "integrated-gradients" and more > attribution.steps:
+
+        def refine() -> None:
+            st.session_state["steps"] = more
+
+        st.button(
+            f"Take {more} steps",
+            key=f"refine-{key}",
+            on_click=refine,
+            icon=":material/adjust:",
+            help="The error is above 1 %; more steps make it smaller.",
+        )
+
+
+def take_away(
+    selection: Selection,
+    questions: Mapping[str, Question],
+    views: Sequence[View],
+    table: pandas.DataFrame,
+    method: str,
+) -> None:
+    """Table, CSV, HTML, link and Python of a view of these questions."""
+    key, question = next(iter(questions.items()))
+    pair = "" if selection.second is None else f", {selection.second!r}"
+    python = (
+        "import bortlab\nfrom bortlab.analysis import attribution\n\n"
+        f"model = {opened.python(key, question.model.task)}\n"
+        f"encoding = model.encode({selection.text!r}{pair})\n"
+        f"target = {selection.python(question.target)}\n"
+        f"result = attribution.attribute(\n    model, encoding, target, method={method!r}, "
+        f"baseline={question.baseline!r}, by={question.by!r},\n    "
+        f"steps={question.steps_of(method)}, seed={question.seed},\n)\n"
+        "print(result)\n"
+    )
+    shared.take_away(table, name="attribution", views=views, python=python)
