@@ -5,7 +5,7 @@ The cutting itself is done by the `tokenizers` library; what this file adds is e
 - `[MASK]` means "the mask" for every model, and nothing else a user types is ever a special token;
 - every piece knows its characters in the user's own text, and its word, so models with different pieces can be aligned;
 - what does not fit is counted, never dropped silently;
-- a broken or hostile tokenizer file gives a `TokenizerError`, never a Rust panic (tokenizer_files.py).
+- a broken or hostile tokenizer file gives a `TokenizerError`, never a Rust panic (see parsing and definition).
 
 How special look-alikes are kept out: the backend that sees the user's text has no special tokens at all. Its vocabulary
 spells them with a leading blank (" [CLS]"), which no pre-tokenizer lets through, and the template is laid around the
@@ -20,20 +20,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import InitVar, dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple, get_args
+from typing import Any, get_args
 
 import tokenizers
 
 from bortlab.text.definition import blind_backend, canonical, entries_of, kind_of
 from bortlab.text.encoding import MASK, Encoding
 from bortlab.text.parsing import TokenizerError, parse_json, rust
+from bortlab.text.pieces import BYTES, SPACES, Piece, Slot, laid_out, shortened, without_spaces, words_of
 from bortlab.text.reading import read_folder
 from bortlab.text.special import SPECIAL_TOKENS, PairFormat, SpecialTokens, TokenizerKind
-from bortlab.text.words import without_surrogates, word_of_each_character, word_spans
+from bortlab.text.words import without_surrogates, word_spans
 from bortlab.text.writing import config_of, vocabulary_files, write_files
-
-# Unicode's White_Space, which is what `tokenizers` strips beside a mask (str.strip() would take \x1c-\x1f too).
-_SPACES = "\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000" + "".join(map(chr, range(0x2000, 0x200B)))
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -198,23 +196,23 @@ class Tokenizer:
                 raise TokenizerError(
                     f"max_length={max_length} cannot hold the {n_template} template tokens. Use at least {n_template}."
                 )
-            keep_first, keep_second = _shorten(len(first), len(second), max_length - n_template)
+            keep_first, keep_second = shortened(len(first), len(second), max_length - n_template)
         kept = [*first[:keep_first], *second[:keep_second]]
-        words = _words_of(text, kept[:keep_first], 0)
-        words += _words_of(pair or "", kept[keep_first:], len(word_spans(text)))
+        words = words_of(text, kept[:keep_first], 0)
+        words += words_of(pair or "", kept[keep_first:], len(word_spans(text)))
         numbers = [number for number, _ in kept]
-        laid_out = self._lay_out(numbers[:keep_first], None if pair is None else numbers[keep_first:])
+        slots = self._lay_out(numbers[:keep_first], None if pair is None else numbers[keep_first:])
         cut = iter(zip((span for _, span in kept), words, strict=True))
-        placed = [((0, 0), None) if slot.special else next(cut) for slot in laid_out]
-        ids = tuple(slot.id for slot in laid_out)
+        placed = [((0, 0), None) if slot.special else next(cut) for slot in slots]
+        ids = tuple(slot.id for slot in slots)
         return Encoding(
             text=text,
             pair=pair,
             ids=ids,
-            type_ids=tuple(slot.type_id for slot in laid_out),
+            type_ids=tuple(slot.type_id for slot in slots),
             tokens=tuple(map(self.token_of, ids)),
             offsets=tuple(span for span, _ in placed),
-            special=tuple(slot.special for slot in laid_out),
+            special=tuple(slot.special for slot in slots),
             words=tuple(word for _, word in placed),
             mask_positions=tuple(i for i, number in enumerate(ids) if number == self.mask_id),
             truncated=len(first) - keep_first + len(second) - keep_second,
@@ -238,7 +236,7 @@ class Tokenizer:
 
         WordPiece does not see spaces, so there both are the same. An unknown word gives `unk_id`.
         """
-        word = without_surrogates(word).strip(_SPACES)
+        word = without_surrogates(word).strip(SPACES)
         if self.kind == "byte-bpe" and after_space and word:
             return tuple(number for number, _ in self._cut(" " + word))
         if self.kind == "unigram" and not after_space and word and MASK not in word:
@@ -290,15 +288,11 @@ class Tokenizer:
             raise TokenizerError("Ids that have their special tokens already stand in one list. Leave pair_ids out.")
         return [int(number in self.special_ids) for number in ids]
 
-    def _lay_out(self, ids: Sequence[int], pair_ids: Sequence[int] | None) -> list[_Slot]:
-        """The template around plain ids: [CLS] A [SEP], [CLS] A [SEP] B [SEP], with a second separator if "double"."""
-        slots = [_Slot(self.cls_id, 0, True), *(_Slot(i, 0, False) for i in ids), _Slot(self.sep_id, 0, True)]
-        if pair_ids is not None:
-            second = 0 if self.kind == "byte-bpe" else 1
-            if self.kind == "byte-bpe" and self.pair_format == "double":
-                slots.append(_Slot(self.sep_id, 0, True))
-            slots += [*(_Slot(i, second, False) for i in pair_ids), _Slot(self.sep_id, second, True)]
-        return slots
+    def _lay_out(self, ids: Sequence[int], pair_ids: Sequence[int] | None) -> list[Slot]:
+        """The template around plain ids."""
+        return laid_out(
+            ids, pair_ids, cls_id=self.cls_id, sep_id=self.sep_id, kind=self.kind, pair_format=self.pair_format
+        )
 
     # -- pieces to text ----------------------------------------------------------------------------------------------
 
@@ -317,7 +311,7 @@ class Tokenizer:
         """The bytes a byte-level piece stands for, its space included; None for special tokens and other kinds."""
         if self.kind != "byte-bpe" or number in self.special_ids:
             return None
-        return bytes(_BYTES[letter] for letter in self.token_of(number) if letter in _BYTES)
+        return bytes(BYTES[letter] for letter in self.token_of(number) if letter in BYTES)
 
     def piece_text(self, number: int) -> str:
         """A piece as a person reads it: '▁the' and 'Ġthe' -> 'the', '##ing' stays; a lone space mark -> ' '.
@@ -361,89 +355,46 @@ class Tokenizer:
     def __repr__(self) -> str:
         return f"Tokenizer(kind={self.kind!r}, vocab_size={self.vocab_size})"
 
-    def __reduce__(self) -> tuple[type[Tokenizer], tuple[str, SpecialTokens | None, PairFormat]]:
-        return Tokenizer, (self.definition, self._names, self.pair_format)
+    def __reduce__(self) -> tuple[type[Tokenizer], tuple[str, SpecialTokens, PairFormat, tuple[str, ...]]]:
+        return Tokenizer, (self.definition, self._names, self.pair_format, self.allowed_special)
 
     # -- inside ------------------------------------------------------------------------------------------------------
 
-    def _cut(self, text: str) -> list[_Piece]:
+    def _cut(self, text: str) -> list[Piece]:
         """Pieces of one text, without template: the backend cuts the runs between masks, offsets are of the whole text.
 
         The white space before a mask belongs to the mask (lstrip, as in ALBERT and RoBERTa). What touches a mask from
         behind begins no word: a Unigram's lone "▁" is left out there. transformers writes one, but no model has seen
         it: in training the mask took the place of a word, and the full stop after it stayed as it was.
         """
-        pieces: list[_Piece] = []
+        pieces: list[Piece] = []
         start = 0
         by_length = sorted((MASK, *self.allowed_special), key=len, reverse=True)
         for match in re.finditer("|".join(map(re.escape, by_length)), text):
             run, token = text[start : match.start()], match.group()
-            pieces += self._cut_run(run.rstrip(_SPACES) if token == MASK else run, start)
+            pieces += self._cut_run(run.rstrip(SPACES) if token == MASK else run, start)
             pieces.append((self.mask_id if token == MASK else self.vocabulary[token], match.span()))
             start = match.end()
         return pieces + self._cut_run(text[start:], start)
 
-    def _cut_run(self, run: str, base: int) -> list[_Piece]:
+    def _cut_run(self, run: str, base: int) -> list[Piece]:
         """Pieces of a run of text without mask that begins at character `base`."""
         if not run:
             return []
         with rust("cut the text"):
             encoding = self._backend.encode(run, add_special_tokens=False)
             ids, offsets = encoding.ids, encoding.offsets
-        pieces: list[_Piece] = []
+        pieces: list[Piece] = []
         for i, (number, (start, end)) in enumerate(zip(ids, offsets, strict=True)):
             number = self._remap.get(number, number)
             if self._tokens.get(number) == "▁" and i + 1 < len(offsets) and offsets[i + 1][0] == start:
                 end = start  # the mark of a word that follows, not a character of the user
-            elif not run[start:end].isspace():
-                while end > start and run[start] in _SPACES:
-                    start += 1
-                while end > start and run[end - 1] in _SPACES:
-                    end -= 1
+            else:
+                start, end = without_spaces(run, start, end)
             pieces.append((number, (base + start, base + end)))
-        glued = pieces and base > 0 and run[0] not in _SPACES
+        glued = pieces and base > 0 and run[0] not in SPACES
         return pieces[1:] if glued and self._tokens.get(pieces[0][0]) == "▁" else pieces
 
     @property
     def _names(self) -> SpecialTokens:
         return SpecialTokens(self.cls_token, self.sep_token, self.pad_token, self.unk_token, self.mask_token)
-
-
-_Piece = tuple[int, tuple[int, int]]  # id, (start, end) in the text
-
-
-class _Slot(NamedTuple):
-    """A place in the input: the template's own, or a piece's."""
-
-    id: int
-    type_id: int
-    special: bool
-
-
-def _shorten(n_first: int, n_second: int, room: int) -> tuple[int, int]:
-    """How many pieces of each side to keep: the longer side gives first ("longest_first" of transformers)."""
-    if n_first + n_second <= room:
-        return n_first, n_second
-    if n_second == 0:
-        return room, 0
-    short = min(n_first, n_second, room // 2)
-    return (short, room - short) if n_first <= n_second else (room - short, short)
-
-
-def _words_of(text: str, pieces: Sequence[_Piece], first_word: int) -> list[int | None]:
-    """For each piece the number of the word that it begins in; the text's first word has the number `first_word`."""
-    index = word_of_each_character(text)
-    first_words = (
-        next((w for w in index[start : max(end, start + 1)] if w is not None), None) for _, (start, end) in pieces
-    )
-    return [None if word is None else word + first_word for word in first_words]
-
-
-def _byte_of_each_letter() -> dict[str, int]:
-    """GPT-2's spelling of bytes as printable letters, turned round: 'Ġ' -> 32."""
-    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
-    others = [byte for byte in range(256) if byte not in printable]
-    return {chr(b): b for b in printable} | {chr(256 + i): b for i, b in enumerate(others)}
-
-
-_BYTES: Mapping[str, int] = MappingProxyType(_byte_of_each_letter())

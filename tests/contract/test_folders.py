@@ -6,6 +6,7 @@ transformers is the oracle: the same pieces and the same logits. The table in do
 from __future__ import annotations
 
 import json
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -301,6 +302,7 @@ def test_special_tokens_mean_themselves_for_those_who_ask(tmp_path: Path) -> Non
     tokenizer = Tokenizer.from_folder(write_words(tmp_path, added_tokens_decoder=DECODER))
     assert 15 not in pieces(tokenizer, MARKED)  # what a visitor types is text
     assert 15 in pieces(tokenizer.allowing("[E1]"), MARKED)
+    assert 15 in pieces(pickle.loads(pickle.dumps(tokenizer.allowing("[E1]"))), MARKED)
     assert pieces(tokenizer.allowing("[E1]"), "[CLS] [E1]").count(tokenizer.cls_id) == 1
     encoding = tokenizer.allowing("[E1]").encode(f"paris [E1] {MASK}")
     assert [encoding.source(piece) for piece, number in enumerate(encoding.ids) if number == 15] == ["[E1]"]
