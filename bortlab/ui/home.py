@@ -20,12 +20,12 @@ COLUMNS = 3
 def ideas() -> None:
     """A picture and a sentence for each family but the reference."""
     look = shared.look()
-    drawn = [(family, draw(family.name, look)) for family in FAMILIES.values() if not family.reference]
-    for (family, drawing), column in zip(drawn, st.columns(len(drawn), gap="large"), strict=True):
+    ideas = [(family, draw(family.name, look)) for family in FAMILIES.values() if not family.reference]
+    for (family, drawing), column in shared.grid(ideas, len(ideas)):
         with column:
             st.html(model_heading(family.title, family.name, head=None, facts=[], look=look))
             if drawing is not None:
-                st.image(drawing.svg, width="stretch", alt=drawing.alt)
+                shared.drawing(drawing)
             st.markdown(f"{family.idea} [Paper]({family.paper})")
 
 

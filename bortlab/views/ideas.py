@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from bortlab.models.bort import BortConfig
-from bortlab.views.svg import Drawing, arrow, box, drawing, text
+from bortlab.views.svg import arrow, box, drawing, text
 from bortlab.views.theme import Look, translucent
+from bortlab.views.view import View
+
+if TYPE_CHECKING:
+    import pandas
 
 
-def draw(family: str, look: Look) -> Drawing | None:
+def draw(family: str, look: Look) -> View | None:
     """The drawing of a family's idea; None for a family that has none."""
     drawings = {"albert": _sharing, "convbert": _mixing, "bort": _searching, "bert": _stacking}
     return drawings[family](look) if family in drawings else None
 
 
-def _stacking(look: Look) -> Drawing:
+def _stacking(look: Look) -> View:
     colour = look.family("bert")
     blocks = [box(130, 150 - 12 * layer, 100, 9, colour, strength=0.2 + 0.05 * (layer % 4)) for layer in range(12)]
     return drawing(
         look,
+        "BERT",
         "BERT base: a table of words, 768 numbers each, and twelve different blocks above it.",
+        _table(("BERT base", 12, 12, 768, 768)),
         *blocks,
         box(110, 168, 140, 16, colour),
         text(180, 202, "words, 768 wide"),
@@ -26,13 +34,15 @@ def _stacking(look: Look) -> Drawing:
     )
 
 
-def _sharing(look: Look) -> Drawing:
+def _sharing(look: Look) -> View:
     colour, other = look.family("albert"), look.family("bert")
     stack = [box(28, 140 - 11 * layer, 92, 8, other, strength=0.15 + 0.06 * (layer % 4)) for layer in range(12)]
     return drawing(
         look,
+        "One block, many times",
         "BERT has twelve different blocks over a wide table of words; ALBERT uses one block twelve times, over a table "
         "of narrow word vectors that one matrix widens.",
+        _table(("BERT base", 12, 12, 768, 768), ("ALBERT base", 12, 1, 768, 128)),
         *stack,
         box(18, 160, 112, 14, other),
         text(74, 196, "BERT", colour=look.faint),
@@ -49,7 +59,7 @@ def _sharing(look: Look) -> Drawing:
     )
 
 
-def _mixing(look: Look) -> Drawing:
+def _mixing(look: Look) -> View:
     colour = look.family("convbert")
     xs = [30 + 30 * i for i in range(5)]
     parts = [text(90, 20, "attention: everything"), text(270, 20, "convolution: neighbours")]
@@ -71,13 +81,15 @@ def _mixing(look: Look) -> Drawing:
     parts.append(text(270, 50, "a kernel for this word", colour=look.faint))
     return drawing(
         look,
+        "Attention and convolution",
         "One half of a ConvBERT block joins a word to all words by attention; the other half weighs its neighbours "
         "with a small kernel that is made for this word from the span around it.",
+        _table(("ConvBERT base", 12, 12, 768, 768)),
         *parts,
     )
 
 
-def _searching(look: Look) -> Drawing:
+def _searching(look: Look) -> View:
     colour, other = look.family("bort"), look.family("bert")
     scale = 110 / 4096
     big = [box(95 - 4096 * scale / 2, 152 - 6 * layer, 4096 * scale, 4.5, other, strength=0.25) for layer in range(24)]
@@ -85,8 +97,10 @@ def _searching(look: Look) -> Drawing:
     small = [box(265 - width / 2, 152 - 6 * layer, width, 4.5, colour, strength=0.7) for layer in range(4)]
     return drawing(
         look,
+        "Layers and widths, searched",
         "Drawn to scale: BERT large has 24 layers with a feed-forward part 4,096 wide; Bort, the best of the "
         "sizes that were searched, has 4 layers, 768 wide.",
+        _table(("BERT large", 24, 24, 1024, 1024), ("Bort", 4, 4, 1024, 1024)),
         *big,
         *small,
         text(95, 178, "BERT large", colour=look.faint),
@@ -95,3 +109,9 @@ def _searching(look: Look) -> Drawing:
         text(265, 178, "Bort", colour=look.faint),
         text(265, 198, "4 layers, 768"),
     )
+
+
+def _table(*sizes: tuple[str, int, int, int, int]) -> pandas.DataFrame:
+    import pandas
+
+    return pandas.DataFrame(sizes, columns=["model", "layers", "stored blocks", "width", "width of the words"])

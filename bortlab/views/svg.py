@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from bortlab.views.escape import attribute
 from bortlab.views.theme import Look, translucent
+from bortlab.views.view import Fragment, View
+
+if TYPE_CHECKING:
+    import pandas
 
 
-@dataclass(frozen=True, slots=True)
-class Drawing:
-    """An SVG picture and what it shows, in words."""
-
-    svg: str
-    alt: str
-
-
-def drawing(look: Look, alt: str, *parts: str, width: float = 360, height: float = 210) -> Drawing:
-    """A picture of these parts."""
+def drawing(
+    look: Look, title: str, alt: str, table: pandas.DataFrame, *parts: str, width: float = 360, height: float = 210
+) -> View:
+    """A picture made of these parts. table: the numbers that it shows."""
     font = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"
     body = "".join(parts)
     svg = (
@@ -26,7 +24,7 @@ def drawing(look: Look, alt: str, *parts: str, width: float = 360, height: float
         f'width="100%" font-family="{font}" font-size="13" fill="{look.ink}">'
         f"<title>{attribute(alt)}</title>{body}</svg>"
     )
-    return Drawing(svg, alt)
+    return View(title, Fragment(svg), alt, table)
 
 
 def box(x: float, y: float, width: float, height: float, colour: str, *, strength: float = 0.35) -> str:
@@ -38,12 +36,12 @@ def box(x: float, y: float, width: float, height: float, colour: str, *, strengt
 
 
 def text(
-    x: float, y: float, said: str, *, anchor: str = "middle", colour: str | None = None, size: float | None = None
+    x: float, y: float, words: str, *, anchor: str = "middle", colour: str | None = None, size: float | None = None
 ) -> str:
     """Words at a place."""
     fill = f' fill="{colour}"' if colour else ""
     fill += f' font-size="{size:g}"' if size else ""
-    return f'<text x="{x:g}" y="{y:g}" text-anchor="{anchor}"{fill}>{attribute(said)}</text>'
+    return f'<text x="{x:g}" y="{y:g}" text-anchor="{anchor}"{fill}>{attribute(words)}</text>'
 
 
 def arrow(path: str, colour: str) -> str:

@@ -7,18 +7,18 @@ import pytest
 from bortlab.analysis import claims
 from bortlab.models import FAMILIES
 
-FOUND = {claim.says: claim for claim in claims.sizes()}
+CLAIMS = {claim.about: claim for claim in claims.sizes()}
 
 
-@pytest.mark.parametrize(("says", "counted", "verdict"), [
+@pytest.mark.parametrize(("about", "counted", "verdict"), [
     ("Bort's parameters", "76.21 M", "differs"),
     ("Bort's embeddings", "52.00 M", "differs"),
     ("share of Bort's parameters outside the embeddings", "32.7 %", "differs"),
-    ("Bort's effective size, without embeddings, of BERT-large's", "7.6 %", "differs"),
-    ("Bort's net size of BERT-large's", "22 %", "differs"),
-    ("BERT-large's embeddings", "31.8 M", "holds"),
-    ("Bort's file of TensorFlow weights, float32", "305 MB", "holds"),
-    ("Bort's file of PyTorch weights, float16", "255 MB", "holds"),
+    ("Bort's effective size, without embeddings, as a share of BERT-large's", "7.6 %", "differs"),
+    ("Bort's net size as a share of BERT-large's", "22.4 %", "differs"),
+    ("BERT-large's embeddings", "31.78 M", "holds"),
+    ("Bort's file of TensorFlow weights, float32", "304.8 MB", "holds"),
+    ("Bort's file of PyTorch weights, float16", "255.4 MB", "holds"),
     ("ALBERT base's parameters", "11.68 M", "holds"),
     ("ALBERT large's parameters", "17.68 M", "holds"),
     ("ALBERT xlarge's parameters", "58.72 M", "nearly"),
@@ -29,31 +29,33 @@ FOUND = {claim.says: claim for claim in claims.sizes()}
     ("ConvBERT base's parameters", "105.68 M", "holds"),
     ("ConvBERT base's file, float32", "422.7 MB", "holds"),
 ])  # fmt: skip
-def test_verdicts(says: str, counted: str, verdict: str) -> None:
-    assert (FOUND[says].counted, FOUND[says].verdict) == (counted, verdict)
+def test_verdicts(about: str, counted: str, verdict: str) -> None:
+    assert (CLAIMS[about].counted, CLAIMS[about].verdict) == (counted, verdict)
 
 
 def test_the_swapped_bort_gives_the_published_numbers() -> None:
-    assert "55.99 M" in FOUND["Bort's parameters"].reason
-    assert "38,999,040" in FOUND["Bort's embeddings"].reason
-    assert "30.3 %" in FOUND["share of Bort's parameters outside the embeddings"].reason
+    assert "55.99 M" in CLAIMS["Bort's parameters"].reason
+    assert "38,999,040" in CLAIMS["Bort's embeddings"].reason
+    assert "30.3 %" in CLAIMS["share of Bort's parameters outside the embeddings"].reason
 
 
 def test_alberts_tables_hold_but_for_the_pooler() -> None:
-    for embed, which, said in claims.SHARING:
-        claim = FOUND[f"ALBERT base, E = {embed}, {which}"]
-        assert claim.verdict in ("holds", "nearly") and claim.claimed == f"{said} M"
+    for embed, shared, millions in claims.SHARING:
+        claim = CLAIMS[f"ALBERT base, E = {embed}, {shared}"]
+        assert claim.verdict in ("holds", "nearly") and claim.claimed == f"{millions} M"
         if claim.verdict == "nearly":
             assert "Without the pooler" in claim.reason
 
 
 def test_every_claim_is_complete() -> None:
-    assert len(FOUND) == len(claims.sizes())
-    for claim in FOUND.values():
-        assert claim.family in FAMILIES and claim.url.startswith("https://") and claim.source and claim.reason
+    assert len(CLAIMS) == len(claims.sizes())
+    for claim in CLAIMS.values():
+        assert (
+            claim.family in FAMILIES and claim.source.url.startswith("https://") and claim.source.name and claim.reason
+        )
         assert (claim.counted == "") == (claim.verdict == "open")
         assert claim.verdict in claims.VERDICTS
-    assert claims.frame(FOUND.values())["claim"].is_unique
+    assert claims.frame(CLAIMS.values())["claim"].is_unique
 
 
 @pytest.mark.parametrize(("claimed", "counted", "digit", "verdict"), [
@@ -67,7 +69,7 @@ def test_judging(claimed: float, counted: float, digit: float, verdict: str) -> 
 def test_quoted_tables_are_whole() -> None:
     for quoted in claims.QUOTED:
         table = quoted.frame()
-        assert table.columns.is_unique and len(table) and quoted.url.startswith("https://")
+        assert table.columns.is_unique and len(table) and quoted.source.url.startswith("https://")
         assert table.map(lambda cell: isinstance(cell, str) and cell != "").all(axis=None), quoted.title
     glue = next(q for q in claims.QUOTED if q.title.startswith("Bort on GLUE")).frame().set_index("model")
     assert glue.loc["Bort", "GLUE"] == "83.6" and glue.loc["BERT-large", "AX"] == "39.6"

@@ -48,7 +48,7 @@ def test_another_start_and_an_impossible_size(visit: Arrive) -> None:
     expect(lab.page.get_by_test_id("stAlert")).to_contain_text(
         "hidden_size (770) must be a multiple of twice the 6 heads"
     )
-    expect(lab.page.get_by_text("Next values that fit: Width (H) 768 or 780")).to_be_visible()
+    expect(lab.page.get_by_text("Nearest values that fit: Width (H) 768 or 780")).to_be_visible()
     lab.page.get_by_role("button", name="Back to the published sizes").click()
     expect(lab.page.get_by_test_id("stAlert")).to_have_count(0)
     expect(lab.page.get_by_label("Width (H)", exact=True)).to_have_value("768")

@@ -93,7 +93,7 @@ def test_another_start_brings_its_own_sizes() -> None:
 def test_impossible_sizes_are_explained(query: dict[str, str], said: str, near: str) -> None:
     at = lab(**query)
     assert len(at.error) == 1 and said in plain(at.error[0].value)
-    assert any(m.value.startswith("Next values that fit") and near in m.value for m in at.markdown)
+    assert any(m.value.startswith("Nearest values that fit") and near in m.value for m in at.markdown)
     assert len(overview(at)) == len(parameters.DEFAULT)  # the rest of the page stands
 
 
@@ -107,8 +107,8 @@ def plain(text: str) -> str:
 @pytest.mark.parametrize("query", [
     {"architectures": "nonsense", "task": "nonsense", "from": "nonsense", "inside": "<script>"},
     {"hidden_size": "abc", "batch": "-1", "pieces": "0", "vocab_size": "1e3"},
-    {"hidden_size": "1.5", "dtype": "int4", "picture": "pie"}, {"hidden_size": "9" * 40},
-    {"picture": "treemap", "architectures": ["bert-mini", "albert-mini"], "inside": "albert-mini"},
+    {"hidden_size": "1.5", "dtype": "int4", "kind": "pie"}, {"hidden_size": "9" * 40},
+    {"kind": "treemap", "architectures": ["bert-mini", "albert-mini"], "inside": "albert-mini"},
 ])  # fmt: skip
 def test_any_link_is_survived(query: dict[str, Any]) -> None:
     at = lab(**query)

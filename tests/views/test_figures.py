@@ -191,7 +191,7 @@ def test_every_provenance_has_a_badge() -> None:
 def test_every_drawing_is_a_picture_with_words(look: Look, family: str) -> None:
     drawing = ideas.draw(family, look)
     assert drawing is not None and len(drawing.alt) > 20
-    root = ET.fromstring(drawing.svg)
+    root = ET.fromstring(drawing.picture.body)
     assert root.tag.endswith("svg") and root.find("{http://www.w3.org/2000/svg}title").text == drawing.alt
     width, height = (float(size) for size in root.get("viewBox").split()[2:])
     for element in root.iter():

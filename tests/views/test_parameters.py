@@ -16,7 +16,7 @@ from bortlab.models.formula import COMPONENTS
 from bortlab.system.numbers import short_count
 from bortlab.views import parameters as view
 from bortlab.views import theme
-from bortlab.views.parameters import Shown
+from bortlab.views.parameters import CountedModel
 from bortlab.views.theme import Look
 from tests.views.test_figures import contrast
 
@@ -26,11 +26,11 @@ each_look = pytest.mark.parametrize("look", LOOKS, ids=lambda look: look.mode)
 each_key = pytest.mark.parametrize("key", KEYS)
 
 
-def shown(key: str, title: str | None = None, **changes: int) -> Shown:
+def shown(key: str, title: str | None = None, **changes: int) -> CountedModel:
     """A known architecture, with its masked-LM head."""
     family, config = registry.architecture(key)
     config = replace(config, **changes)
-    return Shown(title or registry.find(key)[1].title, family.name, config, formula(config, ("masked-lm",)))
+    return CountedModel(title or registry.find(key)[1].title, family.name, config, formula(config, ("masked-lm",)))
 
 
 @each_key
@@ -47,7 +47,7 @@ def test_the_whole_is_the_sum_of_its_parts(key: str) -> None:
 @each_look
 def test_bars_are_as_long_as_the_model_is_large(look: Look) -> None:
     models = [shown("albert-base-v2"), shown("conv-bert-small"), shown("bert-large-uncased")]
-    figure = json.loads(view.stacked_bars(models, look).to_json())
+    figure = json.loads(view.stacked_bars(models, look).picture.to_json())
     bars = [trace for trace in figure["data"] if trace["type"] == "bar"]
     for number, model in enumerate(models):
         stored, executed = (
@@ -55,22 +55,24 @@ def test_bars_are_as_long_as_the_model_is_large(look: Look) -> None:
         )
         assert (stored, executed) == (model.sizes.stored, model.sizes.executed)
     assert "<br>" in figure["data"][-2]["text"][0]  # what is executed too
-    assert "BERT large stores 335 M" in view.bars_alternative(models)
+    assert "BERT large stores 335 M" in view.stacked_bars(models, look).alt
 
 
 @each_look
 @pytest.mark.parametrize("kind", ["sunburst", "treemap"])
 def test_proportions_escape_titles(look: Look, kind: Any) -> None:
-    figure = json.loads(view.proportions(shown("bort", "<b>x</b>"), look, kind).to_json())
+    figure = json.loads(view.proportions(shown("bort", "<b>x</b>"), look, kind).picture.to_json())
     assert figure["data"][0]["type"] == kind and figure["data"][0]["labels"][0] == "&lt;b&gt;x&lt;/b&gt;"
-    assert "embeddings 68.2 %" in view.proportions_alternative(shown("bort"))
+    assert "embeddings 68 %" in view.proportions(shown("bort"), look, kind).alt
 
 
 @each_look
 def test_a_curve_marks_where_we_are(look: Look) -> None:
     swept = sweep(registry.architecture("albert-base-v2")[1], "num_hidden_groups", range(1, 13))
     points = {value: sizes.stored for value, sizes in swept.items()}
-    figure = view.curve(points, here=3, family="albert", x="groups", look=look, bound=("all", 5))
+    drawn = view.curve(points, title="By groups", here=3, family="albert", x="groups", look=look, bound=("all", 5))
+    figure = drawn.picture
+    assert list(drawn.table["weights"]) == list(points.values()) and drawn.alt.startswith("By groups: 1: 11.1 M")
     assert list(figure.data[0].y) == list(points.values())
     assert figure.data[0].marker.size.index(13) == 2 and list(figure.data[1].y) == [5, 5]
 
@@ -94,7 +96,7 @@ def inside(svg: str) -> list[ET.Element]:
 def test_drawings_stay_inside_and_are_safe(look: Look, key: str) -> None:
     for model in (shown(key, "<script>alert(1)</script>"), shown(key, hidden_size=768, num_attention_heads=12)):
         for drawn in (view.stack(model, look, view.scale_of([model])), view.one_block(model, look)):
-            inside(drawn.svg)
+            inside(drawn.picture.body)
             assert len(drawn.alt) > 40
 
 
@@ -104,13 +106,13 @@ def test_drawings_are_to_scale() -> None:
     scale = view.scale_of([bort, large])
     widths = []
     for model in (bort, large):
-        rects = [e for e in inside(view.stack(model, look, scale).svg) if e.tag.endswith("rect")]
+        rects = [e for e in inside(view.stack(model, look, scale).picture.body) if e.tag.endswith("rect")]
         assert len(rects) == 2 * len(model.sizes.layers) + 1
         widths.append(max(float(e.get("width", "nan")) for e in rects))
     assert widths[1] / widths[0] == pytest.approx(4096 / 1024)
     reused = view.stack(shown("albert-base-v2"), look, scale)
-    assert "1 block, used again" in reused.svg and "marker" in reused.svg
-    assert "2 blocks, used again" in view.stack(shown("albert-base-v2", num_hidden_groups=2), look, scale).svg
+    assert "1 block, used again" in reused.picture.body and "marker" in reused.picture.body
+    assert "2 blocks, used again" in view.stack(shown("albert-base-v2", num_hidden_groups=2), look, scale).picture.body
 
 
 @each_look

@@ -72,6 +72,14 @@ def picture(view: View, key: str, *, on_select: Callable[[], None] | None = None
         )
 
 
+def drawing(view: View) -> None:
+    """A view whose picture is an SVG drawing, as wide as there is room."""
+    from bortlab.views.view import Fragment
+
+    assert isinstance(view.picture, Fragment)
+    st.image(view.picture.body, width="stretch", alt=view.alt)
+
+
 def sentence(view: View) -> str:
     """What a view says in words, without its title."""
     words = view.alt.removeprefix(f"{view.title}: ")
