@@ -22,7 +22,7 @@ from bortlab.views.view import View
 COLUMNS = 2
 LEVELS = ("Words", "Pieces")
 
-Shown = Mapping[str, Sequence[View]]
+ViewsByModel = Mapping[str, Sequence[View]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +139,7 @@ def same_unit(attention: Attention, place: int, other: Attention) -> int | None:
 # -- the page around views ---------------------------------------------------------------------------------------------
 
 
-def side_by_side(selection: Selection, show: Callable[[str], Iterable[View]]) -> Shown:
+def side_by_side(selection: Selection, show: Callable[[str], Iterable[View]]) -> ViewsByModel:
     """Each model's views below its name; key -> views."""
     shown: dict[str, Sequence[View]] = {}
     for key, column in shared.grid(list(selection.models), COLUMNS):
@@ -149,7 +149,7 @@ def side_by_side(selection: Selection, show: Callable[[str], Iterable[View]]) ->
     return shown
 
 
-def take_away(selection: Selection, shown: Shown, *, name: str, imports: str = "", lines: str) -> None:
+def take_away(selection: Selection, shown: ViewsByModel, *, name: str, imports: str = "", lines: str) -> None:
     """All views' numbers, to look at and to download, and how to make one of them in a notebook."""
     views = [view for of_model in shown.values() for view in of_model]
     if not views:
