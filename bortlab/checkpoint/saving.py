@@ -30,7 +30,7 @@ def save(
 ) -> None:
     """Write config.json, model.safetensors and the tokenizer's files, so that transformers reads them back.
 
-    Tied copies are left out; dtype, unless told, is the network's own. Files are written beside the folder, made
+    Tied copies are left out; dtype is the network's own by default. Files are written beside the folder, made
     durable and then moved: a new folder appears at once and whole, in an old one each file is either old or new.
     Raises CheckpointError if the folder cannot be written.
     """

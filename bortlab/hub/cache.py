@@ -32,7 +32,7 @@ def lock_path(storage: Path, name: str) -> Path:
 def cached(repo_id: str, revision: str | None = None) -> Path | None:
     """The folder of a repository's files in the cache, if all that a model needs is there. Never asks the network.
 
-    revision: a commit, or a branch or tag as it was when it was downloaded; "main" unless told.
+    revision: a commit, or a branch or tag as it was when it was downloaded; "main" by default.
     """
     check_names(repo_id, revision)
     owner, _, name = repo_id.partition("/")

@@ -1,4 +1,4 @@
-"""Downloads that are checked, can be cancelled and go on where they were cut."""
+"""Downloads that are checked, can be cancelled, and resume where they were cut."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def download(
 
 @dataclass(slots=True)
 class _Watch:
-    """Between a download and who asked for it."""
+    """Between a download and its caller."""
 
     plan: DownloadPlan
     progress: Callable[[int, int], None] | None
@@ -133,7 +133,7 @@ class _Transfer:
     landed: threading.Event = field(default_factory=threading.Event)
 
     def run(self) -> None:
-        """Fetch the file; where a connection is cut, go on from there."""
+        """Fetch the file; where a connection is cut, resume from there."""
         try:
             with self.temporary.open("xb", buffering=0) as content:
                 for attempt in range(RETRIES + 1):

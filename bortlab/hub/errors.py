@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class HubError(RuntimeError):
-    """Why a checkpoint could not be had from the hub, in a sentence; status and retry_after (seconds) if it said so."""
+    """Why the hub gave no checkpoint, in a sentence; status and retry_after (seconds) where it gave them."""
 
     def __init__(self, message: str, *, status: int | None = None, retry_after: int | None = None) -> None:
         super().__init__(message)

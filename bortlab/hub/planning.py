@@ -52,7 +52,7 @@ class PlannedFile:
 class DownloadPlan:
     """What `download` would get, for a person to agree to.
 
-    requested: the revision that was asked for, a branch, tag or commit; revision: the commit that it is now. licence:
+    requested: the revision as given, a branch, tag or commit; revision: the commit that it stands for. licence:
     as the repository states it, or "unknown". model_type: as its config.json says, where the hub knows. files: smallest
     first. missing_bytes: what is not in the cache yet. free_bytes: of the disk that the cache is on.
     """

@@ -126,7 +126,7 @@ class Network(nn.Module):
         explicit: bool = False,
         changed: Mapping[int, Change] = UNCHANGED,
     ) -> Iterator[LayerTrace]:
-        """Run the layers from `start` to before `stop` (the depth unless told), one at a time; yield what each did.
+        """Run the layers from `start` to before `stop` (by default the last), one at a time; yield what each did.
 
         Nothing else runs blocks one after another. Each layer runs in the mode (gradients or none) that the caller is
         in when it asks for it, and only then.

@@ -29,7 +29,7 @@ class Resident(NamedTuple):
     """A model in the cache.
 
     source: "bundled", "hub", "folder" or "random weights". revision: the commit, of what comes from the hub. heads:
-    provenance by name. last_used: when it was last asked for, seconds since 1970. in_use: whether it must stay for now.
+    provenance by name. last_used: when it was last requested, seconds since 1970. in_use: whether it must stay for now.
     """
 
     key: str

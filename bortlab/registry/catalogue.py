@@ -103,7 +103,7 @@ def architecture(key: str) -> tuple[Family, Config]:
 
 
 def config_of(family: Family, checkpoint: Checkpoint) -> Config:
-    """The configuration of a checkpoint; of a bundled one from its folder, or as it is meant to be without one."""
+    """The configuration of a checkpoint; of a bundled one that of its folder, or the intended one."""
     if checkpoint.config is not None:
         return checkpoint.config
     folder = assets.CHECKPOINTS / checkpoint.key

@@ -44,8 +44,8 @@ def load(
             is random, and `model.heads` says so.
         weights: "random" builds the real architecture with random weights by `seed`: sizes and speed need no download.
             Its text is cut by the family's bundled vocabulary, a stand-in, and all its heads are "random".
-        device: "cpu" unless told. dtype: torch.float32 unless told.
-        revision: of a Hugging Face repository, a commit, branch or tag; the pinned one, or "main", unless told.
+        device: "cpu" by default. dtype: torch.float32 by default.
+        revision: of a Hugging Face repository, a commit, branch or tag; by default the pinned one, or "main".
             `model.revision` is the commit.
         family: of a repository whose config.json cannot tell; a Bort calls itself "bert".
         download: get a repository that is not on this machine; once there, it is used without a network.

@@ -1,4 +1,4 @@
-"""What a load may be asked for beside the key: one record, checked when it is made."""
+"""The options of a load, beside the key: one record, checked when it is made."""
 
 from __future__ import annotations
 
@@ -77,4 +77,4 @@ class Options:
 
 
 USUAL = Options()
-"""What `load` does unless told otherwise."""
+"""What `load` does by default."""

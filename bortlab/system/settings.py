@@ -128,12 +128,12 @@ def offline_by() -> Setting | None:
 
 
 def let_threads_sleep() -> None:
-    """Make torch's threads sleep while they wait, unless told otherwise. To be called before torch is imported."""
+    """Make torch's threads sleep while they wait, unless set otherwise. To be called before torch is imported."""
     os.environ.setdefault(OPENMP_WAIT.name, "PASSIVE")
 
 
 def keep_few_heaps() -> None:
-    """On Linux, start this very program again with two heaps, unless told how many: glibc reads it at the start."""
+    """On Linux, restart this very program with two heaps unless a number is set: glibc reads it at the start."""
     if sys.platform == "linux" and MALLOC_ARENAS.read() is None:
         os.environ[MALLOC_ARENAS.name] = "2"
         os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])

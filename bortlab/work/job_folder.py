@@ -1,4 +1,4 @@
-"""The folder of a job, which is all that its two sides share: what is asked for, how it stands, whether it lives.
+"""The folder of a job, which is all that its two sides share: what it is to do, how it stands, whether it lives.
 
 job.json        name, function and arguments
 status.json     the last status that was written
@@ -28,7 +28,7 @@ START_S = 60.0
 """How long a new process may take to say that it is there."""
 POLL_S = 0.05
 """Seconds between two looks at a job that is waited for."""
-GO_ON = "Start it again to go on from its last checkpoint."
+GO_ON = "Start it again to resume from its last checkpoint."
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 LIVE = ("queued", "running")
@@ -81,7 +81,7 @@ def status_of(folder: Path) -> Status | None:
         return status
     status = last_status(folder)  # it may have ended between the two looks
     if status is not None and status.alive and (status.pid or time.time() - status.started > START_S):
-        return replace(status, state="failed", message=f"Its process was killed or crashed. {GO_ON}")
+        return replace(status, state="failed", message=f"Its process was killed, or crashed. {GO_ON}")
     return status
 
 

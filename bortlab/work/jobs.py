@@ -84,7 +84,7 @@ class Job:
     def start(self) -> Job:
         """Start it, or join it if it runs already; back when its process is there, so that `cancel` reaches it.
 
-        A job that was done begins anew; any other goes on with the files that its function left.
+        A job that was done begins anew; any other resumes with the files that its function left.
         """
         folder = self.folder  # refuses arguments that are not JSON
         function_named(self.function)  # refused here rather than in a log

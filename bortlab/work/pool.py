@@ -272,7 +272,7 @@ _default_lock = threading.Lock()
 
 
 def default_pool() -> Pool:
-    """The process's own pool, made when it is first asked for and drained when Python ends."""
+    """The process's own pool, made at its first use and drained when Python ends."""
     global _default
     with _default_lock:
         if _default is None:
