@@ -19,7 +19,6 @@ from bortlab.ui import fitting, opened, shared
 from bortlab.views import layers as view
 from bortlab.views.cards import model_heading
 from bortlab.views.escape import markdown, visible
-from bortlab.views.figures import CONFIG
 from bortlab.work.reference import can_be_loaded_again
 
 COLUMNS = 2
@@ -53,7 +52,7 @@ the first layer.
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class Inside:
     """A model and what the lens shows of it; the tuned one with its card where one was fitted."""
 
     model: Model
@@ -71,15 +70,21 @@ class Seen:
         return self.tuned if lens == "tuned" and self.tuned is not None else self.plain
 
 
-Views = Mapping[str, Seen]
+Views = Mapping[str, Inside]
 
 
 def choose_part() -> str:
     """Which part of the page: "lens", "surprise" or "sentences"."""
     chosen = st.segmented_control(
-        "Look at", list(PARTS), format_func=PARTS.__getitem__, default="lens", key="part", bind="query-params",
-        required=True, label_visibility="collapsed",
-    )  # fmt: skip
+        "Look at",
+        list(PARTS),
+        format_func=PARTS.__getitem__,
+        default="lens",
+        key="part",
+        bind="query-params",
+        required=True,
+        label_visibility="collapsed",
+    )
     return chosen or "lens"
 
 
@@ -90,7 +95,7 @@ def look_through(keys: Sequence[str], text: str) -> Views:
         with shared.sentences():
             model = opened.load(key)
             stamp = fitted.stamp(model.key, model.revision, "lens")
-            found[key] = Seen(model, *shared.ask(model, ("lens", text, stamp), lambda model: _look(model, text)))
+            found[key] = Inside(model, *shared.ask(model, ("lens", text, stamp), lambda model: _look(model, text)))
     if not keys:
         st.info("Choose at least one model in the sidebar.")
     elif not text.strip():
@@ -112,9 +117,13 @@ def controls(text: str) -> tuple[str, int, str]:
     blank = next((number for number, word in enumerate(words) if word.is_mask), None)
     with st.container(horizontal=True):
         measure = st.selectbox(
-            "Show", list(view.MEASURES), format_func=view.MEASURES.__getitem__, key="measure", bind="query-params",
+            "Show",
+            list(view.MEASURES),
+            format_func=view.MEASURES.__getitem__,
+            key="measure",
+            bind="query-params",
             width=290,
-        )  # fmt: skip
+        )
         chosen = st.selectbox(
             "Look closely at",
             [FIRST, *range(len(words))],
@@ -138,51 +147,46 @@ def _word(words: Sequence[Word], number: int) -> str:
 def show(views: Views, measure: str, word: int, lens: str) -> None:
     """Every model's layers as a table."""
     look = shared.look()
-    shared.left_out({key: seen.plain.encoding for key, seen in views.items()})
-    if any(len(seen.plain.own) > view.SHOWN for seen in views.values()):
+    shared.left_out({key: inside.plain.encoding for key, inside in views.items()})
+    if any(len(inside.plain.own) > view.SHOWN for inside in views.values()):
         st.info(f"{view.SHOWN} pieces around the chosen word are drawn; the table below has all.")
-    if not any(seen.plain.own for seen in views.values()):
+    if not any(inside.plain.own for inside in views.values()):
         return
-    st.html(view.style(look))
-    keys = list(views)
-    for start in range(0, len(keys), COLUMNS):
-        row = keys[start : start + COLUMNS]
-        for key, column in zip(row, st.columns(COLUMNS if len(keys) > 1 else 1, gap="medium"), strict=False):
-            seen = views[key]
-            family = seen.model.family.name
-            with column:
-                heading = model_heading(seen.title, family, head=seen.model.heads["masked-lm"], facts=[], look=look)
-                focus = seen.plain.position_of(word)
-                table = view.lens_table(
-                    seen.through(lens), measure=measure, focus=focus, family=family, title=seen.title, look=look
-                )
-                st.html(heading + table)
-                if lens == "tuned":
-                    _about_lens(seen)
+    for key, column in shared.grid(list(views), COLUMNS, stretch=False):
+        inside = views[key]
+        family, focus = inside.model.family.name, inside.plain.position_of(word)
+        with column:
+            st.html(model_heading(inside.title, family, head=inside.model.heads["masked-lm"], facts=[], look=look))
+            table = view.lens_table(
+                inside.through(lens), measure=measure, focus=focus, family=family, title=inside.title, look=look
+            )
+            shared.picture(table, f"lens-{key}")
+            if lens == "tuned":
+                _about_lens(inside)
     st.caption(
         "A frame marks the layer from which on the answer stays the same. Only the last row is what the model says: "
         "the head was trained on that layer alone, so the rows above are an approximation."
     )
 
 
-def _about_lens(seen: Seen) -> None:
+def _about_lens(inside: Inside) -> None:
     """What the tuned lens of a model is worth; or a button that fits one, beneath the plain one."""
-    if seen.tuned is None:
-        if seen.model.heads["masked-lm"] == "random":
+    if inside.tuned is None:
+        if inside.model.heads["masked-lm"] == "random":
             st.caption("Its head is random: a lens would be tuned to noise. Fit the head first, on the Predict page.")
-        elif can_be_loaded_again(seen.model):
+        elif can_be_loaded_again(inside.model):
             st.caption("This is the plain lens; no tuned one was fitted here yet.")
-            seconds = shared.ask(seen.model, ("seconds to fit the lens",), tuning.estimated_seconds)
-            fitting.panel(tuning.job(seen.model), seconds, what="lens", help=FIT_HELP)
+            seconds = shared.ask(inside.model, ("seconds to fit the lens",), tuning.estimated_seconds)
+            fitting.panel(tuning.job(inside.model), seconds, what="lens", help=FIT_HELP)
         return
-    plain, tuned = (seen.card["heldout"][lens]["hidden"] for lens in LENSES)
-    names = ["in", *map(str, range(1, seen.plain.depth))]
+    plain, tuned = (inside.card["heldout"][lens]["hidden"] for lens in LENSES)
+    names = ["in", *map(str, range(1, inside.plain.depth))]
     gains = ", ".join(
         f"{name}: {before:.1f} → {after:.1f}"
         for name, before, after in zip(names, plain["divergence_bits"], tuned["divergence_bits"], strict=True)
     )
     st.caption(
-        f"Tuned on {seen.card['pieces_seen']:,} pieces in {duration(seen.card['seconds'])}. On "
+        f"Tuned on {inside.card['pieces_seen']:,} pieces in {duration(inside.card['seconds'])}. On "
         f"{plain['pieces']:,} hidden pieces that it has not seen, bits from the final distribution by layer, "
         f"plain → tuned: {gains}."
     )
@@ -191,7 +195,9 @@ def _about_lens(seen: Seen) -> None:
 def findings(views: Views, text: str, word: int, lens: str) -> None:
     """What can be read from the tables about the chosen word."""
     words = words_of(text)
-    places = {key: position for key, seen in views.items() if (position := seen.plain.position_of(word)) is not None}
+    places = {
+        key: position for key, inside in views.items() if (position := inside.plain.position_of(word)) is not None
+    }
     if not places or word >= len(words):
         return
     lines = []
@@ -213,37 +219,38 @@ def findings(views: Views, text: str, word: int, lens: str) -> None:
 def closely(views: Views, measure: str, word: int, lens: str) -> None:
     """The chosen word through the layers, all models in one picture."""
     measure = "probability" if measure == "guess" else measure  # of one piece throughout
-    places = {key: position for key, seen in views.items() if (position := seen.plain.position_of(word)) is not None}
+    places = {
+        key: position for key, inside in views.items() if (position := inside.plain.position_of(word)) is not None
+    }
     if not places:
         return
     lines = [
-        view.curve(found, measure=measure, position=position, title=seen.title, family=seen.model.family.name)
+        view.curve(found, measure=measure, position=position, title=inside.title, family=inside.model.family.name)
         for key, position in places.items()
-        for seen in [views[key]]
-        for found in ([seen.plain, seen.tuned] if lens == "tuned" and measure in view.SPOKEN else [seen.plain])
+        for inside in [views[key]]
+        for found in (
+            [inside.plain, inside.tuned] if lens == "tuned" and measure in view.OF_THE_HEAD else [inside.plain]
+        )
         if found is not None
     ]
     look = shared.look()
-    st.plotly_chart(
-        view.curves(lines, measure=measure, look=look),
-        theme=None, config=CONFIG, key="curves", alt=view.curves_alternative(lines, measure),
-    )  # fmt: skip
+    shared.picture(view.curves(lines, measure=measure, look=look), "curves")
     with st.expander("The first guesses there, in every layer"):
         for key, position in places.items():
-            seen, family = views[key], views[key].model.family.name
-            heading = model_heading(seen.title, family, head=None, facts=[], look=look)
-            table = view.guesses_table(seen.through(lens), position, family=family, title=seen.title, look=look)
-            st.html(heading + table)
+            inside, family = views[key], views[key].model.family.name
+            st.html(model_heading(inside.title, family, head=None, facts=[], look=look))
+            table = view.guesses_table(inside.through(lens), position, family=family, title=inside.title, look=look)
+            shared.picture(table, f"guesses-{key}")
 
 
 def take_away(views: Views, text: str, lens: str) -> None:
     """Table, CSV, link and Python of the lens."""
     if views:
-        is_tuned = any(seen.through(lens).tuned for seen in views.values())
+        is_tuned = any(inside.through(lens).tuned for inside in views.values())
         tuned = ", tuned=(tuning.read_lens(model) or tuning.fit(model)).lens" if is_tuned else ""
         shared.take_away(
             analysis.frame(
-                [(key, found) for key, seen in views.items() for found in (seen.plain, seen.tuned) if found]
+                [(key, found) for key, inside in views.items() for found in (inside.plain, inside.tuned) if found]
             ),
             name="layers",
             python=(

@@ -15,7 +15,6 @@ from bortlab.ui import opened, shared
 from bortlab.views import layers as view
 from bortlab.views.cards import model_heading
 from bortlab.views.escape import markdown
-from bortlab.views.figures import CONFIG
 
 COLUMNS = 2
 SENTENCES = 12
@@ -76,9 +75,14 @@ def embed(keys: Sequence[str], texts: Sequence[str]) -> tuple[Found, Choice]:
     controls = st.container(horizontal=True, vertical_alignment="bottom", gap="medium")
     with controls:
         pool = st.segmented_control(
-            "Vector", list(POOLS), format_func=POOLS.__getitem__, default="mean", key="pool", bind="query-params",
+            "Vector",
+            list(POOLS),
+            format_func=POOLS.__getitem__,
+            default="mean",
+            key="pool",
+            bind="query-params",
             required=True,
-        )  # fmt: skip
+        )
     found = {}
     for key in keys if texts else ():
         with shared.sentences():
@@ -93,15 +97,26 @@ def embed(keys: Sequence[str], texts: Sequence[str]) -> tuple[Found, Choice]:
     deepest = max((one.depth for _, one in found.values()), default=1)
     with controls:
         layer = st.slider(
-            "Layer", 0, deepest, deepest, key="layer", bind="query-params", width=240,
+            "Layer",
+            0,
+            deepest,
+            deepest,
+            key="layer",
+            bind="query-params",
+            width=240,
             help="0: what enters the first layer. A model of fewer layers shows its last.",
-        )  # fmt: skip
+        )
         kind = "PCA"
         if analysis.has_umap():
             kind = st.segmented_control(
-                "Map", ["PCA", "UMAP"], default="PCA", key="map", bind="query-params", required=True,
+                "Map",
+                ["PCA", "UMAP"],
+                default="PCA",
+                key="map",
+                bind="query-params",
+                required=True,
                 help="The first UMAP of a server is compiled, which may take a minute.",
-            )  # fmt: skip
+            )
         centred = st.toggle(
             "Take the mean away", key="centred", bind="query-params", help="Of all sentences, from each of them."
         )
@@ -115,23 +130,18 @@ def show(found: Found, choice: Choice) -> None:
     look = shared.look()
     texts = next(iter(found.values()))[1].texts
     st.markdown("\n".join(f"{number}. {markdown(text)}" for number, text in enumerate(texts, 1)))
-    st.html(view.style(look))
-    keys = list(found)
-    for start in range(0, len(keys), COLUMNS):
-        some = keys[start : start + COLUMNS]
-        for key, column in zip(some, st.columns(COLUMNS if keys[1:] else 1, gap="medium"), strict=False):
-            model, one = found[key]
-            at = min(choice.layer, one.depth)
-            row = view.Row(opened.title(key), model.family.name)
-            heading = model_heading(row.title, row.family, head=None, facts=[f"layer {at} of {one.depth}"], look=look)
-            with column:
-                st.html(heading + view.similarity_table(one.similarity(at, centred=choice.centred), row, look))
-                if len(texts) > 1:
-                    plane = _plane(model, one, at, choice.map)
-                    st.plotly_chart(
-                        view.plane(plane, texts, row, look), theme=None, config=CONFIG, key=f"plane-{key}",
-                        alt=view.plane_alternative(plane, row),
-                    )  # fmt: skip
+    for key, column in shared.grid(list(found), COLUMNS, stretch=False):
+        model, embedded = found[key]
+        layer = min(choice.layer, embedded.depth)
+        row = view.Row(opened.title(key), model.family.name)
+        facts = [f"layer {layer} of {embedded.depth}"]
+        with column:
+            st.html(model_heading(row.title, row.family, head=None, facts=facts, look=look))
+            cosines = embedded.similarity(layer, centred=choice.centred)
+            shared.picture(view.similarity_table(cosines, row, look), f"similarity-{key}")
+            if len(texts) > 1:
+                plane = _plane(model, embedded, layer, choice.map)
+                shared.picture(view.plane_map(plane, texts, row, look), f"plane-{key}")
 
 
 def _plane(model: Model, one: Embedded, row: int, kind: str) -> Plane:
@@ -151,9 +161,9 @@ def findings(found: Found, choice: Choice) -> None:
         pairs = list(zip(*np.triu_indices(len(one.texts), 1), strict=True))
         most = max(pairs, key=lambda pair: cosines[pair])
         least = min(pairs, key=lambda pair: cosines[pair])
-        said = f"{markdown(opened.title(key))}: most alike are {most[0] + 1} and {most[1] + 1} ({cosines[most]:.2f})"
+        said = f"{markdown(opened.title(key))}: {most[0] + 1} and {most[1] + 1} are most similar ({cosines[most]:.2f})"
         if most != least:
-            said += f", least {least[0] + 1} and {least[1] + 1} ({cosines[least]:.2f})"
+            said += f", {least[0] + 1} and {least[1] + 1} least ({cosines[least]:.2f})"
         lines.append(f"{said}.")
     st.markdown("In the last layer: " + " ".join(lines))
     curves = [
@@ -163,11 +173,7 @@ def findings(found: Found, choice: Choice) -> None:
         )
         for key, (model, one) in found.items()
     ]
-    said = "; ".join(f"{row.title}: {', '.join(f'{x:.2f}' for x in values)}" for row, values in curves)
-    st.plotly_chart(
-        view.mean_curves(curves, shared.look()), theme=None, config=CONFIG, key="means",
-        alt=f"Mean similarity of two sentences, from the embeddings to the last layer. {said}.",
-    )  # fmt: skip
+    shared.picture(view.mean_curves(curves, shared.look()), "means")
 
 
 def take_away(found: Found, texts: Sequence[str], choice: Choice) -> None:

@@ -78,7 +78,7 @@ def show(found: Found) -> None:
             )
             fitting.about_head(model)
     rows = [(view.Row(opened.title(key), model.family.name), one) for key, (model, one) in found.items()]
-    st.html(view.style(look) + view.surprise_table(rows, look))
+    shared.picture(view.surprise_table(rows, look), "surprise")
     st.caption("Bits: the fewer, the better a word could be guessed. Point at a cell for its probability and pieces.")
 
 
@@ -89,9 +89,9 @@ def findings(found: Found) -> None:
     scores = {key: one for key, (_, one) in found.items()}
     bits = {key: one.bits_per_character for key, one in scores.items()}
     low, high = min(bits, key=bits.__getitem__), max(bits, key=bits.__getitem__)
-    lines = [f"{_name(low)} is least surprised, with {bits[low]:.2f} bits a character."]
+    lines = [f"{_name(low)} is least surprised, with {bits[low]:.2f} bits per character."]
     if low != high:
-        lines = [f"{lines[0][:-1]}; most is {_name(high)}, with {bits[high]:.2f}."]
+        lines = [f"{lines[0][:-1]}; {_name(high)} is most surprised, with {bits[high]:.2f}."]
     known = [(word, key) for key, one in scores.items() for word in one.words if word.known]
     if known:
         word, key = max(known, key=lambda pair: pair[0].bits)
@@ -124,10 +124,12 @@ def findings(found: Found) -> None:
                 "Pseudo-perplexity", format="%.1f", help="Of a piece: compares models of one vocabulary only."
             ),
             "pseudo-log-likelihood": st.column_config.NumberColumn("Pseudo-log-likelihood", format="%.1f"),
-            "words": "Words", "pieces": "Pieces", "characters": "Characters",
+            "words": "Words",
+            "pieces": "Pieces",
+            "characters": "Characters",
         },
         alt="How surprised each model is by the whole text",
-    )  # fmt: skip
+    )
 
 
 def _bold(word: str) -> str:

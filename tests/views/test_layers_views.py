@@ -98,14 +98,14 @@ def tinted(source: str) -> list[float]:
 @pytest.mark.parametrize("measure", view.MEASURES)
 def test_a_lens_table_shows_every_piece_in_every_layer(look: Look, measure: str) -> None:
     found = a_lens(HOSTILE, guess="<img src=x>")
-    source = view.lens_table(found, measure=measure, focus=3, family="albert", title="<i>", look=look)
+    source = view.lens_table(found, measure=measure, focus=3, family="albert", title="<i>", look=look).picture.body
     tags = Tags(source)
     assert sum(tag == "td" for tag, _ in tags.attributes) == 3 * len(HOSTILE)
     for word in HOSTILE:
         assert escape.visible(word) in tags.text
     for row in range(3):
         for position in found.own:
-            assert view.said(measure, view.value(found, measure, row, position)) in tags.text
+            assert view.written(measure, view.value(found, measure, row, position)) in tags.text
     settled = [about.get("class") == "bl-settled" for tag, about in tags.attributes if tag == "td"]
     assert settled == [found.settled[p] == row for row in range(3) for p in found.own]
     assert all(0 <= alpha <= view.STRONGEST for alpha in tinted(source))
@@ -147,7 +147,8 @@ def test_curves_are_the_numbers_and_tell_models_apart_without_colour(look: Look,
         view.curve(found, measure=measure, position=2, title=title, family=family)
         for found, title, family in ((plain, "<A>", "albert"), (tuned, "<A>", "albert"), (plain, "B", "bert"))
     ]
-    figure = view.curves(lines, measure=measure, look=look)
+    drawn = view.curves(lines, measure=measure, look=look)
+    figure = drawn.picture
     for trace, line in zip(figure.data, lines, strict=True):
         numbers = [view.value(plain, measure, row, 2) for row in range(3)]
         assert list(trace.x) == [0, 1, 2] and np.array_equal(trace.y, numbers, equal_nan=True)
@@ -155,7 +156,7 @@ def test_curves_are_the_numbers_and_tell_models_apart_without_colour(look: Look,
     assert [trace.name for trace in figure.data] == ["&lt;A&gt;", "&lt;A&gt;, tuned", "B"]
     assert figure.data[0].marker.symbol != figure.data[2].marker.symbol
     assert "<A>" not in json.dumps(figure.to_plotly_json(), default=list)
-    words = view.curves_alternative(lines, measure)
+    words = drawn.alt
     assert view.MEASURES[measure] in words and "tuned lens" in words
 
 
@@ -167,7 +168,7 @@ def test_surprise_shows_bits_and_what_is_not_known(look: Look) -> None:
         for n, (text, b) in enumerate(bits.items())
     )
     one, part = Surprise(encoding(list(bits)), words, 9, 0), Surprise(encoding(list(bits)), words[:1], 3, 2)
-    source = view.surprise_table([(Row("A", "albert"), one), (Row("<B>", "bert"), part)], look)
+    source = view.surprise_table([(Row("A", "albert"), one), (Row("<B>", "bert"), part)], look).picture.body
     found = [html.unescape(re.sub("<[^>]+>", "", cell)) for cell in re.findall(r"<td[^>]*>(.*?)</td>", source)]
     assert found == ["4.0", "1.0", "?", "4.0", "–", "–"]
     assert tinted(source)[0] == pytest.approx(view.STRONGEST) and tinted(source)[2] == 0
@@ -180,16 +181,16 @@ def test_planes_and_similarities_show_every_sentence(look: Look) -> None:
     points = np.random.default_rng(0).normal(size=(len(texts), 2))
     row = Row("<A>", "bort")
     for shares in ((0.5, 0.25), None):
-        figure = view.plane(Plane(points, shares), texts, row, look)
+        figure = view.plane_map(Plane(points, shares), texts, row, look).picture
         (trace,) = figure.data
         assert np.allclose(np.stack([trace.x, trace.y], 1), points)
         assert list(trace.text) == [str(n + 1) for n in range(len(texts))]
         assert not any("<" in text for text in trace.hovertext) and max(map(len, trace.hovertext)) < 100
         assert ("50 %" in figure.layout.xaxis.title.text) == (shares is not None)
-    assert view.plane_alternative(Plane(points, None), row).count(" at ") == len(texts)
+    assert view.plane_map(Plane(points, None), texts, row, look).alt.count(" at ") == len(texts)
     cosines = np.array([[1.0, -0.4], [-0.4, 1.0]])
-    source = view.similarity_table(cosines, row, look)
+    source = view.similarity_table(cosines, row, look).picture.body
     assert re.findall(r"-?\d\.\d\d(?=<)", source) == ["1.00", "-0.40", "-0.40", "1.00"]
     assert tinted(source)[1] == 0
-    figure = view.mean_curves([(row, [0.1, 0.2])], look)
+    figure = view.mean_curves([(row, [0.1, 0.2])], look).picture
     assert list(figure.data[0].y) == [0.1, 0.2] and "&lt;A&gt;" in figure.data[0].name
