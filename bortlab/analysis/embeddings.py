@@ -1,4 +1,4 @@
-"""Sentence embeddings: one vector a text, model and layer; how alike texts are, and where they lie on a plane."""
+"""Sentence embeddings: a vector for each text, model and layer; how similar texts are, and a map of them."""
 
 from __future__ import annotations
 
@@ -76,13 +76,13 @@ def embed(model: Model, texts: Sequence[str], *, pool: Pool = "mean") -> Embedde
     for length, numbers in alike.items():
         at_once = max(1, PIECES // length)
         for start in range(0, len(numbers), at_once):
-            some = numbers[start : start + at_once]
-            ids, types = model.inputs(*(encodings[number] for number in some))
+            batch = numbers[start : start + at_once]
+            ids, types = model.inputs(*(encodings[number] for number in batch))
             output = model.network.encode(model.network.embed(ids), types, keep_layers=True)
-            weights = [_weights(encodings[number].special, pool) for number in some]
+            weights = [_weights(encodings[number].special, pool) for number in batch]
             shares = torch.tensor(weights, dtype=torch.float64, device=ids.device)
             for row, hidden in enumerate([output.embeddings, *(layer.hidden for layer in output.layers)]):
-                vectors[row, some] = torch.einsum("bsh,bs->bh", hidden.double(), shares).cpu().numpy()
+                vectors[row, batch] = torch.einsum("bsh,bs->bh", hidden.double(), shares).cpu().numpy()
     return Embedded(tuple(texts), uses(model.config), vectors)
 
 
@@ -134,15 +134,17 @@ def umap(vectors: Array, *, seed: int = 0) -> Plane:
     return Plane(np.asarray(mapped.fit_transform(vectors), dtype=np.float64), None)
 
 
-def frame(found: Mapping[str, Embedded], *, centred: bool = False) -> pandas.DataFrame:
+def frame(results: Mapping[str, Embedded], *, centred: bool = False) -> pandas.DataFrame:
     """One row a model, layer and pair of texts: their similarity."""
     import pandas
 
     rows = []
-    for key, one in found.items():
-        for row, name in enumerate(["embeddings", *(use.name for use in one.uses)]):
-            cosines = one.similarity(row, centred=centred)
-            for a, b in zip(*np.triu_indices(len(one.texts), 1), strict=True):
-                rows.append((key, name, row, int(a) + 1, int(b) + 1, one.texts[a], one.texts[b], float(cosines[a, b])))
+    for key, embedded in results.items():
+        for row, name in enumerate(["embeddings", *(use.name for use in embedded.uses)]):
+            cosines = embedded.similarity(row, centred=centred)
+            for a, b in zip(*np.triu_indices(len(embedded.texts), 1), strict=True):
+                rows.append(
+                    (key, name, row, int(a) + 1, int(b) + 1, embedded.texts[a], embedded.texts[b], float(cosines[a, b]))
+                )
     columns = ["model", "where", "layer", "a", "b", "text a", "text b", "similarity"]
     return pandas.DataFrame(rows, columns=columns)

@@ -1,4 +1,4 @@
-"""The lens: what the masked-LM head would say in every layer, were it the last one; and the layer of the answer.
+"""The lens: what the masked-LM head would predict from every layer, were it the last; and where the answer settles.
 
 The plain lens hands each layer's states to the model's own head, unchanged ("logit lens", nostalgebraist 2020). These
 encoders normalise after each layer, so no norm is missing; but the head was trained on the last layer alone, and what
@@ -34,7 +34,7 @@ LOGITS = 2**22
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """One executed layer, counted from 1: which block it is, and for the how-manieth of `uses` times."""
+    """One executed layer, counted from 1: its block, and which of the block's `uses` it is."""
 
     layer: int
     block: int
@@ -43,7 +43,7 @@ class Use:
 
     @property
     def name(self) -> str:
-        """As people call it; a layer that has a block to itself needs no more than its number."""
+        """Its name on the page; a layer with a block of its own needs no more than its number."""
         return f"layer {self.layer}" + (f" (block {self.block}, use {self.use})" if self.uses > 1 else "")
 
 
@@ -146,17 +146,17 @@ def lens(model: Model, text: str, pair: str | None = None, *, top_k: int = 5, tu
     for start in range(0, n_pieces, at_once):
         part = slice(start, start + at_once)
         final, named = _scores(last[part], model.nameless)
-        chosen = named.argmax(-1, keepdim=True)  # (pieces, 1)
-        answer[part] = chosen[:, 0]
+        top = named.argmax(-1, keepdim=True)  # (pieces, 1)
+        answer[part] = top[:, 0]
         for row in range(n_rows):
             if row == n_rows - 1:  # the model's own prediction, to the last bit
                 here, known = final, named
             else:
-                seen = states[row, part] if tuned is None else tuned(row, states[row, part])
-                here, known = _scores(model.network.predict(seen), model.nameless)
+                moved = states[row, part] if tuned is None else tuned(row, states[row, part])
+                here, known = _scores(model.network.predict(moved), model.nameless)
             best = known.topk(top_k)
             ids[row, part], logs[row, part] = best.indices.cpu(), best.values.double().cpu()
-            own = here.gather(-1, chosen)
+            own = here.gather(-1, top)
             numbers[0, row, part] = own[:, 0].double().exp().cpu()
             numbers[1, row, part] = (known > own).sum(-1).double().cpu() + 1
             numbers[2, row, part] = -(here.exp() * here).sum(-1).double().cpu() / math.log(2)
@@ -195,25 +195,52 @@ def frame(lenses: Iterable[tuple[str, Lens]]) -> pandas.DataFrame:
     import pandas
 
     rows = []
-    for key, found in lenses:
-        blocks = [(None, None), *((use.block, use.use) for use in found.uses)]
-        for row, name in enumerate(found.rows):
-            for position, piece in enumerate(found.encoding.tokens):
-                (guess, chance), *others = [found.guess(row, position, k + 1) for k in range(found.ids.shape[-1])]
+    for key, lens in lenses:
+        blocks = [(None, None), *((use.block, use.use) for use in lens.uses)]
+        for row, name in enumerate(lens.rows):
+            for position, piece in enumerate(lens.encoding.tokens):
+                (guess, chance), *others = [lens.guess(row, position, k + 1) for k in range(lens.ids.shape[-1])]
                 rows.append(
                     (
-                        key, "tuned" if found.tuned else "plain", name, row, *blocks[row], position, piece, guess,
-                        chance, " ".join(text.strip() or text for text, _ in others),
-                        found.texts[int(found.answer[position])], found.probability[row, position],
-                        int(found.rank[row, position]), found.entropy[row, position],
-                        found.divergence[row, position], found.similarity[row, position],
-                        found.norm[row, position], int(found.settled[position]),
+                        key,
+                        "tuned" if lens.tuned else "plain",
+                        name,
+                        row,
+                        *blocks[row],
+                        position,
+                        piece,
+                        guess,
+                        chance,
+                        " ".join(text.strip() or text for text, _ in others),
+                        lens.texts[int(lens.answer[position])],
+                        lens.probability[row, position],
+                        int(lens.rank[row, position]),
+                        lens.entropy[row, position],
+                        lens.divergence[row, position],
+                        lens.similarity[row, position],
+                        lens.norm[row, position],
+                        int(lens.settled[position]),
                     )
-                )  # fmt: skip
+                )
     columns = [
-        "model", "lens", "where", "layer", "block", "use", "position", "piece", "guess", "guess's probability",
+        "model",
+        "lens",
+        "where",
+        "layer",
+        "block",
+        "use",
+        "position",
+        "piece",
+        "guess",
+        "guess's probability",
         "next guesses",
-        "answer", "answer's probability", "answer's rank", "entropy, bits", "divergence, bits",
-        "similarity to the layer before", "norm", "settled in layer",
-    ]  # fmt: skip
+        "answer",
+        "answer's probability",
+        "answer's rank",
+        "entropy, bits",
+        "divergence, bits",
+        "similarity to the layer before",
+        "norm",
+        "settled in layer",
+    ]
     return pandas.DataFrame(rows, columns=columns).astype({"block": "Int64", "use": "Int64"})

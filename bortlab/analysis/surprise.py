@@ -54,7 +54,7 @@ class Surprise:
     """A text, and how a model finds each of its words. Blanks stay blank, and are not counted.
 
     characters: of the text that the scored words cover, with spaces, without blanks. left_out: words behind the last
-    one that was scored: the model does not read so far, or nobody asked.
+    one that was scored: the model does not read so far, or `most` was reached.
     """
 
     encoding: Encoding
@@ -105,20 +105,23 @@ def surprise(model: Model, text: str, *, scheme: Scheme = "word", most: int | No
     encoding = model.encode(text)
     words = words_of(encoding.text)
     units = dict(list(_units(encoding).items())[:most])
-    asked = [(position, places[place:] if scheme == "word" else [position])
-             for places in units.values() for place, position in enumerate(places)]  # fmt: skip
-    found = dict(zip([position for position, _ in asked], _log_probabilities(model, encoding, asked), strict=True))
+    queries = [
+        (position, places[place:] if scheme == "word" else [position])
+        for places in units.values()
+        for place, position in enumerate(places)
+    ]
+    logs = dict(zip([position for position, _ in queries], _log_probabilities(model, encoding, queries), strict=True))
     scored = tuple(
         WordSurprise(
             word=words[number],
             number=number,
             pieces=tuple(encoding.tokens[position] for position in places),
-            log_probability=math.fsum(found[position] for position in places),
+            log_probability=math.fsum(logs[position] for position in places),
             known=all(encoding.ids[position] != model.tokenizer.unk_id for position in places),
         )
         for number, places in units.items()
     )
-    end = max((encoding.offsets[position][1] for position, _ in asked), default=0)
+    end = max((encoding.offsets[position][1] for position, _ in queries), default=0)
     characters = end - len(MASK) * encoding.text[:end].count(MASK)
     behind = words[scored[-1].number + 1 :] if scored else words
     return Surprise(encoding, scored, characters, sum(not word.is_mask for word in behind))
@@ -141,24 +144,24 @@ def _units(encoding: Encoding) -> dict[int, list[int]]:
     return units
 
 
-def _log_probabilities(model: Model, encoding: Encoding, asked: Sequence[tuple[int, Sequence[int]]]) -> list[float]:
+def _log_probabilities(model: Model, encoding: Encoding, queries: Sequence[tuple[int, Sequence[int]]]) -> list[float]:
     """For each (position, masked positions): the log-probability of the piece at the position."""
     network = model.network
     at_once = max(1, min(PIECES // len(encoding), LOGITS // model.config.vocab_size))
     ids, types = model.inputs(encoding)
-    found: list[float] = []
-    for start in range(0, len(asked), at_once):
-        some = asked[start : start + at_once]
-        rows = ids.repeat(len(some), 1)  # (batch, seq)
-        for row, (_, masked) in zip(rows, some, strict=True):
+    result: list[float] = []
+    for start in range(0, len(queries), at_once):
+        batch = queries[start : start + at_once]
+        rows = ids.repeat(len(batch), 1)  # (batch, seq)
+        for row, (_, masked) in zip(rows, batch, strict=True):
             row[list(masked)] = model.tokenizer.mask_id
         hidden = network.encode(network.embed(rows), types.expand_as(rows)).hidden
-        places = torch.tensor([position for position, _ in some], device=ids.device)
-        each = torch.arange(len(some), device=ids.device)
+        places = torch.tensor([position for position, _ in batch], device=ids.device)
+        each = torch.arange(len(batch), device=ids.device)
         logits = network.predict(hidden[each, places])
         logs = logits.to(torch.promote_types(logits.dtype, torch.float32)).log_softmax(-1)
-        found += logs[each, ids[0, places]].tolist()
-    return found
+        result += logs[each, ids[0, places]].tolist()
+    return result
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,44 +177,60 @@ class Disagreement:
         return max(self.bits.values()) - min(self.bits.values())
 
 
-def disagreements(found: Mapping[str, Surprise]) -> tuple[Disagreement, ...]:
+def disagreements(results: Mapping[str, Surprise]) -> tuple[Disagreement, ...]:
     """The words that all models know and scored, those that they disagree on most first."""
-    scores = {key: {word.number: word for word in one.words if word.known} for key, one in found.items()}
+    scores = {key: {word.number: word for word in result.words if word.known} for key, result in results.items()}
     if len(scores) < 2:
         return ()
     shared = set.intersection(*(set(words) for words in scores.values()))
     first = next(iter(scores.values()))
-    said = [
+    differing = [
         Disagreement(first[number].word, {key: words[number].bits for key, words in scores.items()})
         for number in sorted(shared)
     ]
-    return tuple(sorted(said, key=lambda one: -one.spread))
+    return tuple(sorted(differing, key=lambda word: -word.spread))
 
 
-def frame(found: Mapping[str, Surprise]) -> pandas.DataFrame:
-    """One row a word and model."""
+def frame(results: Mapping[str, Surprise]) -> pandas.DataFrame:
+    """One row for each word and model."""
     import pandas
 
     return pandas.DataFrame(
         [
             (key, w.word.text, w.word.start, w.word.end, " ".join(w.pieces), w.bits, w.log_probability, w.known)
-            for key, one in found.items()
-            for w in one.words
+            for key, result in results.items()
+            for w in result.words
         ],
         columns=["model", "word", "start", "end", "pieces", "bits", "log probability", "known"],
     )
 
 
-def summary(found: Mapping[str, Surprise]) -> pandas.DataFrame:
-    """One row a model: bits of a character and of a word, pseudo-perplexity, and what was counted."""
+def summary(results: Mapping[str, Surprise]) -> pandas.DataFrame:
+    """One row for each model: bits of a character and of a word, pseudo-perplexity, and what was counted."""
     import pandas
 
     return pandas.DataFrame(
         [
-            (key, one.bits_per_character, one.bits_per_word, one.pseudo_perplexity, one.log_likelihood,
-             len(one.words), one.n_pieces, one.characters)
-            for key, one in found.items()
+            (
+                key,
+                result.bits_per_character,
+                result.bits_per_word,
+                result.pseudo_perplexity,
+                result.log_likelihood,
+                len(result.words),
+                result.n_pieces,
+                result.characters,
+            )
+            for key, result in results.items()
         ],
-        columns=["model", "bits per character", "bits per word", "pseudo-perplexity", "pseudo-log-likelihood",
-                 "words", "pieces", "characters"],
-    )  # fmt: skip
+        columns=[
+            "model",
+            "bits per character",
+            "bits per word",
+            "pseudo-perplexity",
+            "pseudo-log-likelihood",
+            "words",
+            "pieces",
+            "characters",
+        ],
+    )
