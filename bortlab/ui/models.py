@@ -24,13 +24,13 @@ CARD = 210
 """Width of a loaded model's card in pixels: three stand side by side on a laptop, one on a phone."""
 
 EXPLANATION = f"""
-* **Memory** holds the weights in float32, four bytes a number. When a model does not fit beside the others, the one
-  that was asked for longest ago goes first, and is loaded again when it is needed; one in use never goes. The limit is
+* **Memory** holds the weights in float32, four bytes a number. When a model does not fit beside the others, the
+  least recently used one is unloaded, and loaded again when it is needed; one in use is never unloaded. The limit is
   a quarter of this machine's memory, or `{settings.BUDGET.name}` megabytes.
 * **Hugging Face**: *Look it up* sends the repository's name there, a download asks for its files, and nothing else is
-  ever sent. A file is kept only if its checksum is right, in the cache that all Hugging Face libraries share; from then
-  on it needs no network. `HF_ENDPOINT` names a mirror; no token is sent unless it stands in `{settings.TOKEN.name}`.
-* **Safety**: nothing in a checkpoint can run code. Configurations are read by a list of allowed keys with bounds,
+  ever sent. A file is kept only if its checksum is right, in the cache that all Hugging Face libraries share; after
+  that it needs no network. `HF_ENDPOINT` names a mirror; no token is sent unless it stands in `{settings.TOKEN.name}`.
+* **Safety**: nothing in a checkpoint can run code. Configurations are read through a list of allowed keys with bounds,
   pickles by a reader that builds tensors alone, and every tensor must fit.
 * **Heads**: *trained* was trained with the encoder; *random* is noise. The published ConvBERT files hold no masked-LM
   head, and Bort's was never trained, so their guesses mean nothing. Their encoders are real.
@@ -175,11 +175,11 @@ def _ready(key: str) -> None:
 
 def _plan(repository: str, revision: str | None) -> hub.DownloadPlan | None:
     """What the hub says of a repository, once the visitor lets us ask."""
-    asked: hub.DownloadPlan | None = st.session_state.get("plan")
-    if asked is not None and asked.repo_id == repository:
-        return asked
+    plan: hub.DownloadPlan | None = st.session_state.get("plan")
+    if plan is not None and plan.repo_id == repository:
+        return plan
     st.markdown(
-        f"{markdown(repository)} is not on this machine. Looking it up sends its name to the hub, and tells its "
+        f"{markdown(repository)} is not on this machine. Looking it up sends its name to the hub, which returns its "
         "size and licence."
     )
     if not st.button("Look it up", key="look-up", type="primary", help=f"Asks {hub.endpoint()}"):
@@ -225,8 +225,8 @@ def _progress(running: Download) -> None:
         st.rerun(scope="app")
     total = running.plan.total_bytes
     share = min(1.0, running.done / total) if total else 1.0
-    said = "loading" if share == 1.0 else f"{data_size(running.done)} of {data_size(total)}"
-    st.progress(share, f"{markdown(running.plan.repo_id)}: {said}")
+    state = "loading" if share == 1.0 else f"{data_size(running.done)} of {data_size(total)}"
+    st.progress(share, f"{markdown(running.plan.repo_id)}: {state}")
     if st.button("Cancel", key="cancel", disabled=running.stop.is_set()):
         running.stop.set()
 
@@ -237,7 +237,7 @@ def _result(latest: Download) -> None:
         _ready(latest.key)
         return
     if isinstance(latest.error, hub.CancelledError):
-        st.info("The download was cancelled. What had come whole is kept, and need not come again.")
+        st.info("The download was cancelled. Completed files are kept.")
     else:
         with shared.sentences():
             raise latest.error
@@ -279,6 +279,8 @@ def catalogue() -> None:
         alt="All known checkpoints: family, source, size, licence, head, and whether they are on this machine",
     )
     shared.downloads(
-        table, name="models", python="import bortlab\nfrom bortlab import registry\n\n"
+        table,
+        name="models",
+        python="import bortlab\nfrom bortlab import registry\n\n"
         "print(bortlab.checkpoints())\nprint(registry.loaded())\n",
-    )  # fmt: skip
+    )

@@ -21,7 +21,7 @@ from bortlab.registry import Options
 from bortlab.system import settings
 from bortlab.system.errors import BusyError
 
-UNSAID = "not stated here"
+NOT_STATED = "not stated here"
 MOST = 50
 """How many opened models are remembered."""
 
@@ -76,10 +76,11 @@ def open_model(name: str, *, family: str | None = None, licence: str = "") -> Mo
             f"it can allow them with {settings.FOLDERS.name}=1."
         )
     model = registry.load_from(name, family=family) if folder else registry.load(name, family=family)
-    found = None if folder else known(name)
-    if found is None or found.source != "bundled":
-        said = licence or (found.licence if found else UNSAID)
-        entry = Opened(model.key, found.title if found else _last_part(model.key), family, folder, said)
+    checkpoint = None if folder else known(name)
+    if checkpoint is None or checkpoint.source != "bundled":
+        stated = licence or (checkpoint.licence if checkpoint else NOT_STATED)
+        heading = checkpoint.title if checkpoint else _last_part(model.key)
+        entry = Opened(model.key, heading, family, folder, stated)
         with _lock:
             _opened.pop(model.key, None)
             _opened[model.key] = entry
@@ -123,8 +124,8 @@ def own_task(key: str) -> str | None:
 def title(key: str) -> str:
     """A model's title: the catalogue's, or the last part of its repository's or folder's name."""
     entry = _opened.get(key)
-    found = known(key)
-    return entry.title if entry else found.title if found else _last_part(key)
+    checkpoint = known(key)
+    return entry.title if entry else checkpoint.title if checkpoint else _last_part(key)
 
 
 def python(key: str, task: str = "masked-lm") -> str:
@@ -139,8 +140,8 @@ def python(key: str, task: str = "masked-lm") -> str:
 def licence(key: str) -> str:
     """A model's licence, as the catalogue or its repository states it."""
     entry = _opened.get(key)
-    found = known(key)
-    return entry.licence if entry else found.licence if found else UNSAID
+    checkpoint = known(key)
+    return entry.licence if entry else checkpoint.licence if checkpoint else NOT_STATED
 
 
 def _last_part(key: str) -> str:
