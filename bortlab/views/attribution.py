@@ -19,7 +19,7 @@ from bortlab.analysis.attribution import METHODS, Assessment, Attribution, Curve
 from bortlab.system.numbers import percent, signed, signed_cell
 from bortlab.views.contributions import agreement_sentence, cells_sentence, strongest
 from bortlab.views.escape import attribute, html, plotly, visible
-from bortlab.views.figures import MONO, diverging, layout, plain_axis, words_axis
+from bortlab.views.figures import MONO, PALE, diverging, layout, plain_axis, words_axis
 from bortlab.views.theme import Look, mixed, translucent
 from bortlab.views.view import Fragment, View
 
@@ -27,8 +27,6 @@ MOST_BARS = 40
 """Bars that are drawn: those of the words that contribute most; the table has all."""
 FEW = 12
 """Columns of a map whose cells have room for numbers."""
-DEEPEST = 1.3
-"""Where the colour scale of maps ends, relative to the largest number: text stays readable on what is lighter."""
 
 
 def numbered(text: str, place: int) -> str:
@@ -150,7 +148,7 @@ def heat(rows: Mapping[str, Attribution], *, look: Look, title: str, row: str) -
             line[places[_place(attribution.units[n])]] = float(attribution.values[n])
     largest = np.nanmax(np.abs(grid), axis=1, keepdims=True, initial=0.0, where=~np.isnan(grid))
     figure = go.Figure(
-        _heatmap(grid / np.where(largest > 0, largest, 1), grid, look, end=DEEPEST, size=11),
+        _heatmap(grid / np.where(largest > 0, largest, 1), grid, look, end=1.0, size=11),
         layout(
             look,
             96 + 27 * len(rows),
@@ -171,7 +169,7 @@ def _heatmap(colours: Any, values: Any, look: Look, *, end: float, size: int) ->
         z=colours.astype(np.float32),
         zmin=-end,
         zmax=end,
-        colorscale=diverging(look),
+        colorscale=diverging(look, most=PALE),
         xgap=1,
         ygap=1,
         showscale=False,
@@ -180,7 +178,7 @@ def _heatmap(colours: Any, values: Any, look: Look, *, end: float, size: int) ->
         hoverongaps=False,
         text=cells,
         texttemplate=None if cells is None else "%{text}",
-        textfont={"size": size, "family": MONO},
+        textfont={"size": size, "family": MONO, "color": look.ink},
     )
 
 
@@ -267,7 +265,7 @@ def table_heat(
 ) -> View:
     """Signed numbers (rows, columns), such as layers and heads; nan: there is none. names: of rows and columns."""
     values = grid.double().numpy()
-    end = DEEPEST * (float(np.nanmax(np.abs(values), initial=0.0)) or 1.0)
+    end = float(np.nanmax(np.abs(values), initial=0.0)) or 1.0
     figure = go.Figure(
         _heatmap(values, values, look, end=end, size=10),
         layout(

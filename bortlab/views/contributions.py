@@ -129,12 +129,17 @@ def agreement_sentence(methods: Sequence[str], correlations: NDArray[np.float64]
         return "there is nothing to compare."
     best, worst = max(pairs), min(pairs)
     if len(pairs) == 1:
-        return f"the rank correlation of {best[1]} and {best[2]} is {best[0]:.2f}."
+        return f"the rank correlation of {best[1]} and {best[2]} is {_correlation(best[0])}."
     mean = sum(value for value, _, _ in pairs) / len(pairs)
     return (
-        f"the mean rank correlation of two methods is {mean:.2f}; {best[1]} and {best[2]} agree most ({best[0]:.2f}), "
-        f"{worst[1]} and {worst[2]} least ({worst[0]:.2f})."
+        f"the mean rank correlation of two methods is {_correlation(mean)}; "
+        f"{best[1]} and {best[2]} agree most ({_correlation(best[0])}), "
+        f"{worst[1]} and {worst[2]} least ({_correlation(worst[0])})."
     )
+
+
+def _correlation(value: float) -> str:
+    return f"{value:.2f}".replace("-", "−")
 
 
 def cells_sentence(values: NDArray[np.float64], rows: Sequence[str], columns: Sequence[str]) -> str:

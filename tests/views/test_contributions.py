@@ -106,7 +106,7 @@ def test_agreement_of_any_number_of_methods() -> None:
     assert agreement_sentence(["a", "b"], np.array([[1, nan], [nan, 1]])) == "there is nothing to compare."
     assert agreement_sentence(["a", "b"], np.array([[1, 0.5], [0.5, 1]])) == "the rank correlation of a and b is 0.50."
     three = np.array([[1, 0.5, -0.25], [0.5, 1, 0.125], [-0.25, 0.125, 1]])
-    assert "a and b agree most (0.50), a and c least (-0.25)" in agreement_sentence(["a", "b", "c"], three)
+    assert "a and b agree most (0.50), a and c least (−0.25)" in agreement_sentence(["a", "b", "c"], three)
 
 
 def test_the_largest_cells_are_named_whatever_their_sign() -> None:
