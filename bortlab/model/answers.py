@@ -247,7 +247,7 @@ def _word_spans(encoding: Encoding) -> list[tuple[int, int]]:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class RankedChoice:
     """One choice: its place in what was asked, how probable it is, and how many of its pieces were left out."""
 
     text: str
@@ -262,7 +262,7 @@ class Chosen:
     """A prompt and the choices that were given for it, best first."""
 
     prompt: str
-    choices: tuple[Choice, ...]
+    choices: tuple[RankedChoice, ...]
 
     def __str__(self) -> str:
         return _table((choice.text, choice.probability, choice.score) for choice in self.choices)
@@ -272,7 +272,7 @@ def chosen(prompt: str, choices: Sequence[str], encodings: Sequence[Encoding], s
     """Choices ranked by their scores (choices,), which a multiple-choice head gave each as the prompt's pair."""
     scores = _precise(scores)
     probabilities, truncated = scores.softmax(-1).tolist(), [encoding.truncated for encoding in encodings]
-    ranked = map(Choice, choices, range(len(choices)), scores.tolist(), probabilities, truncated)
+    ranked = map(RankedChoice, choices, range(len(choices)), scores.tolist(), probabilities, truncated)
     return Chosen(prompt, tuple(sorted(ranked, key=lambda choice: -choice.score)))
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
+class Variable:
     """An environment variable. default: what holds where it is not set. meaning: what it does. Both in Markdown."""
 
     name: str
@@ -35,55 +35,55 @@ class Setting:
         return (self.read() or "").upper() in ("1", "ON", "YES", "TRUE")
 
 
-CACHE = Setting(
+CACHE = Variable(
     "BORTLAB_CACHE",
     "`~/.cache/bortlab`",
     "The folder for what bortlab makes on this machine: jobs, heads and lenses trained here, latency measurements, "
     "pre-training runs. It may be deleted; then that work is lost.",
 )
-RUNS = Setting(
+RUNS = Variable(
     "BORTLAB_RUNS", "`runs` in the folder of `BORTLAB_CACHE`", "The folder of pre-training runs and their checkpoints."
 )
-BUDGET = Setting(
+BUDGET = Variable(
     "BORTLAB_MODEL_BUDGET_MB",
     "a quarter of the memory that the process may use",
     "Megabytes that loaded models may take together; the least recently used ones leave first.",
 )
-FOLDERS = Setting(
+FOLDERS = Variable(
     "BORTLAB_FOLDERS",
     "`1` where the lab listens to this machine only, otherwise `0`",
     "Whether visitors of the lab may open folders of the machine that it runs on: `1` or `0`.",
 )
-TOKEN = Setting(
+TOKEN = Variable(
     "BORTLAB_HF_TOKEN",
     "none",
     "The token that is sent to Hugging Face for private or gated repositories. No other one (`HF_TOKEN`, a login) is "
     "ever sent.",
 )
-ENDPOINT = Setting(
+ENDPOINT = Variable(
     "HF_ENDPOINT", "`https://huggingface.co`", "The address of the hub, or of a mirror, that models come from."
 )
-HUB_CACHE = Setting(
+HUB_CACHE = Variable(
     "HF_HUB_CACHE",
     "`hub` in the folder of `HF_HOME`",
     "The folder of downloaded models, which all Hugging Face libraries share.",
 )
-OLD_HUB_CACHE = Setting("HUGGINGFACE_HUB_CACHE", "`HF_HUB_CACHE`", "The older name of `HF_HUB_CACHE`, which wins.")
-HUB_HOME = Setting(
+OLD_HUB_CACHE = Variable("HUGGINGFACE_HUB_CACHE", "`HF_HUB_CACHE`", "The older name of `HF_HUB_CACHE`, which wins.")
+HUB_HOME = Variable(
     "HF_HOME",
     "`huggingface` in the folder of `XDG_CACHE_HOME`",
     "The folder of all that Hugging Face's libraries keep.",
 )
-USER_CACHE = Setting("XDG_CACHE_HOME", "`~/.cache`", "The folder of this user's caches; Hugging Face's lies in it.")
-OFFLINE = Setting("HF_HUB_OFFLINE", "`0`", "`1` forbids every download; what was downloaded before is used.")
-TRANSFORMERS_OFFLINE = Setting("TRANSFORMERS_OFFLINE", "`0`", "As `HF_HUB_OFFLINE`.")
-OPENMP_WAIT = Setting(
+USER_CACHE = Variable("XDG_CACHE_HOME", "`~/.cache`", "The folder of this user's caches; Hugging Face's lies in it.")
+OFFLINE = Variable("HF_HUB_OFFLINE", "`0`", "`1` forbids every download; what was downloaded before is used.")
+TRANSFORMERS_OFFLINE = Variable("TRANSFORMERS_OFFLINE", "`0`", "As `HF_HUB_OFFLINE`.")
+OPENMP_WAIT = Variable(
     "OMP_WAIT_POLICY",
     "`PASSIVE`, set by `bortlab lab`, by `app.py` and for jobs",
     "How torch's threads wait for work. Threads that wait actively slow each other down many times over when several "
     "visitors compute. OpenMP reads it when torch is imported.",
 )
-MALLOC_ARENAS = Setting(
+MALLOC_ARENAS = Variable(
     "MALLOC_ARENA_MAX",
     "`2` on Linux, set by `bortlab lab` and `make app`",
     "How many heaps glibc keeps. Its own choice, eight a core, holds on to memory that many threads once used.",
@@ -122,7 +122,7 @@ def hub_cache_folder() -> Path:
     return HUB_CACHE.folder() or OLD_HUB_CACHE.folder() or home / "hub"
 
 
-def offline_by() -> Setting | None:
+def offline_by() -> Variable | None:
     """The setting that forbids downloads, if one does."""
     return next((setting for setting in (OFFLINE, TRANSFORMERS_OFFLINE) if setting.is_true()), None)
 
