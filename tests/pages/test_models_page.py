@@ -256,7 +256,7 @@ def test_a_download_can_be_watched_and_cancelled(fake: FakeHub) -> None:
     ("fault", "said"),
     [
         ({"path": "/api/models", "status": 429, "headers": {"Retry-After": "7"}}, "in 7 seconds"),
-        ({"path": "/api/models", "status": 500}, "trouble of its own"),
+        ({"path": "/api/models", "status": 500}, "has a server error"),
         ({"path": "/api/models", "status": 404}, "no repository"),
         ({"path": "/api/models", "status": 403}, "does not let us"),
         ({"path": "/api/models", "change": lambda content: b"<html>"}, "not the hub's"),
