@@ -20,9 +20,10 @@ from bortlab.analysis.predict import Word
 from bortlab.analysis.surprise import Surprise, WordSurprise
 from bortlab.models import FAMILIES
 from bortlab.text import Encoding
-from bortlab.views import escape, theme
+from bortlab.views import cells, escape, theme
 from bortlab.views import layers as view
-from bortlab.views.layers import Cell, Row
+from bortlab.views.cells import Cell
+from bortlab.views.layers import Row
 from bortlab.views.theme import Look
 from tests.views.test_figures import contrast
 
@@ -108,7 +109,7 @@ def test_a_lens_table_shows_every_piece_in_every_layer(look: Look, measure: str)
             assert view.written(measure, view.value(found, measure, row, position)) in tags.text
     settled = [about.get("class") == "bl-settled" for tag, about in tags.attributes if tag == "td"]
     assert settled == [found.settled[p] == row for row in range(3) for p in found.own]
-    assert all(0 <= alpha <= view.STRONGEST for alpha in tinted(source))
+    assert all(0 <= alpha <= cells.STRONGEST for alpha in tinted(source))
     focused = [about.get("class") for tag, about in tags.attributes if tag == "th" and "scope" in about]
     assert focused[: len(HOSTILE)].index("bl-focus") == 2  # position 3 is the third word
     assert "2 (block 1, use 2)" in tags.text
@@ -127,16 +128,16 @@ def test_a_long_text_is_shown_around_the_word_that_is_looked_at() -> None:
 def test_every_cell_can_be_read_and_not_by_colour_alone(look: Look) -> None:
     paper = theme.PAPER[look.mode]
     for family in FAMILIES:
-        assert contrast(look.ink, paper, under=look.family(family), alpha=view.STRONGEST) >= 4.5
-    assert f"color: {look.ink}" in view.style(look)
+        assert contrast(look.ink, paper, under=look.family(family), alpha=cells.STRONGEST) >= 4.5
+    assert f"color: {look.ink}" in cells.style(look)
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False), st.text(max_size=40))
 def test_any_cell_is_safe(tint: float, text: str) -> None:
-    source = view.grid("", [text], [(text, [Cell(text, text, tint, text)])], colours=["#0a10ff"], label=text)
+    source = cells.grid("", [text], [(text, [Cell(text, text, tint, text)])], colours=["#0a10ff"], label=text)
     Tags(source)
     (alpha,) = tinted(source)
-    assert alpha == pytest.approx(view.STRONGEST * min(1, max(0, tint)), abs=0.006)
+    assert alpha == pytest.approx(cells.STRONGEST * min(1, max(0, tint)), abs=0.006)
 
 
 @each_look
@@ -171,7 +172,7 @@ def test_surprise_shows_bits_and_what_is_not_known(look: Look) -> None:
     source = view.surprise_table([(Row("A", "albert"), one), (Row("<B>", "bert"), part)], look).picture.body
     found = [html.unescape(re.sub("<[^>]+>", "", cell)) for cell in re.findall(r"<td[^>]*>(.*?)</td>", source)]
     assert found == ["4.0", "1.0", "?", "4.0", "–", "–"]
-    assert tinted(source)[0] == pytest.approx(view.STRONGEST) and tinted(source)[2] == 0
+    assert tinted(source)[0] == pytest.approx(cells.STRONGEST) and tinted(source)[2] == 0
     assert "says nothing" in source and "&lt;B&gt;" in source
 
 
