@@ -159,11 +159,11 @@ FAMILY = Family(
     prefix="albert.",
     mini=AlbertConfig(
         vocab_size=8192,
-        embedding_size=64,
-        hidden_size=320,
-        num_hidden_layers=4,
-        num_attention_heads=5,
-        intermediate_size=1280,
+        embedding_size=128,
+        hidden_size=384,
+        num_hidden_layers=6,
+        num_attention_heads=6,
+        intermediate_size=1536,
         max_position_embeddings=128,
     ),
     checkpoints=(

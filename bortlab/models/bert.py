@@ -132,10 +132,10 @@ FAMILY = Family(
     prefix="bert.",
     mini=BertConfig(
         vocab_size=8192,
-        hidden_size=256,
-        num_hidden_layers=4,
+        hidden_size=224,
+        num_hidden_layers=6,
         num_attention_heads=4,
-        intermediate_size=1024,
+        intermediate_size=896,
         max_position_embeddings=128,
         hidden_act="gelu_new",
         hidden_dropout_prob=0.0,
@@ -143,6 +143,13 @@ FAMILY = Family(
     ),
     checkpoints=(
         Checkpoint(key="bert-mini", title="BERT mini", source="bundled", licence="Apache-2.0"),
+        Checkpoint(
+            key="minilm-l6",
+            title="MiniLM",
+            source="bundled",
+            licence="Apache-2.0",
+            note="A real pre-trained encoder, adapted here to fill blanks; the teacher of the minis.",
+        ),
         Checkpoint(
             key="bert-base-uncased",
             title="BERT base",

@@ -1,0 +1,259 @@
+"""Masked-LM training of a network, from scratch or from weights that it has, with or without a teacher.
+
+A run lives in a folder. It may be killed at any moment (also with -9) and goes on from its last checkpoint to the same
+weights that an uninterrupted run reaches: every batch is a function of (seed, step).
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from bortlab.models import Network
+from bortlab.training.encoded import EncodedText
+from bortlab.training.hiding import IGNORED, DeviceText, Hidden, Rows, Template, hide
+from bortlab.training.optimizers import Optimizers
+from bortlab.training.packing import epoch_batches, epoch_rows, parts_of
+from bortlab.training.teaching import Teacher
+
+MEASURED_RATE = 0.15
+"""Share of words hidden when a model is measured, whatever it was trained with."""
+CHECK_EVERY = 50
+"""Steps between two looks at the loss, each of which makes the device wait."""
+COUNTERS = ("step", "seen", "epoch", "taken", "seconds", "curve")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """Everything that decides what a run computes, beside the text and the start.
+
+    pieces: budget, in pieces seen. step_pieces: pieces in one optimiser step. length: longest row, template included.
+    warmup: in pieces. decay: share of the budget over which the rate falls to 0, at the end. hide: share of words hidden
+    before the decay, during which it falls to MEASURED_RATE. teach: share of the loss that is the teacher's.
+    """
+
+    pieces: int
+    step_pieces: int = 16_384
+    length: int = 128
+    muon: bool = True
+    rate: float = 6e-3
+    weight_decay: float = 0.05
+    warmup: int = 1_000_000
+    decay: float = 0.5
+    hide: float = 0.25
+    teach: float = 0.7
+    clip: float = 1.0
+    seed: int = 0
+    weights: Mapping[str, float] = field(default_factory=dict)
+
+    def left_at(self, seen: int) -> float:
+        """What is left of the decay after `seen` pieces, 1 before it."""
+        return min(1.0, max(0.0, (self.pieces - seen) / (self.pieces * self.decay))) if self.decay else 1.0
+
+    def rate_at(self, seen: int) -> float:
+        """Learning rate after `seen` pieces."""
+        warm = min(1.0, (seen + self.step_pieces) / max(1, self.warmup))
+        return self.rate * min(warm, self.left_at(seen))
+
+    def hide_at(self, seen: int) -> float:
+        """Share of hidden words after `seen` pieces."""
+        return MEASURED_RATE + (self.hide - MEASURED_RATE) * self.left_at(seen)
+
+
+def autocast(device: torch.device) -> AbstractContextManager[None]:
+    """bfloat16 on CUDA, float32 elsewhere."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda")
+
+
+class MaskedLMRun:
+    """A run in a folder. `train` is a generator, so that a caller decides how long it goes on."""
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        folder: Path,
+        network: Network,
+        text: EncodedText,
+        template: Template,
+        *,
+        teacher: Callable[[DeviceText], Teacher] | None = None,
+        device: str = "cpu",
+    ) -> None:
+        self.recipe, self.folder, self.device = recipe, folder, torch.device(device)
+        self.network = network.to(self.device).train()
+        self.text, self.room = text, recipe.length - 2
+        self.parts = parts_of(text, self.room)
+        self.on_device = DeviceText(text, 0, template, self.device)
+        self.teacher = None if teacher is None else teacher(self.on_device)
+        self.optimizers = Optimizers(network, muon=recipe.muon, weight_decay=recipe.weight_decay)
+        self.generator = torch.Generator(self.device)
+        self.step = self.seen = self.epoch = self.taken = 0
+        self.seconds = 0.0
+        self.curve: list[dict[str, float]] = []
+
+    def save(self, name: str = "state.pt") -> None:
+        """Write everything that `resume` needs; the file is the old or the new one, whatever happens."""
+        state = {
+            "recipe": asdict(self.recipe),
+            "counters": {key: getattr(self, key) for key in COUNTERS},
+            "network": self.network.state_dict(),
+            "optimizers": self.optimizers.state_dict(),
+        }
+        self.folder.mkdir(parents=True, exist_ok=True)
+        partial = self.folder / f".{name}.partial"
+        with partial.open("wb") as file:
+            torch.save(state, file)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(self.folder / name)
+
+    def resume(self, name: str = "state.pt") -> bool:
+        """Take up the run where it stopped; False if there is nothing to take up, ValueError for another recipe's."""
+        path = self.folder / name
+        if not path.exists():
+            return False
+        state = torch.load(path, map_location=self.device, weights_only=True)
+        if state["recipe"] != asdict(self.recipe):
+            raise ValueError(f"{path} is of another recipe: {state['recipe']}. Give the same options, or another folder.")
+        self.network.load_state_dict(state["network"])
+        self.optimizers.load_state_dict(state["optimizers"])
+        for key, value in state["counters"].items():
+            setattr(self, key, value)
+        return True
+
+    def batches(self) -> Iterator[Rows]:
+        """Batches of rows from where the run stands, epoch after epoch."""
+        while True:
+            seed = self.recipe.seed
+            rows = epoch_rows(
+                self.text, self.parts, room=self.room, weights=self.recipe.weights, seed=seed, epoch=self.epoch
+            )
+            starts = self.text.cuttings[0].starts
+            lengths = starts[rows[:, 1]] - starts[rows[:, 0]] + 2
+            rows, lengths = rows[lengths > 3], lengths[lengths > 3]
+            rng = np.random.default_rng((seed, self.epoch, 1))
+            order = epoch_batches(rows, lengths, batch_pieces=self.recipe.step_pieces, rng=rng)
+            on_device = torch.from_numpy(rows).to(self.device)
+            widest = np.stack([cut.starts[rows[:, 1]] - cut.starts[rows[:, 0]] for cut in self.text.cuttings])
+            for numbers in order[self.taken :]:
+                self.taken += 1
+                widths = widest[:, numbers].max(1).tolist()
+                yield Rows(on_device[torch.from_numpy(numbers).to(self.device)], tuple(widths))
+            self.epoch, self.taken = self.epoch + 1, 0
+
+    def train(self) -> Iterator[None]:
+        """Train to the budget; a turn of the generator is one optimiser step."""
+        batches = self.batches()
+        recent: Tensor | None = None
+        while self.seen < self.recipe.pieces:
+            started = time.perf_counter()
+            rows = next(batches)
+            self.generator.manual_seed(self.recipe.seed * 1_000_003 + self.step)
+            recent = self.take_step(rows)
+            self.seen += len(rows.chunks) * (rows.widths[0] + 2)
+            self.step += 1
+            if self.step % CHECK_EVERY == 0 and not math.isfinite(recent.item()):
+                raise FloatingPointError(f"The loss became {recent.item()} at step {self.step}: lower the rate.")
+            self.seconds += time.perf_counter() - started
+            yield
+
+    def take_step(self, rows: Rows) -> Tensor:
+        """One optimiser step over rows of one width; the mean loss of a hidden piece."""
+        rate = self.recipe.hide_at(self.seen)
+        with autocast(self.device):
+            hidden = hide(self.on_device, rows.chunks, rows.widths[0], rate=rate, generator=self.generator)
+            loss = self.loss(rows, hidden)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip, foreach=True)
+        self.optimizers.step(self.recipe.rate_at(self.seen))
+        return loss.detach()
+
+    def loss(self, rows: Rows, hidden: Hidden) -> Tensor:
+        """Cross-entropy of the hidden pieces, mixed with that of the teacher's distribution where it speaks."""
+        logs = hidden_logits(self.network, hidden).float().log_softmax(-1)  # (batch, hidden, vocab)
+        there = hidden.labels != IGNORED
+        own = F.nll_loss(logs.flatten(0, 1), hidden.labels.flatten(), ignore_index=IGNORED, reduction="none")
+        losses = own.view_as(there)
+        if self.teacher is not None:
+            probabilities, ids, speaks = self.teacher.distributions(rows, hidden)
+            taught = -(probabilities * (logs if ids is None else logs[..., ids])).sum(-1)
+            share = self.recipe.teach * speaks
+            losses = (1 - share) * losses + share * taught
+        return (losses * there).sum() / there.sum()
+
+
+def hidden_logits(network: Network, hidden: Hidden) -> Tensor:
+    """Masked-LM logits of the hidden places alone: (batch, hidden, vocab)."""
+    states = network.encode(network.embed(hidden.ids)).hidden
+    return network.predict(states.gather(1, hidden.places[..., None].expand(-1, -1, states.shape[-1])))
+
+
+@dataclass(frozen=True, slots=True)
+class Heldout:
+    """Quality on held-out text, by source and over all: mean loss of a hidden piece, and share guessed first."""
+
+    loss: float
+    accuracy: float
+    by_source: dict[str, float]
+    n_hidden: int
+
+
+@torch.no_grad()
+def measure(network: Network, text: EncodedText, template: Template, *, length: int = 128, limit: int = 0) -> Heldout:
+    """Quality with MEASURED_RATE of the words hidden, documents packed in order; always the same words.
+
+    limit: batches to measure with, 0: all.
+    """
+    device = network.embeddings.words.weight.device
+    was_training = network.training
+    network.eval()
+    on_device = DeviceText(text, 0, template, device)
+    totals: dict[str, list[float]] = {}
+    parts = parts_of(text, length - 2)
+    for number, name in enumerate(text.names):
+        chosen = parts.sources == number
+        if not chosen.any():
+            continue
+        some = replace(
+            parts, starts=parts.starts[chosen], ends=parts.ends[chosen], documents=parts.documents[chosen],
+            sources=parts.sources[chosen],
+        )  # fmt: skip
+        rows = epoch_rows(text, some, room=length - 2, weights={}, seed=0, epoch=0)
+        starts = text.cuttings[0].starts
+        lengths = starts[rows[:, 1]] - starts[rows[:, 0]] + 2
+        rows, lengths = rows[lengths > 3], lengths[lengths > 3]
+        generator = torch.Generator("cpu").manual_seed(number)
+        del generator
+        order = epoch_batches(rows, lengths, batch_pieces=8192, rng=np.random.default_rng(number))
+        sums = totals.setdefault(name, [0.0, 0.0, 0.0])
+        for index, numbers in enumerate(order[: limit or None]):
+            chunks = torch.from_numpy(rows[numbers]).to(device)
+            seeded = torch.Generator(device).manual_seed(1000 * number + index)
+            with autocast(device):
+                hidden = hide(on_device, chunks, int(lengths[numbers[0]]) - 2, rate=MEASURED_RATE, generator=seeded)
+                logits = hidden_logits(network, hidden).float()
+            there = hidden.labels != IGNORED
+            losses = F.cross_entropy(logits.flatten(0, 1), hidden.labels.flatten(), ignore_index=IGNORED, reduction="sum")
+            right = ((logits.argmax(-1) == hidden.labels) & there).sum()
+            for place, value in enumerate((there.sum(), losses, right)):
+                sums[place] += value.item()
+    network.train(was_training)
+    count, loss, right_all = (sum(values[place] for values in totals.values()) for place in range(3))
+    by_source = {name: values[2] / values[0] for name, values in totals.items() if values[0]}
+    return Heldout(loss / count, right_all / count, by_source, int(count))
+
+
+def state_of(network: Network) -> dict[str, Any]:
+    """The weights on the CPU."""
+    return {name: tensor.detach().cpu() for name, tensor in network.state_dict().items()}
