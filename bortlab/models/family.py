@@ -54,6 +54,11 @@ class Family:
     reference: bool = False
 
     @property
+    def mini_key(self) -> str:
+        """The key of its bundled mini, one of the equal four."""
+        return f"{self.name}-mini"
+
+    @property
     def tasks(self) -> tuple[str, ...]:
         """What its networks can be built for."""
         return tuple(self.network.tasks)

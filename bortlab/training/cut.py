@@ -19,8 +19,8 @@ def most_used(tokenizer: Tokenizer, counts: Mapping[int, float], size: int) -> l
     """The ids of `size` pieces to keep: special ones, single characters that occur or are ASCII, then by count."""
     if tokenizer.kind != "wordpiece":
         raise TokenizerError(
-            f"Only a WordPiece vocabulary can be cut, this one is {tokenizer.kind}: its pieces are made from each other "
-            "(BPE) or weighed against each other (Unigram), so that leaving some out changes how the others are used."
+            f"Only a WordPiece vocabulary can be cut, this one is {tokenizer.kind}: its pieces are made "
+            "from each other (BPE) or weighed against each other (Unigram), so that leaving some out changes how the others are used."
         )
     special = [tokenizer.pad_id, tokenizer.unk_id, tokenizer.cls_id, tokenizer.sep_id, tokenizer.mask_id]
     kept = dict.fromkeys(special)
@@ -28,7 +28,9 @@ def most_used(tokenizer: Tokenizer, counts: Mapping[int, float], size: int) -> l
         if len(token.removeprefix("##")) == 1 and (counts.get(number, 0) > 0 or token.isascii()):
             kept[number] = None
     if len(kept) > size:
-        raise TokenizerError(f"A vocabulary of {size:,} pieces has no room for the {len(kept):,} characters of the text.")
+        raise TokenizerError(
+            f"A vocabulary of {size:,} pieces has no room for the {len(kept):,} characters of the text."
+        )
     for number in sorted(counts, key=lambda number: (-counts[number], number)):
         if len(kept) >= size:
             break

@@ -11,13 +11,13 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from bortlab.models import Network
@@ -31,6 +31,8 @@ MEASURED_RATE = 0.15
 """Share of words hidden when a model is measured, whatever it was trained with."""
 CHECK_EVERY = 50
 """Steps between two looks at the loss, each of which makes the device wait."""
+SHORTEST = 3
+"""Pieces of a row, template included, that are too few to learn from: one word."""
 COUNTERS = ("step", "seen", "epoch", "taken", "seconds", "curve")
 
 
@@ -39,8 +41,9 @@ class Recipe:
     """Everything that decides what a run computes, beside the text and the start.
 
     pieces: budget, in pieces seen. step_pieces: pieces in one optimiser step. length: longest row, template included.
-    warmup: in pieces. decay: share of the budget over which the rate falls to 0, at the end. hide: share of words hidden
-    before the decay, during which it falls to MEASURED_RATE. teach: share of the loss that is the teacher's.
+    warmup: in pieces. decay: share of the budget over which the rate falls to 0, at the end. hide: share of words
+    hidden before the decay, during which it falls to MEASURED_RATE. teach: share of the loss that is the teacher's.
+    weights: how often an epoch reads a document of a source (see `epoch_rows`).
     """
 
     pieces: int
@@ -103,7 +106,11 @@ class MaskedLMRun:
         self.curve: list[dict[str, float]] = []
 
     def save(self, name: str = "state.pt") -> None:
-        """Write everything that `resume` needs; the file is the old or the new one, whatever happens."""
+        """Write everything that `resume` needs; the file is the old or the new one, whatever happens.
+
+        Raises FloatingPointError rather than write weights that are not finite.
+        """
+        self.check_finite()
         state = {
             "recipe": asdict(self.recipe),
             "counters": {key: getattr(self, key) for key in COUNTERS},
@@ -118,6 +125,11 @@ class MaskedLMRun:
             os.fsync(file.fileno())
         partial.replace(self.folder / name)
 
+    def check_finite(self) -> None:
+        """FloatingPointError where a weight is not a finite number."""
+        if not all(bool(parameter.isfinite().all()) for parameter in self.network.parameters()):
+            raise FloatingPointError(f"The weights are not finite after step {self.step}: lower the rate.")
+
     def resume(self, name: str = "state.pt") -> bool:
         """Take up the run where it stopped; False if there is nothing to take up, ValueError for another recipe's."""
         path = self.folder / name
@@ -125,7 +137,9 @@ class MaskedLMRun:
             return False
         state = torch.load(path, map_location=self.device, weights_only=True)
         if state["recipe"] != asdict(self.recipe):
-            raise ValueError(f"{path} is of another recipe: {state['recipe']}. Give the same options, or another folder.")
+            raise ValueError(
+                f"{path} is of another recipe: {state['recipe']}. Give the same options, or another folder."
+            )
         self.network.load_state_dict(state["network"])
         self.optimizers.load_state_dict(state["optimizers"])
         for key, value in state["counters"].items():
@@ -141,9 +155,9 @@ class MaskedLMRun:
             )
             starts = self.text.cuttings[0].starts
             lengths = starts[rows[:, 1]] - starts[rows[:, 0]] + 2
-            rows, lengths = rows[lengths > 3], lengths[lengths > 3]
+            rows, lengths = rows[lengths > SHORTEST], lengths[lengths > SHORTEST]
             rng = np.random.default_rng((seed, self.epoch, 1))
-            order = epoch_batches(rows, lengths, batch_pieces=self.recipe.step_pieces, rng=rng)
+            order = epoch_batches(lengths, batch_pieces=self.recipe.step_pieces, rng=rng)
             on_device = torch.from_numpy(rows).to(self.device)
             widest = np.stack([cut.starts[rows[:, 1]] - cut.starts[rows[:, 0]] for cut in self.text.cuttings])
             for numbers in order[self.taken :]:
@@ -211,49 +225,55 @@ class Heldout:
 
 @torch.no_grad()
 def measure(network: Network, text: EncodedText, template: Template, *, length: int = 128, limit: int = 0) -> Heldout:
-    """Quality with MEASURED_RATE of the words hidden, documents packed in order; always the same words.
+    """Quality with MEASURED_RATE of the words hidden; always the same words on one kind of device.
 
-    limit: batches to measure with, 0: all.
+    limit: batches of each source to measure with, 0: all.
     """
-    device = network.embeddings.words.weight.device
     was_training = network.training
     network.eval()
-    on_device = DeviceText(text, 0, template, device)
-    totals: dict[str, list[float]] = {}
+    on_device = DeviceText(text, 0, template, network.embeddings.words.weight.device)
     parts = parts_of(text, length - 2)
+    totals: dict[str, Totals] = {}
     for number, name in enumerate(text.names):
-        chosen = parts.sources == number
-        if not chosen.any():
-            continue
-        some = replace(
-            parts, starts=parts.starts[chosen], ends=parts.ends[chosen], documents=parts.documents[chosen],
-            sources=parts.sources[chosen],
-        )  # fmt: skip
-        rows = epoch_rows(text, some, room=length - 2, weights={}, seed=0, epoch=0)
-        starts = text.cuttings[0].starts
-        lengths = starts[rows[:, 1]] - starts[rows[:, 0]] + 2
-        rows, lengths = rows[lengths > 3], lengths[lengths > 3]
-        generator = torch.Generator("cpu").manual_seed(number)
-        del generator
-        order = epoch_batches(rows, lengths, batch_pieces=8192, rng=np.random.default_rng(number))
-        sums = totals.setdefault(name, [0.0, 0.0, 0.0])
-        for index, numbers in enumerate(order[: limit or None]):
-            chunks = torch.from_numpy(rows[numbers]).to(device)
-            seeded = torch.Generator(device).manual_seed(1000 * number + index)
-            with autocast(device):
-                hidden = hide(on_device, chunks, int(lengths[numbers[0]]) - 2, rate=MEASURED_RATE, generator=seeded)
-                logits = hidden_logits(network, hidden).float()
-            there = hidden.labels != IGNORED
-            losses = F.cross_entropy(logits.flatten(0, 1), hidden.labels.flatten(), ignore_index=IGNORED, reduction="sum")
-            right = ((logits.argmax(-1) == hidden.labels) & there).sum()
-            for place, value in enumerate((there.sum(), losses, right)):
-                sums[place] += value.item()
+        some = parts.of_source(number)
+        if len(some.starts):
+            rows = epoch_rows(text, some, room=length - 2, weights={}, seed=0, epoch=0)
+            totals[name] = _measure_rows(network, on_device, rows, number, limit)
     network.train(was_training)
-    count, loss, right_all = (sum(values[place] for values in totals.values()) for place in range(3))
-    by_source = {name: values[2] / values[0] for name, values in totals.items() if values[0]}
-    return Heldout(loss / count, right_all / count, by_source, int(count))
+    n_hidden = sum(source.n_hidden for source in totals.values())
+    return Heldout(
+        loss=sum(source.loss for source in totals.values()) / max(1, n_hidden),
+        accuracy=sum(source.right for source in totals.values()) / max(1, n_hidden),
+        by_source={name: source.right / source.n_hidden for name, source in totals.items() if source.n_hidden},
+        n_hidden=n_hidden,
+    )
 
 
-def state_of(network: Network) -> dict[str, Any]:
-    """The weights on the CPU."""
-    return {name: tensor.detach().cpu() for name, tensor in network.state_dict().items()}
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Sums over the hidden pieces of a source: their number, their losses, and how many were guessed first."""
+
+    n_hidden: int
+    loss: float
+    right: int
+
+
+def _measure_rows(network: Network, text: DeviceText, rows: NDArray[np.int64], seed: int, limit: int) -> Totals:
+    """The totals of some rows. seed: of the order and of what is hidden."""
+    chunks = torch.from_numpy(rows).to(text.device)
+    lengths = text.rows(chunks)[1].cpu().numpy() + 2
+    chunks, lengths = chunks[lengths > SHORTEST], lengths[lengths > SHORTEST]
+    order = epoch_batches(lengths, batch_pieces=8192, rng=np.random.default_rng(seed))
+    counts = torch.zeros(3, dtype=torch.float64, device=text.device)
+    for index, numbers in enumerate(order[: limit or None]):
+        generator = torch.Generator(text.device).manual_seed(1000 * seed + index)
+        width = int(lengths[numbers[0]]) - 2
+        with autocast(text.device):
+            some = chunks[torch.from_numpy(numbers).to(text.device)]
+            hidden = hide(text, some, width, rate=MEASURED_RATE, generator=generator)
+            logits = hidden_logits(network, hidden).float()
+        there = hidden.labels != IGNORED
+        losses = F.cross_entropy(logits.flatten(0, 1), hidden.labels.flatten(), ignore_index=IGNORED, reduction="sum")
+        right = ((logits.argmax(-1) == hidden.labels) & there).sum()
+        counts += torch.stack([there.sum(), losses, right])
+    return Totals(int(counts[0]), float(counts[1]), int(counts[2]))

@@ -1,9 +1,9 @@
 """Muon for the matrices of an encoder, AdamW for everything else, on any device.
 
-Muon: Jordan et al. 2024 (kellerjordan.github.io/posts/muon), with the update scaled to the size of AdamW's as Liu et al.
-2025 (arXiv 2502.16982, section 2.2). torch.optim.Muon computes in bfloat16 on every processor, which most only emulate:
-there it is ten times slower than float32. Here matrices of one shape take their step together, in a type that the
-device is fast at.
+Muon: Jordan et al. 2024 (kellerjordan.github.io/posts/muon), with the update scaled to the size of AdamW's as Liu et
+al. 2025 (arXiv 2502.16982, section 2.2). torch.optim.Muon computes in bfloat16 on every processor, and most only
+emulate it: there it is ten times slower than float32. Here matrices of one shape take their step together, in a type
+that the device is fast at.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ def orthogonalised(matrices: Tensor) -> Tensor:
     for _ in range(NS_STEPS):
         gram = x @ x.mT
         x = a * x + (b * gram + c * gram @ gram) @ x
-    return (x.mT if tall else x).to(matrices.dtype)
+    result: Tensor = (x.mT if tall else x).to(matrices.dtype)
+    return result
 
 
 class Muon(torch.optim.Optimizer):

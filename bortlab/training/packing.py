@@ -30,6 +30,11 @@ class Parts:
     documents: NDArray[np.int32]
     sources: NDArray[np.int32]
 
+    def of_source(self, number: int) -> Parts:
+        """The parts of one source."""
+        chosen = self.sources == number
+        return Parts(self.starts[chosen], self.ends[chosen], self.documents[chosen], self.sources[chosen])
+
 
 def parts_of(text: EncodedText, room: int) -> Parts:
     """Cut sentences that have more than `room` pieces, in any cutting, between two chunks."""
@@ -105,12 +110,12 @@ def _fill(parts: Parts, sizes: Ints64, chosen: Ints64, room: int) -> Ints64:
     return np.asarray(rows, dtype=np.int64).reshape(-1, 2)
 
 
-def epoch_batches(rows: Ints64, lengths: Ints64, *, batch_pieces: int, rng: np.random.Generator) -> list[Ints64]:
+def epoch_batches(lengths: Ints64, *, batch_pieces: int, rng: np.random.Generator) -> list[Ints64]:
     """Batches of rows of equal length, each of about `batch_pieces` pieces, in random order.
 
     lengths: (rows,) with the template's pieces. Gives the numbers of the rows of each batch.
     """
-    shuffled = rng.permutation(len(rows))
+    shuffled = rng.permutation(len(lengths))
     by_length = shuffled[np.argsort(lengths[shuffled], kind="stable")]
     batches: list[Ints64] = []
     for same in np.split(by_length, np.flatnonzero(np.diff(lengths[by_length])) + 1):

@@ -1,8 +1,8 @@
 """A teacher's distribution over what stands behind a mask, carried over to a student's vocabulary.
 
-Hinton et al. 2015 (arXiv 1503.02531), at temperature 1, mixed with the hidden piece itself. Where teacher and student cut
-text alike, the whole distribution carries over. Where they do not, the teacher speaks of words that are one piece on
-both sides, over the words that both have as one piece, renormalised; the rest is learned from the text alone.
+Hinton et al. 2015 (arXiv 1503.02531), at temperature 1, mixed with the hidden piece itself. Where teacher and
+student cut text alike, the whole distribution carries over. Where they do not, the teacher speaks of words that are one
+piece on both sides, over the words that both have as one piece, renormalised; the rest is learned from the text alone.
 """
 
 from __future__ import annotations

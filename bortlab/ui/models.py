@@ -13,7 +13,7 @@ from bortlab.system import settings
 from bortlab.system.numbers import ago, data_size
 from bortlab.ui import opened, shared
 from bortlab.ui.opened import Download
-from bortlab.ui.startup import bundled
+from bortlab.ui.startup import bundled, minis
 from bortlab.views.cards import model_heading
 from bortlab.views.escape import markdown
 from bortlab.views.models import SOURCES
@@ -170,7 +170,7 @@ def _ready(key: str) -> None:
     """A model is there: on to the pages that use it."""
     st.success(f"{markdown(opened.title(key))} is loaded. Every page that has models in its sidebar offers it now.")
     if st.button("Predict with it", key="predict", icon=":material/edit:"):
-        st.switch_page("pages/predict.py", query_params={"models": [*bundled(), key]})
+        st.switch_page("pages/predict.py", query_params={"models": [*minis(), key]})
 
 
 def _plan(repository: str, revision: str | None) -> hub.DownloadPlan | None:

@@ -18,13 +18,19 @@ _warm = threading.Event()
 
 
 def bundled() -> list[str]:
-    """Keys of the bundled minis that are on this machine, in the order of the families."""
+    """Keys of the bundled models that are on this machine, in the order of the families."""
     return [
         checkpoint.key
         for family in FAMILIES.values()
         for checkpoint in family.checkpoints
         if checkpoint.source == "bundled" and (assets.CHECKPOINTS / checkpoint.key / "config.json").is_file()
     ]
+
+
+def minis() -> list[str]:
+    """Keys of the bundled minis, the equal four, that are on this machine."""
+    own = {family.mini_key for family in FAMILIES.values()}
+    return [key for key in bundled() if key in own]
 
 
 def warm_up() -> None:
@@ -43,7 +49,7 @@ def warm_up() -> None:
 
         configure_torch()
         default_pool()
-        for key in bundled():
+        for key in minis():
             registry.load(key)
         gc.collect()
         gc.freeze()

@@ -22,12 +22,7 @@ MOST_CASES = 120
 FLOPS_PER_THREAD = 45e9
 """Arithmetic a second that a thread gives, for estimates of how long a measurement takes."""
 
-MINIS = tuple(
-    checkpoint.key
-    for family in FAMILIES.values()
-    for checkpoint in family.checkpoints
-    if checkpoint.source == "bundled" and checkpoint.key.endswith("-mini")
-)
+MINIS = tuple(family.mini_key for family in FAMILIES.values())
 """The bundled models that were trained alike: comparing them is a fair experiment."""
 SMALL_BORT = next(iter(VARIANTS))
 

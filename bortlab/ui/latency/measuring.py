@@ -18,7 +18,7 @@ from bortlab.system.machine import cores
 from bortlab.system.numbers import data_size, duration
 from bortlab.ui import shared
 from bortlab.ui.job_panel import Labels, job_panel
-from bortlab.ui.startup import bundled
+from bortlab.ui.startup import bundled, minis
 from bortlab.views.escape import markdown
 from bortlab.work import jobs
 from bortlab.work.jobs import Job, Status
@@ -149,7 +149,7 @@ def _chosen_plan() -> Plan:
         st,
         "Architectures",
         _architectures(),
-        bundled(),
+        minis(),
         "architectures",
         format_func=title,
         help="The minis with their own weights, all others with random ones: values do not change the time.",

@@ -12,7 +12,7 @@ from bortlab.ui import opened, startup
 from bortlab.ui.contents import CONTENTS
 from bortlab.ui.examples import DEFAULT_TEXT
 from bortlab.ui.shared.asking import sentences
-from bortlab.ui.startup import bundled
+from bortlab.ui.startup import bundled, minis
 from bortlab.views.escape import markdown
 
 T = TypeVar("T")
@@ -30,19 +30,18 @@ def introduce(page: str) -> None:
 
 def choose_models() -> list[str]:
     """The models to compare, in the sidebar and in the link."""
-    usual = bundled()
-    options = opened.choosable(usual)
+    options = opened.choosable(bundled())
     for key in [key for key in dict.fromkeys(st.query_params.get_all("models")) if key and key not in options][:5]:
         _explain_missing(key)
     return st.sidebar.multiselect(
         "Models",
         options,
-        default=usual,
+        default=minis(),
         key="models",
         bind="query-params",
         persist_state="session",
-        help="The minis that come with the lab were all trained on the same text for the same time. The Models page "
-        "opens others.",
+        help="The four minis were trained alike, on the same text. MiniLM is a real pre-trained encoder. "
+        "The Models page opens others.",
     )
 
 
