@@ -175,14 +175,14 @@ from bortlab.ui.startup import warm_up
 warm_up()
 import torch
 from bortlab import registry
-from bortlab.ui.startup import bundled
+from bortlab.ui.startup import minis
 frozen, tracked = gc.get_freeze_count(), len(gc.get_objects())
 warm_up()
 print(json.dumps({
     "threads": torch.get_num_threads(), "automatic": gc.isenabled(), "frozen": frozen, "tracked": tracked,
     "frozen again": gc.get_freeze_count(), "plotly": "plotly.graph_objects" in sys.modules,
     "compiler": "torch._dynamo" in sys.modules,
-    "loaded": [registry.load(key) is registry.load(key) for key in bundled()],
+    "loaded": [registry.load(key) is registry.load(key) for key in minis()],
 }))
 """
 

@@ -1,7 +1,4 @@
-"""What the bundled minis promise: made alike, small, whole, readable elsewhere, and as good as their cards say.
-
-Parametrised over the families; one whose mini is not in assets/checkpoints yet is skipped, and says so.
-"""
+"""What the bundled models promise: made alike, small, whole, readable elsewhere, and as good as their cards say."""
 
 from __future__ import annotations
 
@@ -18,119 +15,115 @@ import transformers
 from safetensors.torch import load_file
 
 import bortlab
-from bortlab.data.corpus import ASSETS, Document, read
+from bortlab.data.corpus import read
 from bortlab.model import Model
 from bortlab.models import FAMILIES
 from bortlab.system.assets import CHECKPOINTS
-from bortlab.training.batches import EncodedDocument, encode_documents
-from bortlab.training.export import score_blanks
-from bortlab.training.pretrain import OPTIONS, Measurement, Recipe, measure
+from bortlab.training import cards
+from bortlab.training.encoded import EncodedText, encode_text
+from bortlab.training.masked_lm import Heldout, Recipe, measure
+from bortlab.training.minis import ENCODER, SOURCES, recipe_of, template_of
+from bortlab.training.pairs import share_right
 
-each_family = pytest.mark.parametrize("family", list(FAMILIES))
-LARGEST = 12_000_000
-"""Bytes of a mini's weights, at most."""
+MINIS = [family.mini_key for family in FAMILIES.values()]
+KEYS = [*MINIS, ENCODER]
+each_model = pytest.mark.parametrize("key", KEYS)
+each_mini = pytest.mark.parametrize("key", MINIS)
+LARGEST = {key: 12_000_000 for key in MINIS} | {ENCODER: 30_000_000}
+"""Bytes of the weights, at most."""
 SENTENCE = "A beagle is a kind of hound, and the king of Israel said to him, Go."
 
 
 @dataclass(frozen=True)
-class Mini:
-    """A bundled mini: its folder, its card, and the model, loaded as a user would."""
+class Bundled:
+    """A bundled model: its folder, its card, and the model, loaded as a user would."""
 
     folder: Path
     card: dict[str, Any]
     model: Model
 
 
-def present() -> list[str]:
-    """Families that have a mini."""
-    return [family for family in FAMILIES if (CHECKPOINTS / f"{family}-mini" / "config.json").is_file()]
-
-
-def mini(family: str) -> Mini:
-    """The mini of a family; skips the test where there is none yet."""
-    folder = CHECKPOINTS / f"{family}-mini"
-    if family not in present():
-        pytest.skip(f"no {family}-mini in assets/checkpoints yet; un-skip: pretrain --family {family} --export")
+def bundled(key: str) -> Bundled:
+    folder = CHECKPOINTS / key
     card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
-    return Mini(folder, card, bortlab.load(f"{family}-mini"))
+    return Bundled(folder, card, bortlab.load(key))
 
 
 # -- made alike --------------------------------------------------------------------------------------------------------
 
 
-def test_all_minis_are_of_one_recipe() -> None:
-    cards = {family: mini(family).card for family in present()}
-    if len(cards) < 2:
-        pytest.skip("fewer than two minis in assets/checkpoints: nothing to compare")
-    first = next(iter(cards.values()))
-    for family, card in cards.items():
-        assert card["recipe"] == first["recipe"] | {"family": family}
-        assert card["corpus"] == first["corpus"]
-        assert card["pieces_seen"] == pytest.approx(first["pieces_seen"], rel=0.01), family
+def test_the_minis_are_of_one_recipe() -> None:
+    first = bundled(MINIS[0]).card
+    for key in MINIS:
+        card = bundled(key).card
+        for same in ("recipe", "teacher", "sources", "device"):
+            assert card[same] == first[same]
+        assert card["pieces_seen"] == pytest.approx(first["pieces_seen"], rel=0.01), key
+        assert card["config"]["vocab_size"] == first["config"]["vocab_size"]
 
 
-@each_family
-def test_the_card_is_complete(family: str) -> None:
-    found = mini(family)
-    card, held = found.card, found.card["heldout"]
-    assert card["family"] == family and card["title"] == f"{FAMILIES[family].title} mini"
-    assert card["config"] == json.loads(json.dumps(found.model.config.to_dict()))
-    assert card["parameters"] == found.model.n_parameters
-    assert Recipe(**card["recipe"]).family == family
-    assert card["seed"] == card["recipe"]["seed"]
-    assert card["pieces_seen"] > 100_000 and card["seconds"] > 0 and card["device"]
-    assert card["corpus"]["name"] == "assets/corpus"
-    manifest = json.loads((ASSETS / "manifest.json").read_text(encoding="utf-8"))
-    assert card["corpus"]["words"] == sum(part["words"] for part in manifest["splits"]["train"].values())
-    assert card["command"].startswith(f"python -m bortlab.training.pretrain --family {family} ")
-    assert all(f"--{name.replace('_', '-')} {card['recipe'][name]}" in card["command"] for name in OPTIONS)
-    assert 0 < held["loss"] < np.log(found.model.config.vocab_size)
-    assert set(held["by_source"]) == {"bible", "wordnet"}
-    assert next(iter(held["by_frequency"])) == "1 to 1,000" and len(held["by_frequency"]) >= 5
-    shares = [held["masked_accuracy"], *held["by_source"].values(), *held["by_frequency"].values()]
-    assert all(0 <= share <= 1 for share in shares)
+@each_model
+def test_the_card_is_complete(key: str) -> None:
+    model = bundled(key)
+    card, held = model.card, model.card["heldout"]
+    assert card["key"] == key and card["family"] == model.model.family.name
+    assert card["config"] == json.loads(json.dumps(model.model.config.to_dict()))
+    assert card["parameters"] == model.model.n_parameters
+    assert Recipe(**card["recipe"]) == replace(recipe_of(key), weights=card["recipe"]["weights"])
+    assert {name: card["recipe"]["weights"].get(name, 1.0) for name in SOURCES} == {
+        name: recipe_of(key).weights.get(name, 1.0) for name in SOURCES
+    }
+    assert card["pieces_seen"] >= card["recipe"]["pieces"] and card["seconds"] > 0 and card["device"]
+    assert card["command"].startswith(f"bortlab minis {key} ")
+    assert set(card["sources"]) == set(held["by_source"]) == set(SOURCES)
+    assert 0 < held["loss"] < np.log(model.model.config.vocab_size)
     assert min(held["by_source"].values()) <= held["masked_accuracy"] <= max(held["by_source"].values())
-    assert set(card["blanks_top5"]) == {"capital", "kind", "opposite", "part", "verse"}
-    page = " ".join((found.folder / "README.md").read_text(encoding="utf-8").split())
-    assert f"masked accuracy {100 * held['masked_accuracy']:.1f} %" in page and card["command"] in page
-    curve = json.loads((found.folder / "curve.json").read_text(encoding="utf-8"))
+    page = (model.folder / "README.md").read_text(encoding="utf-8")
+    assert page == cards.page(card)
+    curve = json.loads((model.folder / "curve.json").read_text(encoding="utf-8"))
     assert curve[-1]["pieces"] == card["pieces_seen"]
-    assert curve[-1]["accuracy"] == pytest.approx(held["masked_accuracy"], abs=0.01)
     assert [point["pieces"] for point in curve] == sorted(point["pieces"] for point in curve)
 
 
-@each_family
-def test_the_file_is_small_and_float16(family: str) -> None:
-    found = mini(family)
-    path = found.folder / "model.safetensors"
-    assert path.stat().st_size <= LARGEST
+def test_the_encoder_says_whose_it_is() -> None:
+    card = bundled(ENCODER).card
+    assert card["base"]["name"] == "all-MiniLM-L6-v2" and "MIT" in card["base"]["licence"]
+    page = (CHECKPOINTS / ENCODER / "README.md").read_text(encoding="utf-8")
+    assert "are not the published ones" in page and "not one of the four equal minis" in page
+
+
+@each_model
+def test_the_file_is_small_and_float16(key: str) -> None:
+    model = bundled(key)
+    path = model.folder / "model.safetensors"
+    assert path.stat().st_size <= LARGEST[key]
     tensors = load_file(path)
     assert {tensor.dtype for tensor in tensors.values()} == {torch.float16}
     assert all(tensor.isfinite().all() for tensor in tensors.values())
-    assert dict(found.model.heads) == {"masked-lm": "trained"}
-    assert found.model.source == "bundled" and found.model.dtype == torch.float32
+    assert dict(model.model.heads) == {"masked-lm": "trained"}
+    assert model.model.source == "bundled" and model.model.dtype == torch.float32
 
 
 # -- each family's idea ------------------------------------------------------------------------------------------------
 
 
-@each_family
-def test_the_sizes_are_the_family_s(family: str) -> None:
-    config = mini(family).model.config
-    stated = FAMILIES[family].mini
+@each_mini
+def test_the_sizes_are_the_family_s(key: str) -> None:
+    model = bundled(key).model
+    config, stated = model.config, model.family.mini
     assert config == replace(stated, vocab_size=config.vocab_size, pad_token_id=config.pad_token_id)
     assert config.vocab_size <= stated.vocab_size
     assert config.hidden_dropout_prob == config.attention_probs_dropout_prob == 0.0
 
 
 def test_albert_shares_and_factorises() -> None:
-    config: Any = mini("albert").model.config
+    config: Any = bundled("albert-mini").model.config
     assert config.embedding_size < config.hidden_size
     assert config.num_hidden_groups == 1 and config.num_hidden_layers > 1
 
 
 def test_convbert_mixes() -> None:
-    found = mini("convbert").model
+    found = bundled("convbert-mini").model
     config: Any = found.config
     assert config.head_ratio == 2 and config.conv_kernel_size == 9
     trace = found.trace(SENTENCE)
@@ -138,7 +131,7 @@ def test_convbert_mixes() -> None:
 
 
 def test_bort_is_shallow_and_narrow() -> None:
-    config, bert = mini("bort").model.config, FAMILIES["bert"].mini
+    config, bert = bundled("bort-mini").model.config, FAMILIES["bert"].mini
     assert config.intermediate_size < config.hidden_size
     assert config.num_hidden_layers < bert.num_hidden_layers
 
@@ -146,9 +139,9 @@ def test_bort_is_shallow_and_narrow() -> None:
 # -- readable elsewhere, the same every time ---------------------------------------------------------------------------
 
 
-@each_family
-def test_transformers_gives_the_same_logits(family: str) -> None:
-    found = mini(family)
+@each_model
+def test_transformers_gives_the_same_logits(key: str) -> None:
+    found = bundled(key)
     theirs = transformers.AutoModelForMaskedLM.from_pretrained(found.folder, dtype=torch.float32).eval()
     for text in (SENTENCE, "[MASK] is the capital of [MASK].", "I"):
         encoding = found.model.encode(text)
@@ -157,9 +150,9 @@ def test_transformers_gives_the_same_logits(family: str) -> None:
         torch.testing.assert_close(found.model.logits(encoding), expected, rtol=0, atol=1e-4)
 
 
-@each_family
-def test_the_same_text_gives_the_same_numbers(family: str) -> None:
-    found = mini(family)
+@each_model
+def test_the_same_text_gives_the_same_numbers(key: str) -> None:
+    found = bundled(key)
     encoding = found.model.encode("A robin is a kind of [MASK].")
     one = found.model.logits(encoding)
     assert torch.equal(one, found.model.logits(encoding))
@@ -174,71 +167,57 @@ def test_the_same_text_gives_the_same_numbers(family: str) -> None:
 
 
 @cache
-def documents(split: str, source: str) -> list[Document]:
-    return [document for document in read(split) if document.source == source]  # type: ignore[arg-type]
-
-
-def some(given: list[Document], share: float) -> list[Document]:
-    """A share of the documents, drawn once and for all."""
-    chosen = np.random.default_rng(0).random(len(given)) < share
-    return [document for document, taken in zip(given, chosen, strict=True) if taken]
+def heldout(key: str) -> EncodedText:
+    """The held-out part of the bundled corpus; the rest of what cards measure is no part of the repository."""
+    documents = [(document.source, document.sentences) for document in read("heldout")]
+    return encode_text(documents, [bundled(key).model.tokenizer], names=SOURCES)
 
 
 @cache
-def heldout(family: str) -> dict[str, list[EncodedDocument]]:
-    """Half of the held-out synsets, and all of the few chapters."""
-    tokenizer = mini(family).model.tokenizer
-    return {
-        "bible": encode_documents(documents("heldout", "bible"), tokenizer),
-        "wordnet": encode_documents(some(documents("heldout", "wordnet"), 0.5), tokenizer),
-    }
+def measured(key: str) -> Heldout:
+    model = bundled(key).model
+    return measure(model.network, heldout(key), template_of(model.tokenizer))
 
 
-@cache
-def measured(family: str) -> Measurement:
-    found = mini(family)
-    length = found.card["recipe"]["length"]
-    return measure(found.model.network, heldout(family), found.model.tokenizer, length=length)  # type: ignore[arg-type]
+@each_model
+def test_the_accuracy_on_the_card_is_so(key: str) -> None:
+    by_source = bundled(key).card["heldout"]["by_source"]
+    for source, accuracy in measured(key).by_source.items():
+        assert accuracy == pytest.approx(by_source[source], abs=0.02)
 
 
-@each_family
-def test_the_accuracy_on_the_card_is_so(family: str) -> None:
-    """Within two points, on a part of the held-out documents; each source has its share of the whole."""
-    found = mini(family)
-    pieces = {
-        source: sum(
-            map(len, found.model.tokenizer.ids_of([s for d in documents("heldout", source) for s in d.sentences]))
-        )
-        for source in ("bible", "wordnet")
-    }
-    by_source = measured(family).by_source
-    accuracy = sum(by_source[source] * count for source, count in pieces.items()) / sum(pieces.values())
-    held = found.card["heldout"]
-    assert accuracy == pytest.approx(held["masked_accuracy"], abs=0.02)
-    assert by_source["bible"] == pytest.approx(held["by_source"]["bible"], abs=0.02)  # all of it, thus nearly equal
-    assert held["hidden_pieces"] == pytest.approx(0.15 * sum(pieces.values()), rel=0.05)
+@each_model
+def test_it_knows_more_than_how_frequent_pieces_are(key: str) -> None:
+    pieces = heldout(key).cuttings[0].pieces
+    commonest = np.bincount(pieces).max() / len(pieces)
+    assert measured(key).accuracy > 3 * commonest and measured(key).accuracy > commonest + 0.15
 
 
-@each_family
-def test_the_mini_knows_more_than_how_frequent_pieces_are(family: str) -> None:
-    found = mini(family)
-    tokenizer = found.model.tokenizer
-    sample = some(documents("train", "wordnet"), 0.03) + some(documents("train", "bible"), 0.03)
-    pieces = np.concatenate([s for document in encode_documents(sample, tokenizer) for s in document.sentences])
-    assert len(pieces) > 100_000  # of six million: enough to know the frequent ones
-    counts = np.bincount(pieces, minlength=found.model.config.vocab_size) + 1
-    share = counts / counts.sum()
-    best = measured(family)
-    baseline = float((best.labels == counts.argmax()).mean())
-    assert best.accuracy > 3 * baseline
-    assert best.accuracy > baseline + 0.15
-    assert best.loss < float(-np.log(share[best.labels]).mean()) - 1.0
-
-
-@each_family
-def test_the_blanks_on_the_card_are_so(family: str) -> None:
-    found = mini(family)
-    for kind, score in score_blanks(found.model).items():
-        said, of = map(int, found.card["blanks_top5"][kind].split(" of "))
+@each_model
+def test_the_blanks_on_the_card_are_so(key: str) -> None:
+    model = bundled(key)
+    for kind, score in cards.bundled_blanks(model.model).items():
+        first, top_five, of = model.card["blanks"][kind]
         assert score.of == of == 40
-        assert abs(score.right - said) <= 1, kind  # a tie may fall differently on another machine
+        assert abs(score.top_five - top_five) <= 1 and abs(score.first - first) <= 1  # a tie may fall differently
+
+
+@each_model
+def test_grammar_is_as_the_card_says(key: str) -> None:
+    model = bundled(key)
+    shares = share_right(model.model)
+    assert shares == pytest.approx(model.card["minimal_pairs"], abs=0.02)
+    assert min(shares.values()) > 0.5  # better than a coin, in every kind
+
+
+@pytest.mark.parametrize(
+    ("text", "sensible"),
+    [
+        ("The cat sat on the [MASK].", {"table", "floor", "ground", "bed", "chair"}),
+        ("She drinks a cup of [MASK] every morning.", {"tea", "coffee", "milk"}),
+    ],
+)
+@each_model
+def test_ordinary_sentences_get_sensible_words(key: str, text: str, sensible: set[str]) -> None:
+    guesses = bundled(key).model.fill_mask(text).blanks[0].candidates
+    assert sensible & {guess.text.strip().lower() for guess in guesses}

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bortlab.analysis import latency
-from bortlab.training.export import MARKS, README, minis_table
+from bortlab.training.cards import MARKS, README, models_table
 from tests.test_rooms import PROGRAM, ROOMS, room_of
 
 ROOT = README.parent
@@ -120,10 +120,11 @@ def test_the_picture_of_the_rooms_is_that_of_the_imports() -> None:
     assert set(table) == {room for room in expected if (ROOT / "bortlab" / room).is_dir()}
 
 
-def test_the_table_of_the_minis_is_that_of_their_cards() -> None:
-    text = README.read_text(encoding="utf-8")
+@pytest.mark.parametrize("page", [README, README.parent / "docs" / "minis.md"], ids=["README", "minis"])
+def test_the_table_of_the_minis_is_that_of_their_cards(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
     written = text.split(MARKS[0])[1].split(MARKS[1])[0].strip()
-    assert written == minis_table(), "Run `python -m bortlab.training.export`."
+    assert written == models_table(), "Write it anew with bortlab.training.cards.write_table()."
 
 
 def test_the_table_of_the_speed_claims_is_that_of_the_recorded_measurement() -> None:

@@ -17,7 +17,7 @@ import pytest
 
 import bortlab
 from bortlab.system import assets
-from bortlab.ui.startup import bundled
+from bortlab.ui.startup import minis
 from tests.load.protocol import Run, Visitor, in_a_thread
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -133,7 +133,7 @@ def test_the_lab_serves_a_page_from_elsewhere(
             assert page(port, "_stcore/health", process) == "ok"
             assert "<title>" in page(port, "predict", process)
             run = in_a_thread(first_visit(port))
-            assert run.finished and not run.exceptions and len(run.charts) == len(bundled()), run.alerts
+            assert run.finished and not run.exceptions and len(run.charts) == len(minis()), run.alerts
             opened = Path(f"/proc/{process.pid}/cwd")
             assert not opened.exists() or opened.resolve() == installed / "bortlab" / "lab"
         finally:

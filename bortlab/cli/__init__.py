@@ -26,7 +26,8 @@ COMMANDS = {
     "latency": "measure how fast models are on this machine",
     "fit": "train a masked-LM head for a frozen encoder",
     "lens": "train a tuned lens for a frozen model",
-    "pretrain": "train a mini from scratch",
+    "pretrain": "train a mini of your own from scratch",
+    "minis": "train a bundled model as it was made",
     "corpus": "build the bundled corpus anew",
 }
 """Name of a subcommand, and of its module here -> what it does."""

@@ -40,8 +40,8 @@ def read_folder(folder: Path, *, heldout: bool) -> Iterator[TextDocument]:
 
 
 def _read_file(path: Path) -> Iterator[TextDocument]:
-    opened = lzma.open(path, "rt", encoding="utf-8") if path.suffix == ".xz" else path.open(encoding="utf-8")
-    with cast(IO[str], opened) as lines:
+    open_text = lzma.open if path.suffix == ".xz" else open
+    with cast(IO[str], open_text(path, "rt", encoding="utf-8")) as lines:
         for number, line in enumerate(lines, 1):
             try:
                 row = json.loads(line)

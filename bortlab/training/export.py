@@ -11,16 +11,9 @@ import torch
 from bortlab import checkpoint
 from bortlab.data.corpus import ASSETS, read
 from bortlab.model import HEADS_KEY, Model
-from bortlab.models import FAMILIES
 from bortlab.registry import load_from
 from bortlab.system.assets import CHECKPOINTS
 from bortlab.training.pretrain import OPTIONS, Run, heldout, measure, piece_counts
-
-README = CHECKPOINTS.parents[1] / "README.md"
-MARKS = (
-    "<!-- minis: written by `python -m bortlab.training.export`, checked by tests/test_readme.py -->",
-    "<!-- /minis -->",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +59,7 @@ def export(run: Run, folder: Path | None = None) -> Path:
     bands = found.by_frequency(piece_counts(run.documents, model.config.vocab_size))
     recipe = asdict(run.recipe)
     options = " ".join(f"--{name.replace('_', '-')} {value}" for name, value in recipe.items() if name in OPTIONS)
-    command = f"python -m bortlab.training.pretrain {options} --export"
+    command = f"bortlab pretrain {options} --export"
     card = {
         "title": f"{family.title} mini",
         "family": family.name,
@@ -94,32 +87,6 @@ def export(run: Run, folder: Path | None = None) -> Path:
     (folder / "curve.json").write_text(json.dumps(run.curve) + "\n", encoding="utf-8")
     (folder / "README.md").write_text(_readme(card, blanks), encoding="utf-8")
     return folder
-
-
-def minis_table(folder: Path = CHECKPOINTS) -> str:
-    """The bundled minis as a Markdown table, from their cards: what the project's README shows."""
-    rows = [
-        "| model | parameters | pieces seen | held-out loss | masked accuracy | blanks, top five |",
-        "|---|---|---|---|---|---|",
-    ]
-    for family in FAMILIES:
-        path = folder / f"{family}-mini" / "card.json"
-        if path.is_file():
-            card = json.loads(path.read_text(encoding="utf-8"))
-            held = card["heldout"]
-            right, total = (sum(int(score.split(" of ")[i]) for score in card["blanks_top5"].values()) for i in (0, 1))
-            rows.append(
-                f"| {card['title']} | {card['parameters'] / 1e6:.1f} M | {card['pieces_seen'] / 1e6:.1f} M | "
-                f"{held['loss']:.2f} | {100 * held['masked_accuracy']:.1f} % | {right} of {total} |"
-            )
-    return "\n".join(rows)
-
-
-def write_table(readme: Path = README, folder: Path = CHECKPOINTS) -> None:
-    """Put the table of the minis between its marks in the README."""
-    before, _, rest = readme.read_text(encoding="utf-8").partition(MARKS[0])
-    _, _, after = rest.partition(MARKS[1])
-    readme.write_text(f"{before}{MARKS[0]}\n{minis_table(folder)}\n{MARKS[1]}{after}", encoding="utf-8")
 
 
 def _readme(card: dict, blanks: dict[str, Score]) -> str:  # type: ignore[type-arg]
@@ -157,7 +124,3 @@ answer among the first five pieces:
 `card.json` holds these numbers with the configuration and the recipe, `curve.json` the learning curve. Licence:
 Apache-2.0; the corpus has its own licences.
 """
-
-
-if __name__ == "__main__":
-    write_table()

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from bortlab.models import Network
+from bortlab.text import Tokenizer
 from bortlab.training.encoded import EncodedText
 from bortlab.training.hiding import IGNORED, DeviceText, Hidden, Rows, Template, hide
 from bortlab.training.optimizers import Optimizers
@@ -88,7 +89,7 @@ class MaskedLMRun:
         folder: Path,
         network: Network,
         text: EncodedText,
-        template: Template,
+        tokenizer: Tokenizer,
         *,
         teacher: Callable[[DeviceText], Teacher] | None = None,
         device: str = "cpu",
@@ -97,6 +98,8 @@ class MaskedLMRun:
         self.network = network.to(self.device).train()
         self.text, self.room = text, recipe.length - 2
         self.parts = parts_of(text, self.room)
+        self.tokenizer = tokenizer
+        template = Template(tokenizer.cls_id, tokenizer.sep_id, tokenizer.mask_id)
         self.on_device = DeviceText(text, 0, template, self.device)
         self.teacher = None if teacher is None else teacher(self.on_device)
         self.optimizers = Optimizers(network, muon=recipe.muon, weight_decay=recipe.weight_decay)

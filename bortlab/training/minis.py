@@ -9,6 +9,7 @@ and Bort's have a vocabulary of their own family's kind.
 from __future__ import annotations
 
 import random
+import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -17,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from bortlab import checkpoint
 from bortlab.data import corpus
@@ -27,7 +29,7 @@ from bortlab.text import Tokenizer
 from bortlab.training.cut import cut_network, cut_tokenizer, fresh_head, most_used
 from bortlab.training.encoded import EncodedText, encode_text
 from bortlab.training.hiding import DeviceText, Template
-from bortlab.training.masked_lm import MaskedLMRun, Recipe
+from bortlab.training.masked_lm import MaskedLMRun, Recipe, measure
 from bortlab.training.pretrain import starting_point
 from bortlab.training.teaching import Shared, Teacher, shared_words, start_words
 from bortlab.training.vocabulary import train_tokenizer
@@ -82,7 +84,7 @@ def encoder_run(start: Path, folders: Sequence[Path], folder: Path, *, recipe: R
     config = replace(network.config, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
     trained = family.network(config)  # three readings of a text need no dropout
     trained.load_state_dict(network.state_dict())
-    return MaskedLMRun(recipe, folder, trained, text, template_of(tokenizer), device=device)
+    return MaskedLMRun(recipe, folder, trained, text, tokenizer, device=device)
 
 
 def piece_counts(tokenizer: Tokenizer, texts: Texts) -> dict[int, float]:
@@ -120,7 +122,8 @@ def mini_run(
 ) -> MaskedLMRun:
     """The run that trains a family's mini.
 
-    teacher: the key of the model that teaches it, None to learn from text alone. start_from_teacher: does the word table start from the teacher's?
+    teacher: the key of the model that teaches it, None to learn from text alone.
+    start_from_teacher: does the word table start from the teacher's?
     """
     texts = read_texts(folders, heldout=False)
     model = None if teacher is None else load(teacher)
@@ -135,14 +138,14 @@ def mini_run(
     with torch.no_grad():
         network.masked_lm.bias.copy_(log_frequencies(text, config.vocab_size))
     if model is None:
-        return MaskedLMRun(replace(recipe, teach=0.0), folder, network, text, template_of(tokenizer), device=device)
+        return MaskedLMRun(replace(recipe, teach=0.0), folder, network, text, tokenizer, device=device)
     shared = None if alike else shared_words(text)
     if start_from_teacher:
         start_words(network, model.network, shared, generator)
     own: Network = type(model.network)(model.network.config)
     own.load_state_dict(model.network.state_dict())  # the loaded model stays as it is, where it is
     asked = _TeacherOf(own, text, template_of(model.tokenizer), shared)
-    return MaskedLMRun(recipe, folder, network, text, template_of(tokenizer), teacher=asked, device=device)
+    return MaskedLMRun(recipe, folder, network, text, tokenizer, teacher=asked, device=device)
 
 
 class _TeacherOf:
@@ -177,16 +180,51 @@ def _sampled(texts: Texts) -> Iterator[str]:
                     yield sentence
 
 
+# -- a run by its key ------------------------------------------------------------------------------------------------
+
+
+def family_of(key: str) -> Family | None:
+    """The family of a mini's key, None for minilm-l6; ValueError for any other key."""
+    families = {family.mini_key: family for family in FAMILIES.values()}
+    if key != ENCODER and key not in families:
+        raise ValueError(f"Unknown bundled model {key!r}. Known: {', '.join([ENCODER, *families])}.")
+    return families.get(key)
+
+
+def recipe_of(key: str) -> Recipe:
+    """How a bundled model was trained."""
+    recipe = ENCODER_RECIPE if family_of(key) is None else MINI_RECIPE
+    return replace(recipe, weights=dict(WEIGHTS))
+
+
 def run_of(
-    key: str, folders: Sequence[Path], folder: Path, *, recipe: Recipe, device: str, start: Path | None
+    key: str, folders: Sequence[Path], folder: Path, *, recipe: Recipe, device: str, start: Path | None = None
 ) -> MaskedLMRun:
-    """The run that makes a bundled model, by its key."""
-    if key == ENCODER:
-        if start is None:
-            raise ValueError(f"{key} is made of a published encoder: name its folder with --start.")
-        return encoder_run(start, folders, folder, recipe=recipe, device=device)
-    family = next((family for family in FAMILIES.values() if family.mini_key == key), None)
-    if family is None:
-        known = ", ".join([ENCODER, *(family.mini_key for family in FAMILIES.values())])
-        raise ValueError(f"Unknown bundled model {key!r}. Known: {known}.")
-    return mini_run(family, folders, folder, recipe=recipe, device=device)
+    """The run that makes a bundled model. start: the folder of the published encoder, for minilm-l6."""
+    family = family_of(key)
+    if family is not None:
+        return mini_run(family, folders, folder, recipe=recipe, device=device)
+    if start is None:
+        raise ValueError(f"{key} is made of a published encoder: name its folder with --start.")
+    return encoder_run(start, folders, folder, recipe=recipe, device=device)
+
+
+def train(run: MaskedLMRun, heldout: Texts, *, every: int, minutes: float, title: str) -> bool:
+    """Go on to the budget or for some minutes, measuring and saving every so many pieces; is the run finished?"""
+    run.resume()
+    text = encode_text(heldout, [run.tokenizer], names=SOURCES)
+    until = time.monotonic() + 60 * minutes
+    with tqdm(total=run.recipe.pieces, initial=run.seen, unit="piece", unit_scale=True, desc=title) as bar:
+        for _ in run.train():
+            bar.update(run.seen - bar.n)
+            stop = time.monotonic() > until
+            measured = int(run.curve[-1]["pieces"]) if run.curve else 0
+            if run.seen // every > measured // every or run.seen >= run.recipe.pieces or stop:
+                held = measure(run.network, text, run.on_device.template, length=run.recipe.length, limit=10)
+                point = {"pieces": run.seen, "seconds": run.seconds, "loss": held.loss, "accuracy": held.accuracy}
+                run.curve.append({name: round(value, 4) for name, value in (point | held.by_source).items()})
+                run.save()
+                bar.set_postfix(loss=held.loss, accuracy=held.accuracy)
+            if stop:
+                break
+    return run.seen >= run.recipe.pieces

@@ -1,4 +1,4 @@
-"""Masked-LM pre-training of the bundled minis: `python -m bortlab.training.pretrain --family albert`.
+"""Masked-LM pre-training of small models on the bundled corpus alone: `bortlab pretrain --family albert`.
 
 One corpus, one budget of pieces, one recipe for every family, so that the minis are a fair experiment. A run lives in a
 folder: tokenizer, an atomic checkpoint, and a learning curve. It may be killed at any moment (also with -9) and goes on
@@ -14,7 +14,6 @@ only how frequent words are.
 
 from __future__ import annotations
 
-import argparse
 import math
 import time
 from collections.abc import Iterator, Sequence
@@ -456,35 +455,6 @@ def heldout(tokenizer: Tokenizer) -> dict[str, Sequence[EncodedDocument]]:
     }
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Train, resume and export a mini."""
-    defaults = Recipe(family="")
-    parser = argparse.ArgumentParser(prog="python -m bortlab.training.pretrain", description=__doc__)
-    parser.add_argument("--family", required=True, choices=list(FAMILIES))
-    parser.add_argument("--folder", type=Path, help=f"the run's folder (default: {RUNS}/FAMILY-mini)")
-    for name in OPTIONS[1:]:
-        value = getattr(defaults, name)
-        parser.add_argument(f"--{name.replace('_', '-')}", type=type(value), default=value)
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--threads", type=int, help="CPU threads (default: torch's)")
-    parser.add_argument("--minutes", type=float, default=math.inf, help="stop, resumably, after this time")
-    parser.add_argument("--every", type=int, default=500_000, help="pieces between measurements")
-    parser.add_argument("--export", action="store_true", help="write the mini to assets/checkpoints when the run stops")
-    options = vars(parser.parse_args(arguments))
-    folder = options.pop("folder") or RUNS / f"{options['family']}-mini"
-    device, threads, minutes, every, wanted = (
-        options.pop(name) for name in ("device", "threads", "minutes", "every", "export")
-    )
-    if threads:
-        torch.set_num_threads(threads)
-    folder.mkdir(parents=True, exist_ok=True)
-    run = train(Recipe(**options), folder, device=device, minutes=minutes, every=every)
-    if wanted:
-        from bortlab.training.export import export  # it needs this module
-
-        print(export(run))
-
-
 def train(recipe: Recipe, folder: Path, *, device: str, minutes: float = math.inf, every: int = 500_000) -> Run:
     """Run to the budget or for some minutes, measuring and saving every so many pieces, with a progress bar."""
     tokenizer = prepare_tokenizer(FAMILIES[recipe.family], folder)
@@ -510,7 +480,3 @@ def train(recipe: Recipe, folder: Path, *, device: str, minutes: float = math.in
             if stop:
                 break
     return run
-
-
-if __name__ == "__main__":
-    main()

@@ -81,6 +81,10 @@ class Teacher:
         logits = self.network.predict(states).float()[..., self.shared.teacher]
         return logits.softmax(-1), self.shared.student, speaks
 
+    def spoken_share(self) -> float | None:
+        """On what share of the hidden pieces it has spoken so far; None where it cuts text as the student does."""
+        return None if self.shared is None or not int(self.asked) else int(self.spoken) / int(self.asked)
+
     def _states(self, ids: Tensor, visible: Tensor | None, places: Tensor) -> Tensor:
         states = self.network.encode(self.network.embed(ids), mask=visible).hidden
         return states.gather(1, places[..., None].expand(-1, -1, states.shape[-1]))

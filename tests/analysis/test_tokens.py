@@ -13,7 +13,7 @@ from bortlab.analysis import alignment
 from bortlab.analysis import tokens as analysis
 from bortlab.analysis.alignment import Column
 from bortlab.analysis.tokens import Cut
-from bortlab.text import MASK, Kind, Tokenizer
+from bortlab.text import MASK, Tokenizer, TokenizerKind
 from bortlab.training.vocabulary import train_tokenizer
 
 CORPUS = [
@@ -22,7 +22,7 @@ CORPUS = [
     "A naïve café owner sold crème brûlée for 12.50 euros: an old naïve café.",
     "In 1,000 years nobody will remember the question.",
 ] * 20
-KINDS: tuple[Kind, ...] = ("unigram", "wordpiece", "byte-bpe")
+KINDS: tuple[TokenizerKind, ...] = ("unigram", "wordpiece", "byte-bpe")
 HARD = {
     "accents": "naïve café na\u0131\u0308ve cafe\u0301 \u0301 e\u0301\u0301\u0301",
     "emoji": "I like 😀 and 🏳️ very 👍🏽 much",

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from bortlab.ui.startup import bundled
+from bortlab.ui.startup import minis
 from tests.browser.conftest import Server, Visit, serving
 
 pytestmark = pytest.mark.browser
@@ -23,7 +23,7 @@ COUNT = """() => Object.fromEntries(["img", "script", "iframe", "a[href]", "obje
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_words_are_coloured_and_read_by_keyboard(visit: Arrive, scheme: str) -> None:
     lab = visit(color_scheme=scheme).open("attribution", text=TEXT)
-    expect(lab.page.locator(".ba-words")).to_have_count(len(bundled()))
+    expect(lab.page.locator(".ba-words")).to_have_count(len(minis()))
     word = lab.page.locator(".ba-words").first.locator("li", has_text="France")
     assert re.fullmatch(r"France: [+−][\d.e−-]+", word.get_attribute("aria-label") or "")
     expect(word.locator("small")).to_be_hidden()
@@ -42,13 +42,13 @@ def test_words_are_coloured_and_read_by_keyboard(visit: Arrive, scheme: str) -> 
 
 @pytest.mark.parametrize("view", ["Words", "Methods", "Layers", "Trust"])
 def test_no_view_is_wider_than_a_telephone(visit: Arrive, view: str) -> None:
-    lab = visit(viewport={"width": 390, "height": 800}).open("attribution", text=TEXT, view=view, models=bundled()[0])
+    lab = visit(viewport={"width": 390, "height": 800}).open("attribution", text=TEXT, view=view, models=minis()[0])
     expect(lab.charts.first).to_be_visible()
     assert lab.page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
 def test_a_link_opens_exactly_this_view(visit: Arrive) -> None:
-    lab = visit().open("attribution", text=TEXT, models=bundled()[0], method="Feature Ablation", why="city")
+    lab = visit().open("attribution", text=TEXT, models=minis()[0], method="Feature Ablation", why="city")
     shown = lab.page.locator(".ba-words").first.inner_text()
     lab.page.get_by_role("button", name="Link").click()
     link = lab.page.get_by_test_id("stPopoverBody").get_by_test_id("stCode").inner_text().strip()
@@ -64,7 +64,7 @@ def test_a_link_opens_exactly_this_view(visit: Arrive) -> None:
     '" onmouseover="alert(1)" x=" [MASK]', "</style><style>*{display:none}</style> [MASK]",
 ])  # fmt: skip
 def test_a_hostile_text_brings_nothing_into_the_page(visit: Arrive, text: str) -> None:
-    key = bundled()[-1]
+    key = minis()[-1]
     lab = visit().open("attribution", text="some plain [MASK]", models=key)
     before = lab.page.evaluate(COUNT)
     lab.open("attribution", text=text, models=key)
@@ -91,9 +91,9 @@ def test_a_class_of_ones_own_is_explained(
     lab.page.get_by_role("button", name="Load", exact=True).click()
     expect(lab.page.get_by_text("is loaded. Every page")).to_be_visible()
 
-    lab.open("attribution", text="A fine day.", models=bundled()[0])
+    lab.open("attribution", text="A fine day.", models=minis()[0])
     expect(lab.page.get_by_label("What is explained?")).to_have_count(0)
-    lab.open("attribution", text="A fine day.", models=[str(folder), bundled()[0]])
+    lab.open("attribution", text="A fine day.", models=[str(folder), minis()[0]])
 
     def choose(label: str, option: str) -> None:
         lab.page.get_by_role("combobox", name=label).click()

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, expect
 from bortlab.registry import find
 from bortlab.ui.contents import CONTENTS
 from bortlab.ui.examples import DEFAULT_TEXT, EXAMPLES
-from bortlab.ui.startup import bundled
+from bortlab.ui.startup import minis
 from bortlab.views.escape import visible
 from tests.browser.conftest import PAGES, Visit, serving, watch
 
@@ -52,7 +52,7 @@ def test_the_very_first_visit_is_of_a_link_straight_to_a_page(tmp_path: Path, br
         visitor = Visit(server.url, context.new_page(), context)
         watch(visitor)
         visitor.open("predict")
-        expect(visitor.charts).to_have_count(len(bundled()))
+        expect(visitor.charts).to_have_count(len(minis()))
         expect(visitor.page.get_by_test_id("stSidebarNavLink")).to_have_count(len(PAGES))
         context.close()
         visitor.clean()
@@ -66,13 +66,13 @@ def test_a_newcomer_types_and_sees_every_models_guesses_without_pressing_enter(v
     lab.page.get_by_test_id("stSidebarNavLink").filter(has_text="Predict").click()
     expect(lab.text).to_have_value(DEFAULT_TEXT)
     lab.settled()
-    expect(lab.charts).to_have_count(len(bundled()))
+    expect(lab.charts).to_have_count(len(minis()))
     lab.text.click()
     lab.page.keyboard.press("Control+a")
     lab.page.keyboard.type(TWO)
-    expect(lab.charts).to_have_count(2 * len(bundled()))
+    expect(lab.charts).to_have_count(2 * len(minis()))
     lab.settled()
-    for key in bundled():
+    for key in minis():
         for number in (1, 2):
             chart = lab.page.get_by_role("figure", name=re.compile(f"^{find(key)[1].title}, blank {number}:"))
             expect(chart.locator(".textpoint, .text").first).to_be_attached()
@@ -88,7 +88,7 @@ def test_words_are_hidden_by_click_and_come_back(visit: Arrive) -> None:
     words = lab.pills("Click a word")
     words.nth(0).click()
     expect(lab.text).to_have_value("[MASK] cat saw the dog")
-    expect(lab.charts).to_have_count(len(bundled()))
+    expect(lab.charts).to_have_count(len(minis()))
     lab.settled()
     words.nth(4).click()
     expect(lab.text).to_have_value("[MASK] cat saw the [MASK]")
@@ -109,7 +109,7 @@ def test_an_example_and_how_likely(visit: Arrive) -> None:
     ask = lab.page.get_by_label("Words, separated by commas")
     ask.click()
     lab.page.keyboard.type("dog, unkindnesses")
-    for key in bundled():
+    for key in minis():
         expect(
             lab.page.get_by_role("figure", name=re.compile(f"^{find(key)[1].title}: dog .*, unkindnesses"))
         ).to_have_count(1)
@@ -121,14 +121,14 @@ def test_a_sentence_of_home_opens_predict_with_it(visit: Arrive, number: int) ->
     lab.page.get_by_role("button", name=EXAMPLES[number]).click()
     expect(lab.text).to_have_value(EXAMPLES[number])
     lab.settled()
-    expect(lab.charts).to_have_count(len(bundled()) * EXAMPLES[number].count("[MASK]"))
+    expect(lab.charts).to_have_count(len(minis()) * EXAMPLES[number].count("[MASK]"))
 
 
 # -- links -------------------------------------------------------------------------------------------------------------
 
 
 def test_a_link_opens_exactly_this_state(visit: Arrive) -> None:
-    key = bundled()[-1]
+    key = minis()[-1]
     lab = visit().open(text="A & b = [MASK]?", models=key, top="7", ask="cat")
     expect(lab.text).to_have_value("A & b = [MASK]?")
     expect(lab.page.get_by_label("Words, separated by commas")).to_have_value("cat")
@@ -149,12 +149,12 @@ def test_a_link_opens_exactly_this_state(visit: Arrive) -> None:
 def test_the_address_follows_the_text_and_a_reload_keeps_it(visit: Arrive) -> None:
     lab = visit().open()
     lab.text.fill(TWO)
-    expect(lab.charts).to_have_count(2 * len(bundled()))
+    expect(lab.charts).to_have_count(2 * len(minis()))
     lab.page.wait_for_url(re.compile("text=The.*sat"))
     lab.page.reload()
     lab.settled()
     expect(lab.text).to_have_value(TWO)
-    expect(lab.charts).to_have_count(2 * len(bundled()))
+    expect(lab.charts).to_have_count(2 * len(minis()))
 
 
 def test_back_and_forward_and_from_page_to_page(visit: Arrive) -> None:
@@ -163,7 +163,7 @@ def test_back_and_forward_and_from_page_to_page(visit: Arrive) -> None:
     nav.filter(has_text="Predict").click()
     lab.settled()
     lab.text.fill(TWO)
-    expect(lab.charts).to_have_count(2 * len(bundled()))
+    expect(lab.charts).to_have_count(2 * len(minis()))
     nav.filter(has_text="Home").click()
     expect(lab.page.get_by_role("heading", name="On this machine")).to_be_visible()
     lab.settled()
@@ -175,7 +175,7 @@ def test_back_and_forward_and_from_page_to_page(visit: Arrive) -> None:
     lab.settled()
     lab.page.go_back()  # one step a page, with what was written there
     expect(lab.text).to_have_value(TWO)
-    expect(lab.charts).to_have_count(2 * len(bundled()))
+    expect(lab.charts).to_have_count(2 * len(minis()))
     lab.settled()
     lab.page.go_back()
     expect(lab.page.get_by_role("heading", name="On this machine")).to_be_visible()
@@ -185,7 +185,7 @@ def test_back_and_forward_and_from_page_to_page(visit: Arrive) -> None:
         expect(lab.page.get_by_role("heading", level=1, name=heading)).to_be_visible()
         lab.settled()
     expect(lab.text).to_have_value(TWO)
-    expect(lab.charts).to_have_count(2 * len(bundled()))
+    expect(lab.charts).to_have_count(2 * len(minis()))
     lab.settled()
 
 
@@ -326,7 +326,7 @@ def test_the_keyboard_alone_hides_a_word_and_brings_it_back(visit: Arrive) -> No
     assert focus["ring"] != resting["ring"], "the focus cannot be seen"
     lab.page.keyboard.press("Enter")
     expect(lab.text).to_have_value("Paris is the [MASK] of France.")
-    expect(lab.charts).to_have_count(len(bundled()))
+    expect(lab.charts).to_have_count(len(minis()))
     lab.settled()
     lab.text.focus()
     _tab_to(lab, "▁▁▁▁")
@@ -387,5 +387,5 @@ def test_a_phone_can_do_it_too(visit: Arrive) -> None:
     lab = visit(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True).open(text="Paris is nice.")
     lab.pills("Click a word").filter(has_text="nice").tap()
     expect(lab.text).to_have_value("Paris is [MASK].")
-    expect(lab.charts).to_have_count(len(bundled()))
+    expect(lab.charts).to_have_count(len(minis()))
     lab.settled()

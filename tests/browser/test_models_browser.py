@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from bortlab.system.assets import CHECKPOINTS
-from bortlab.ui.startup import bundled
+from bortlab.ui.startup import minis
 from tests.browser.conftest import Server, Visit, serving, watch
 from tests.hub.server import FakeHub, running
 
@@ -52,7 +52,7 @@ def lab(lab_with_hub: Server, browser: Browser) -> Iterator[Visit]:
 
 def test_a_model_is_downloaded_loaded_and_predicts(lab: Visit, fake: FakeHub) -> None:
     lab.open("models")
-    expect(lab.page.get_by_role("button", name="Unload")).to_have_count(len(bundled()))
+    expect(lab.page.get_by_role("button", name="Unload")).to_have_count(len(minis()))
     named = lab.page.get_by_label("or any repository or a folder", exact=True)
     named.fill(REPOSITORY)
     named.press("Enter")
@@ -74,10 +74,10 @@ def test_a_model_is_downloaded_loaded_and_predicts(lab: Visit, fake: FakeHub) ->
     look_up.click()
     lab.page.get_by_role("button", name="and load").click()
     expect(lab.page.get_by_text("tiny is loaded.")).to_be_visible()
-    expect(lab.page.get_by_role("button", name="Unload")).to_have_count(len(bundled()) + 1)
+    expect(lab.page.get_by_role("button", name="Unload")).to_have_count(len(minis()) + 1)
 
     lab.page.get_by_role("button", name="Predict with it").click()
-    expect(lab.charts).to_have_count(len(bundled()) + 1)
+    expect(lab.charts).to_have_count(len(minis()) + 1)
     lab.settled()
     mine, tiny = (
         lab.page.get_by_label(f"{title}, blank 1") for title in ("ConvBERT mini", "tiny")

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Locator, expect
 
 from bortlab import registry
-from bortlab.ui.startup import bundled
+from bortlab.ui.startup import minis
 from tests.browser.conftest import Visit
 
 pytestmark = pytest.mark.browser
@@ -45,14 +45,14 @@ def test_every_models_row_is_there_and_follows_the_text(visit: Arrive) -> None:
     lab = visit().open("home")
     lab.page.get_by_test_id("stSidebarNavLink").filter(has_text="Tokens").click()
     lab.settled()
-    for key in bundled():
+    for key in minis():
         expect(row(lab, key)).to_be_visible()
     lab.text.fill("the unbelievable city")
     expect(
         lab.page.get_by_role("list", name="The text").get_by_role("listitem").filter(has_text="city")
     ).to_be_visible()
     lab.settled()
-    for key in bundled():
+    for key in minis():
         said = re.sub(r"\s", "", row(lab, key).inner_text()).lower().replace("␣", "")
         assert "theunbelievablecity" in said
 
@@ -75,7 +75,7 @@ def test_rows_are_aligned_at_any_width(visit: Arrive, scheme: str) -> None:
 
 
 def test_a_link_opens_exactly_this_view(visit: Arrive) -> None:
-    key = bundled()[-1]
+    key = minis()[-1]
     lab = visit().open("tokens", text="A & b [MASK]?", second="naïve + x", models=key)
     lab.page.get_by_role("button", name="Link").click()
     link = lab.page.get_by_test_id("stPopoverBody").get_by_test_id("stCode").inner_text().strip()
@@ -115,6 +115,6 @@ def test_a_hostile_text_brings_nothing_into_the_page(visit: Arrive, text: str) -
     before = lab.page.evaluate(COUNT)
     lab.open("tokens", text=text, second=text)
     expect(lab.text).to_have_value(text)
-    expect(row(lab, bundled()[0])).to_be_visible()
+    expect(row(lab, minis()[0])).to_be_visible()
     assert lab.page.evaluate(COUNT) == before
     assert lab.page.evaluate("!document.querySelector('[onmouseover]')")

@@ -35,13 +35,13 @@ from bortlab.data import corpus
 from bortlab.system.machine import cores
 from bortlab.text import MASK
 from bortlab.ui.shared import FOOTER
-from bortlab.ui.startup import bundled
+from bortlab.ui.startup import minis
 from bortlab.work import pool
 from tests.load.protocol import Run, Visitor, get, in_a_thread
 
 pytestmark = [
     pytest.mark.load,
-    pytest.mark.skipif(not bundled(), reason="needs a bundled model in assets/checkpoints"),
+    pytest.mark.skipif(not minis(), reason="needs a bundled model in assets/checkpoints"),
 ]
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -183,7 +183,7 @@ def assert_answered(run: Run, text: str | None = None) -> None:
     assert run.finished, f"No script_finished within {run.seconds:.0f} s."
     assert not run.exceptions, run.exceptions
     assert FOOTER in [element.markdown.body for element in run.of("markdown")], "The page did not run to its end."
-    assert len(run.charts) == len(bundled()), f"{len(run.charts)} charts, alerts {run.alerts}."
+    assert len(run.charts) == len(minis()), f"{len(run.charts)} charts, alerts {run.alerts}."
     if text is not None:
         assert shows(run, text), f"The answer is not about {text!r}."
 
@@ -201,7 +201,7 @@ def is_busy(run: Run) -> bool:
 def assert_right(run: Run, text: str) -> None:
     """The page's numbers are those that are computed here, without server, pool and neighbours."""
     shown = convert_arrow_bytes_to_pandas_df(run.of("dataframe")[-1].dataframe.arrow_data.data)
-    alone = predict.frame({key: bortlab.load(key).fill_mask(text, top_k=5) for key in bundled()})
+    alone = predict.frame({key: bortlab.load(key).fill_mask(text, top_k=5) for key in minis()})
     pandas.testing.assert_frame_equal(shown, alone, check_dtype=False, rtol=1e-4)
 
 
@@ -316,8 +316,8 @@ def test_fifty_visitors_for_a_minute(lab: Lab, capsys: pytest.CaptureFixture[str
         health_max_ms=1000 * max(watch.health_s),
     )  # fmt: skip
     assert len(runs) > VISITORS * SECONDS / (THINK_S[1] + LIMIT_S)
-    assert len(runs) * len(bundled()) > 4 * KEPT  # else the next line could not fail
-    assert alive <= KEPT + len(bundled()), "Results outlive the pool's store."
+    assert len(runs) * len(minis()) > 4 * KEPT  # else the next line could not fail
+    assert alive <= KEPT + len(minis()), "Results outlive the pool's store."
     assert last - first < allowed, "Memory grows with every run."
     assert threads <= before[0] + EXECUTOR and files <= before[1] + 3
     watch.assert_healthy(machine)
@@ -426,7 +426,7 @@ def state_of_the_machine() -> dict[str, object]:
         "busy_before": round(psutil.cpu_percent(1.0) / 100, 2),
         "load_average": round(os.getloadavg()[0], 2),
         "python": platform.python_version(),
-        "models": bundled(),
+        "models": minis(),
     }
 
 

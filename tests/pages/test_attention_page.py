@@ -14,7 +14,7 @@ from streamlit.testing.v1 import AppTest
 from bortlab import registry
 from bortlab.analysis.kernels import has_kernels
 from bortlab.ui import attention, kernels
-from bortlab.ui.startup import bundled
+from bortlab.ui.startup import minis
 from tests.pages.visiting import HOSTILE, bodies, check, elements, visit
 
 TEXT = "The doctor treats the [MASK] patient."
@@ -64,7 +64,7 @@ def test_any_text_runs_to_the_end(page: str, view: str, name: str) -> None:
 
 def test_a_long_text_and_a_pair() -> None:
     for view in attention.VIEWS:
-        at = lab("attention", view=view, text="word " * 3000, models=bundled()[:2])
+        at = lab("attention", view=view, text="word " * 3000, models=minis()[:2])
         assert pictures(at), (view, [e.value for e in at.info], [e.value for e in at.error])
     at = lab("attention", view="BertViz heads", second="It is late.")
     assert "Sentence A" in pictures(at)[0].proto.srcdoc
@@ -98,14 +98,14 @@ def test_thumbnails_can_be_clicked() -> None:
 
 
 def test_masking_a_word_and_two_models() -> None:
-    at = lab("attention", view="Compare", models=bundled()[:2])
+    at = lab("attention", view="Compare", models=minis()[:2])
     assert {"first", "second", "difference"} <= set(table(at).columns)
     frame = table(at)
     assert (frame["second"] - frame["first"]).tolist() == pytest.approx(frame["difference"].tolist())
     at.button_group(key="compare").set_value("A word hidden")
     check(at.run())
     assert {"before", "hidden", "difference"} <= set(table(at).columns)
-    at = lab("attention", view="Compare", models=bundled()[:1])
+    at = lab("attention", view="Compare", models=minis()[:1])
     assert "at least two models" in at.info[0].value
 
 
@@ -116,7 +116,7 @@ def test_facts_about_shared_blocks_and_halved_heads_come_from_the_model() -> Non
 
 
 def test_kernels_of_models_without_convolution_are_a_sentence_and_a_button() -> None:
-    without = [key for key in bundled() if not has_kernels(registry.load(key))]
+    without = [key for key in minis() if not has_kernels(registry.load(key))]
     at = lab("kernels", models=without)
     assert "have no kernels" in at.info[0].value and not pictures(at)
     check(next(b for b in at.button if b.label.startswith("Look at")).click().run())

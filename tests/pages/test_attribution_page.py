@@ -27,7 +27,7 @@ from bortlab.ui import attribution as ui
 from bortlab.ui import job_panel, opened, patience
 from bortlab.ui.attribution import by_layer, choosing
 from bortlab.ui.examples import DEFAULT_TEXT
-from bortlab.ui.startup import bundled
+from bortlab.ui.startup import minis
 from bortlab.views.escape import markdown
 from bortlab.work.jobs import Job, Status
 from tests.pages.visiting import HOSTILE, bodies, charts, check, elements, visit
@@ -45,16 +45,16 @@ def strips(at: AppTest) -> list[str]:
 def test_every_model_has_its_coloured_words_at_once() -> None:
     at = lab(text=TEXT)
     assert not at.error and not at.warning and not at.info
-    assert len(strips(at)) == len(bundled()) and len(charts(at)) == len(bundled()) + 1
+    assert len(strips(at)) == len(minis()) and len(charts(at)) == len(minis()) + 1
     for body in strips(at):
         assert 'aria-label="France: ' in body and body.count('tabindex="0"') == 6
         assert body.count("ba-kept") == 3  # template and blank
     assert any("contribute" in e.value and "For" in e.value for e in at.markdown)
-    assert sum("completeness error" in e.value for e in at.caption) == len(bundled())
+    assert sum("completeness error" in e.value for e in at.caption) == len(minis())
 
 
 def test_the_table_holds_what_the_library_finds() -> None:
-    key = bundled()[0]
+    key = minis()[0]
     at = lab(text=TEXT, models=key, method="Input x Gradient", scale="logit")
     model = registry.load(key)
     encoding = model.encode(TEXT)
@@ -65,7 +65,7 @@ def test_the_table_holds_what_the_library_finds() -> None:
 
 
 def test_python_of_the_page_gives_the_pages_numbers(capsys: pytest.CaptureFixture[str]) -> None:
-    at = lab(text=TEXT, models=bundled()[-1], method="Feature Ablation", why="city")
+    at = lab(text=TEXT, models=minis()[-1], method="Feature Ablation", why="city")
     exec(next(e.value for e in at.code if "import bortlab" in e.value), {})
     printed = [float(line.split()[-1]) for line in capsys.readouterr().out.strip().splitlines()]
     counts = at.dataframe[0].value["contribution"].dropna().tolist()
@@ -76,7 +76,7 @@ def test_python_of_the_page_gives_the_pages_numbers(capsys: pytest.CaptureFixtur
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
 def test_any_text_is_survived(text: str, view: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(patience, "MOST_MULTIPLY_ADDS", 5e9)  # what is more is offered as a job
-    at = lab(text=text, view=view, models=bundled()[:2])
+    at = lab(text=text, view=view, models=minis()[:2])
     assert at.text_input(key="text").value == text
     said = [*at.error, *at.info, *at.warning]
     assert charts(at) or said
@@ -86,17 +86,17 @@ def test_any_text_is_survived(text: str, view: str, monkeypatch: pytest.MonkeyPa
 def test_inside_the_models(inside: str) -> None:
     at = lab(text=TEXT, view="Layers", inside=inside)
     assert not at.error and not at.warning
-    expected = len(bundled())
+    expected = len(minis())
     if inside == "Heads":
         expected += 1  # ConvBERT's halves
     elif inside == "Kernels":
         expected = 1
     assert len(charts(at)) == expected
-    assert len(at.info) == (len(bundled()) - 1 if inside == "Kernels" else 0)
+    assert len(at.info) == (len(minis()) - 1 if inside == "Kernels" else 0)
 
 
 def test_all_methods_and_their_agreement() -> None:
-    at = lab(text=TEXT, view="Methods", models=bundled()[0])
+    at = lab(text=TEXT, view="Methods", models=minis()[0])
     assert not at.error and len(charts(at)) == 2
     rows = at.dataframe[0].value
     assert set(rows["method"]) == {method.title for method in analysis.METHODS.values()}
@@ -104,7 +104,7 @@ def test_all_methods_and_their_agreement() -> None:
 
 
 def test_a_contrast_and_words_that_cannot_be_asked() -> None:
-    key = bundled()[0]
+    key = minis()[0]
     at = lab(text=TEXT, models=key, why="capital", **{"not": "city"})
     assert not at.error and any("against" in body.proto.body for body in elements(at._tree) if body.type == "html")
     for why in ("unbelievably", "😀", "<b>x</b>"):
@@ -113,11 +113,11 @@ def test_a_contrast_and_words_that_cannot_be_asked() -> None:
 
 
 def test_without_a_blank_the_text_as_a_whole_is_explained() -> None:
-    at = lab(text="Paris is here.", models=bundled()[-1])
+    at = lab(text="Paris is here.", models=minis()[-1])
     assert not at.error and len(charts(at)) == 1
-    at = lab(text="Paris is here.", models=bundled()[-1], method="Attention rollout")
+    at = lab(text="Paris is here.", models=minis()[-1], method="Attention rollout")
     assert len(at.error) == 1
-    at = lab(text="Paris is here.", models=bundled()[-1], view="Layers")
+    at = lab(text="Paris is here.", models=minis()[-1], view="Layers")
     assert len(at.error) == 1
 
 
@@ -138,7 +138,7 @@ def test_what_is_a_lot_of_work_is_a_job(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(Job, "start", lambda self: state.update(status=Status("running", 0.4, "LIME: 12 passes.")))
     monkeypatch.setattr(Job, "cancel", lambda self: state.update(status=Status("cancelled", message="Cancelled.")))
     monkeypatch.setattr(work, "result", lambda job, question: state["found"])
-    key = bundled()[0]
+    key = minis()[0]
     at = lab(text=TEXT, models=key, method="LIME")
     assert not charts(at)
     check(at.button[0].click().run())
@@ -168,13 +168,13 @@ def a_slow_clock(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_minis_answer_at_once_whatever_the_clock_says(view: str) -> None:
     at = lab(text=TEXT, view=view)
     assert not [e for e in [*at.info, *at.caption] if "take a while" in e.value]
-    assert "Compute it" not in [b.label for b in at.button] and len(charts(at)) >= len(bundled())
+    assert "Compute it" not in [b.label for b in at.button] and len(charts(at)) >= len(minis())
 
 
 @pytest.mark.parametrize("method", analysis.METHODS)
 def test_the_minis_are_alike_in_what_is_long(method: str) -> None:
     """Side by side on the text that the lab opens with, all answer at once, in every view."""
-    for key in bundled():
+    for key in minis():
         model = registry.load(key)
         encoding = model.encode(DEFAULT_TEXT)
         question = analysis.Question(model, encoding, analysis.token(model, encoding))
@@ -186,7 +186,7 @@ def test_the_minis_are_alike_in_what_is_long(method: str) -> None:
 
 @pytest.mark.parametrize("view", ui.VIEWS)
 def test_a_text_is_tokenised_once_for_each_model(view: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    for key in bundled():
+    for key in minis():
         registry.load(key)  # whose first pass reads a text of its own
     text, counts = "Rome is the [MASK] of Italy.", Counter[str]()
     encode = Model.encode
@@ -197,12 +197,12 @@ def test_a_text_is_tokenised_once_for_each_model(view: str, monkeypatch: pytest.
 
     monkeypatch.setattr(Model, "encode", counted)
     at = lab(text=text, view=view, method="Saliency", states="Saliency")
-    assert not at.error and counts == dict.fromkeys(bundled(), 1)
+    assert not at.error and counts == dict.fromkeys(minis(), 1)
 
 
 def test_a_word_that_one_model_lacks_leaves_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
     """The picture, its numbers and its Python are those of the models that can answer."""
-    first, second = bundled()[:2]
+    first, second = minis()[:2]
     token = analysis.token
 
     def lacking(model: Model, *arguments: Any, **more: Any) -> analysis.Target:
@@ -218,7 +218,7 @@ def test_a_word_that_one_model_lacks_leaves_the_others(monkeypatch: pytest.Monke
 
 
 def test_trust_says_how_far() -> None:
-    at = lab(text=TEXT, models=bundled()[0], view="Trust", method="KernelSHAP")
+    at = lab(text=TEXT, models=minis()[0], view="Trust", method="KernelSHAP")
     assert not at.error and len(charts(at)) == 1
     assert any("Comprehensiveness" in e.value for e in at.markdown)
     assert any("random weights" in e.value and "Other seeds" in e.value for e in at.caption)
@@ -236,7 +236,7 @@ def test_layers_that_are_a_lot_of_work_are_a_job(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(Job, "status", lambda self: state["status"])
     monkeypatch.setattr(Job, "start", start)
     monkeypatch.setattr(work, "result", lambda job, question: state["found"])
-    key = bundled()[0]
+    key = minis()[0]
     model = registry.load(key)
     layers = range(model.config.depth + 1)
     at = lab(text=TEXT, models=key, view="Layers", states="Saliency")
@@ -274,12 +274,12 @@ def options(at: AppTest) -> list[str]:
 
 def test_the_minis_alone_leave_nothing_to_choose() -> None:
     at = lab(text=TEXT, answer="a class of the text")
-    assert not options(at) and len(strips(at)) == len(bundled()) and not at.info
+    assert not options(at) and len(strips(at)) == len(minis()) and not at.info
 
 
 @pytest.mark.parametrize("view", ui.VIEWS)
 def test_the_class_of_a_text(view: str, own_folder: Callable[..., Path], opens: Callable[[Path], str]) -> None:
-    key, mini = opens(own_folder("albert", "sequence-classification")), bundled()[0]
+    key, mini = opens(own_folder("albert", "sequence-classification")), minis()[0]
     at = lab(text="A fine day.", models=[key, mini], answer="a class of the text", view=view)
     assert options(at) == ["a word in the blank", "a class of the text"] and not at.error
     assert [e.value for e in at.info] == [f"{opened.title(mini)} has no trained head for a class of the text."]

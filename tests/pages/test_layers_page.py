@@ -25,7 +25,7 @@ from bortlab.ui import layers
 from bortlab.ui import sentences as sentences_ui
 from bortlab.ui import surprise as surprise_ui
 from bortlab.ui.examples import DEFAULT_TEXT
-from bortlab.ui.startup import bundled
+from bortlab.ui.startup import minis
 from bortlab.views import layers as view
 from bortlab.work.jobs import Job
 from tests.pages.visiting import HOSTILE, bodies, charts, check, sentences, visit
@@ -59,9 +59,9 @@ def said(at: AppTest) -> str:
 
 def test_every_models_layers_are_there_at_once_and_say_what_the_lens_says() -> None:
     at = visit("layers")
-    assert len(tables(at)) == len(bundled())
+    assert len(tables(at)) == len(minis())
     table = at.dataframe[0].value
-    for key, html in zip(bundled(), tables(at), strict=True):
+    for key, html in zip(minis(), tables(at), strict=True):
         found = lens.lens(registry.load(key), DEFAULT_TEXT)
         shown = cells(html)
         assert len(shown) == found.depth + 1
@@ -74,7 +74,7 @@ def test_every_models_layers_are_there_at_once_and_say_what_the_lens_says() -> N
         (blank,) = found.encoding.mask_positions
         answer = found.guess(found.depth, blank)[0].strip().lower()
         assert answer in said(at)
-    for key, html in zip(bundled(), tables(at, guesses=True), strict=True):
+    for key, html in zip(minis(), tables(at, guesses=True), strict=True):
         found = lens.lens(registry.load(key), DEFAULT_TEXT)
         (blank,) = found.encoding.mask_positions
         expected = [[found.guess(row, blank, k)[0].strip() for k in range(1, 6)] for row in range(found.depth + 1)]
@@ -86,7 +86,7 @@ def test_every_models_layers_are_there_at_once_and_say_what_the_lens_says() -> N
 def test_every_number_can_be_shown(measure: str) -> None:
     at = visit("layers")
     check(at.selectbox(key="measure").set_value(measure).run())
-    assert len(tables(at)) == len(bundled()) and charts(at, "curves")
+    assert len(tables(at)) == len(minis()) and charts(at, "curves")
     check(at.segmented_control(key="lens").set_value("tuned").run())
     assert not at.error
 
@@ -102,13 +102,13 @@ def test_another_word_can_be_looked_at() -> None:
 
 
 def test_a_link_opens_the_same_view() -> None:
-    at = visit("layers", measure=view.MEASURES["entropy"], word="3. the", lens="tuned", models=[bundled()[0]])
+    at = visit("layers", measure=view.MEASURES["entropy"], word="3. the", lens="tuned", models=[minis()[0]])
     assert at.selectbox(key="measure").value == "entropy" and at.selectbox(key="word").value == 2
     assert at.segmented_control(key="lens").value == "tuned" and len(tables(at)) == 1
 
 
 def test_albert_says_which_use_of_its_block_a_layer_is() -> None:
-    key = next(key for key in bundled() if key.startswith("albert"))
+    key = next(key for key in minis() if key.startswith("albert"))
     (html,) = tables(visit("layers", models=[key]))
     assert "4 (block 1, use 4)" in html
 
@@ -120,7 +120,7 @@ def test_surprise_shows_what_the_analysis_says() -> None:
     text = "The dog is a tame animal."
     at = visit("layers", part="Surprise", text=text)
     (html,) = tables(at)
-    found = {key: surprise.surprise(registry.load(key), text, most=surprise_ui.WORDS) for key in bundled()}
+    found = {key: surprise.surprise(registry.load(key), text, most=surprise_ui.WORDS) for key in minis()}
     for line, one in zip(cells(html), found.values(), strict=True):
         assert line == [f"{word.bits:.1f}" for word in one.words]
     summary = at.dataframe[0].value
@@ -137,18 +137,18 @@ def test_a_long_text_is_scored_in_part_and_says_so() -> None:
 
 def test_sentences_are_compared_in_any_layer() -> None:
     at = visit("layers", part="Sentences")
-    assert len(tables(at)) == len(bundled()) == len(charts(at, "plane-")) and charts(at, "means")
+    assert len(tables(at)) == len(minis()) == len(charts(at, "plane-")) and charts(at, "means")
     for layer, centred in ((0, False), (1, True)):
         at.slider(key="layer").set_value(layer)
         check(at.toggle(key="centred").set_value(centred).run())
-        for key, html in zip(bundled(), tables(at), strict=True):
+        for key, html in zip(minis(), tables(at), strict=True):
             found = embeddings.embed(registry.load(key), sentences_ui.DEFAULT)
             expected = found.similarity(layer, centred=centred).tolist()
             shown = [[float(cell) for cell in line] for line in cells(html)]
             assert shown == [pytest.approx(line, abs=0.0051) for line in expected]
     check(at.segmented_control(key="pool").set_value("first").run())
     check(at.text_area(key="sentences").set_value("One alone.").run())
-    assert len(tables(at)) == len(bundled()) and not charts(at, "bars-")
+    assert len(tables(at)) == len(minis()) and not charts(at, "bars-")
     check(at.text_area(key="sentences").set_value(" \n ").run())
     assert not tables(at) and any("empty" in s for s in sentences(at))
     check(at.text_area(key="sentences").set_value("same\n" * 20).run())
@@ -158,7 +158,7 @@ def test_sentences_are_compared_in_any_layer() -> None:
 @pytest.mark.parametrize("part", PARTS[1:])
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
 def test_any_text_in_the_link_is_survived_by_every_part(part: str, text: str) -> None:
-    key = bundled()[-1]
+    key = minis()[-1]
     at = visit("layers", part=part, models=[key], **{"sentences" if part == "Sentences" else "text": text})
     assert tables(at) or sentences(at), "nothing shown and nothing said"
     assert not any("went wrong" in s for s in sentences(at))

@@ -19,11 +19,11 @@ from bortlab.registry import Registry
 from bortlab.system import settings
 from bortlab.system.assets import CHECKPOINTS
 from bortlab.ui import opened, startup
-from bortlab.ui.startup import bundled
+from bortlab.ui.startup import minis
 from tests.hub.server import FakeHub, running
 from tests.pages.visiting import bodies, check, sentences, visit
 
-MINI = bundled()[0]
+MINI = minis()[0]
 REPOSITORY = "someone/tiny"
 
 
@@ -152,7 +152,7 @@ def test_a_folder_is_opened_and_offered_by_the_other_pages(folder: Path) -> None
 def test_it_leads_to_predict(folder: Path) -> None:
     at = click(name(visit("models"), str(folder)), "load")
     click(at, "predict")
-    assert at.multiselect(key="models").value == [*bundled(), str(folder)]
+    assert at.multiselect(key="models").value == [*minis(), str(folder)]
 
 
 @pytest.mark.parametrize(
@@ -294,7 +294,7 @@ def test_a_published_bort_needs_its_family_said(fake: FakeHub) -> None:
 
 def test_a_link_loads_nothing(fake: FakeHub) -> None:
     at = visit("predict", models=[REPOSITORY, "albert-base-v2", "/etc"])
-    assert not fake.seen and {resident.key for resident in registry.loaded()} <= set(bundled())
+    assert not fake.seen and {resident.key for resident in registry.loaded()} <= set(minis())
     assert sum("Models page" in said for said in sentences(at)) == 2
     check(visit("models", model="albert-base-v2"))
     assert not fake.seen

@@ -21,7 +21,7 @@ from bortlab.analysis.predict import MAX_WORDS
 from bortlab.system.errors import BusyError
 from bortlab.ui import examples, predict, shared
 from bortlab.ui.contents import CONTENTS
-from bortlab.ui.startup import bundled
+from bortlab.ui.startup import bundled, minis
 from bortlab.views import escape
 from bortlab.work.pool import Pool
 from tests.pages.visiting import HOSTILE, PAGES, ROOT, bodies, charts, check, elements, sentences, types_of, visit
@@ -89,7 +89,7 @@ def test_any_text_in_the_link_is_survived(page: str, text: str) -> None:
     blanks = text[: shared.LONGEST_TEXT].count("[MASK]")
     assert bars(at) or sentences(at), "nothing shown and nothing said"
     assert not any("went wrong" in said for said in sentences(at))
-    assert len(bars(at)) <= predict.BLANKS * len(bundled())
+    assert len(bars(at)) <= predict.BLANKS * len(minis())
     if not blanks:
         assert not bars(at) and at.info
 
@@ -126,10 +126,10 @@ def test_no_label_of_a_page_is_foreign_markdown(page: str) -> None:
 
 def test_every_model_answers_at_once_with_a_chart_a_blank() -> None:
     at = visit(text="The [MASK] sat on the [MASK].")
-    assert [chart.key for chart in bars(at)] == [f"bars-{key}-{n}" for key in bundled() for n in (1, 2)]
+    assert [chart.key for chart in bars(at)] == [f"bars-{key}-{n}" for key in minis() for n in (1, 2)]
     assert at.slider(key="top").value == 5
     headings = bodies(at)
-    for key, heading in zip(bundled(), headings, strict=True):
+    for key, heading in zip(minis(), headings, strict=True):
         assert registry.find(key)[1].title in heading and "M parameters" in heading and "head" in heading
 
 
@@ -137,8 +137,8 @@ def test_every_model_answers_at_once_with_a_chart_a_blank() -> None:
 def test_the_charts_and_the_table_show_what_the_model_says(top: int) -> None:
     at = visit(top=str(top))
     table = at.dataframe[0].value
-    assert len(table) == top * len(bundled())
-    for key, chart in zip(bundled(), bars(at), strict=True):
+    assert len(table) == top * len(minis())
+    for key, chart in zip(minis(), bars(at), strict=True):
         said = registry.load(key).fill_mask(FIRST, top_k=top).blanks[0].candidates
         mine = table[table["model"] == key]
         assert mine["piece"].tolist() == [c.token for c in said]
@@ -153,12 +153,12 @@ def test_the_charts_and_the_table_show_what_the_model_says(top: int) -> None:
 def test_the_slider_changes_the_number_of_guesses() -> None:
     at = visit()
     check(at.slider(key="top").set_value(11).run())
-    assert len(at.dataframe[0].value) == 11 * len(bundled())
+    assert len(at.dataframe[0].value) == 11 * len(minis())
 
 
 def test_models_can_be_left_out_and_none_is_a_sentence() -> None:
     at = visit()
-    last = bundled()[-1]
+    last = minis()[-1]
     check(at.multiselect(key="models").set_value([last]).run())
     assert [chart.key for chart in bars(at)] == [f"bars-{last}-1"]
     check(at.multiselect(key="models").set_value([]).run())
@@ -166,9 +166,9 @@ def test_models_can_be_left_out_and_none_is_a_sentence() -> None:
 
 
 def test_a_model_in_the_link_that_nobody_knows_is_a_sentence() -> None:
-    at = visit(models=["brot", bundled()[0]])
+    at = visit(models=["brot", minis()[0]])
     assert any("Unknown model 'brot'" in said for said in sentences(at))
-    assert at.multiselect(key="models").value == [bundled()[0]] and bars(at)
+    assert at.multiselect(key="models").value == [minis()[0]] and bars(at)
 
 
 @pytest.mark.parametrize("key", ["bort", "bert-base-uncased", "albert-xxlarge-v2"])
@@ -221,13 +221,13 @@ def test_a_model_that_answers_is_leased_by_its_request_and_not_searched_for(monk
     monkeypatch.setattr(Pool, "run", watch)
     monkeypatch.setattr(registry.Registry, "in_use", lambda *_: pytest.fail("searched for by identity"))
     visit(text="The [MASK] sat.", ask="cat")
-    assert [{key} for key in bundled()] * 2 == in_use
+    assert [{key} for key in minis()] * 2 == in_use
     assert not any(model.in_use for model in registry.loaded())
 
 
 def test_more_blanks_than_can_be_drawn_are_said() -> None:
     at = visit(text="[MASK] and " * (predict.BLANKS + 2))
-    assert len(bars(at)) == predict.BLANKS * len(bundled())
+    assert len(bars(at)) == predict.BLANKS * len(minis())
     assert any(f"first {predict.BLANKS} blanks" in said for said in sentences(at))
     assert at.dataframe[0].value["blank"].max() == predict.BLANKS + 2
 
@@ -240,7 +240,7 @@ def test_a_busy_lab_says_so_and_offers_to_try_again(monkeypatch: pytest.MonkeyPa
         patched.setattr(Pool, "run", busy)
         at = visit()
         assert any("busy" in said for said in sentences(at)) and not bars(at)
-        assert [b.label for b in at.button].count("Try again") == len(bundled())
+        assert [b.label for b in at.button].count("Try again") == len(minis())
     check(at.button[0].click().run())
     assert bars(at)
 
@@ -331,10 +331,10 @@ def test_what_is_typed_wins_over_a_click_on_what_stood_there_before() -> None:
 def test_named_words_are_scored_by_every_model() -> None:
     named = ["France", "the United Kingdom", "antidisestablishmentarianism", "🐉"]
     at = visit(ask=", ".join(named))
-    assert [chart.key for chart in charts(at, "words-")] == [f"words-{key}" for key in bundled()]
+    assert [chart.key for chart in charts(at, "words-")] == [f"words-{key}" for key in minis()]
     table = at.dataframe[0].value
-    assert table["word"].tolist() == named * len(bundled())
-    for key in bundled():
+    assert table["word"].tolist() == named * len(minis())
+    for key in minis():
         scores = predict.analysis.score_words(registry.load(key), FIRST, named)
         mine = table[table["model"] == key]
         assert mine["probability"].tolist() == pytest.approx([s.probability for s in scores], rel=1e-3, abs=1e-12)
@@ -348,15 +348,15 @@ def test_named_words_are_scored_by_every_model() -> None:
 def test_commas_and_doubles_are_no_words(named: str) -> None:
     at = visit(ask=named)
     found = [chart for chart in charts(at, "words-")]
-    assert len(found) == (len(bundled()) if "France" in named else 0)
+    assert len(found) == (len(minis()) if "France" in named else 0)
     if found:
-        assert at.dataframe[0].value["word"].tolist() == ["France"] * len(bundled())
+        assert at.dataframe[0].value["word"].tolist() == ["France"] * len(minis())
 
 
 def test_too_many_words_are_said_and_the_first_are_scored() -> None:
     at = visit(ask=",".join(f"word{n}" for n in range(MAX_WORDS + 1)))
     assert any(f"Up to {MAX_WORDS} words" in said for said in sentences(at))
-    assert len(at.dataframe[0].value) == MAX_WORDS * len(bundled())
+    assert len(at.dataframe[0].value) == MAX_WORDS * len(minis())
 
 
 def test_a_word_too_long_to_score_is_a_sentence() -> None:
@@ -371,7 +371,7 @@ def test_with_several_blanks_one_is_chosen() -> None:
     second = at.dataframe[0].value["probability"].tolist()
     expected = [
         predict.analysis.score_words(registry.load(key), "The [MASK] sat on the [MASK].", ["cat"], blank=1)[0]
-        for key in bundled()
+        for key in minis()
     ]
     assert second == pytest.approx([score.probability for score in expected], rel=1e-3) and first != second
 
@@ -380,12 +380,12 @@ def test_with_several_blanks_one_is_chosen() -> None:
 
 
 def test_the_link_holds_what_is_shown() -> None:
-    at = visit(text="A & b = [MASK]?", top="7", models=[bundled()[0]])
+    at = visit(text="A & b = [MASK]?", top="7", models=[minis()[0]])
     link = next(code.value for code in at.code if code.value.startswith("?"))
     from urllib.parse import parse_qs
 
     again = parse_qs(link[1:])
-    assert again == {"text": ["A & b = [MASK]?"], "top": ["7"], "models": [bundled()[0]]}
+    assert again == {"text": ["A & b = [MASK]?"], "top": ["7"], "models": [minis()[0]]}
     other = visit(**{name: values if name == "models" else values[0] for name, values in again.items()})
     for key, kind in (("text", "text_input"), ("top", "slider"), ("models", "multiselect")):
         assert getattr(other, kind)(key=key).value == getattr(at, kind)(key=key).value
@@ -399,7 +399,7 @@ def test_the_python_of_a_view_gives_its_numbers(capsys: pytest.CaptureFixture[st
     python = next(code.value for code in at.code if code.value.startswith("import"))
     exec(compile(python, "as python", "exec"), {})
     printed = capsys.readouterr().out
-    for key in bundled():
+    for key in minis():
         assert key in printed and str(registry.load(key).fill_mask(text, top_k=3)) in printed
 
 
@@ -426,7 +426,7 @@ def test_the_download_is_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_home_shows_the_ideas_and_the_bundled_models() -> None:
     at = visit("home")
     table = at.dataframe[0].value
-    assert len(table) == len(bundled())
+    assert len(table) == len(bundled()) and "minilm-l6" in set(bundled())
     assert at.button and all(b.key.startswith(("try-", "open-")) for b in at.button)
 
 
@@ -447,10 +447,10 @@ def test_a_sentence_of_home_opens_predict_with_it(number: int) -> None:
 
 
 def test_pages_leave_the_models_as_they_were() -> None:
-    before = {key: registry.load(key).network.state_dict() for key in bundled()}
+    before = {key: registry.load(key).network.state_dict() for key in minis()}
     copies = {key: {name: tensor.clone() for name, tensor in state.items()} for key, state in before.items()}
     visit(text="The [MASK] sat on the [MASK].", ask="cat, unkindness")
-    for key in bundled():
+    for key in minis():
         network = registry.load(key).network
         assert not network.training and not any(p.requires_grad for p in network.parameters())
         assert all(torch.equal(tensor, copies[key][name]) for name, tensor in network.state_dict().items())

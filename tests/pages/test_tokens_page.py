@@ -19,7 +19,7 @@ from streamlit.testing.v1 import AppTest
 from bortlab import registry
 from bortlab.analysis import tokens as analysis
 from bortlab.ui import shared, tokens
-from bortlab.ui.startup import bundled
+from bortlab.ui.startup import minis
 from bortlab.views import escape
 from bortlab.views import tokens as view
 from tests.pages.visiting import HOSTILE, bodies, visit
@@ -41,9 +41,9 @@ def test_every_model_has_its_row_at_once() -> None:
     at = lab()
     assert not at.error and not at.warning and not at.info
     said = strip(at)
-    for key in bundled():
+    for key in minis():
         assert f'aria-label="{registry.find(key)[1].title}: ' in said
-    assert said.count("<ol") == len(bundled()) + 1
+    assert said.count("<ol") == len(minis()) + 1
     assert len(at.markdown[1].value) > 20
 
 
@@ -51,7 +51,7 @@ def test_the_table_and_the_strip_show_what_the_tokenizer_says() -> None:
     text = "Paris is the [MASK] of naïve cafés 😀."
     at = lab(text=text)
     rows = table(at)
-    for key in bundled():
+    for key in minis():
         encoding = registry.load(key).tokenizer.encode(text)
         mine = rows[rows["model"] == key]
         assert tuple(mine["id"]) == encoding.ids and tuple(mine["piece"]) == encoding.tokens
@@ -59,14 +59,14 @@ def test_the_table_and_the_strip_show_what_the_tokenizer_says() -> None:
         for number in set(encoding.ids):
             assert f"· id {number}" in strip(at)
     counts = next(frame.value for frame in at.dataframe if "pieces per word" in frame.value)
-    assert counts["model"].tolist() == bundled() and (counts["words"] == 6).all()
+    assert counts["model"].tolist() == minis() and (counts["words"] == 6).all()
 
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
 def test_any_text_is_survived(text: str) -> None:
     for at in (lab(text=text), lab(text=text, second=text)):
         assert at.text_input(key="text").value == text
-        assert strip(at).count("<ol") == len(bundled()) + 1
+        assert strip(at).count("<ol") == len(minis()) + 1
         if len(text) > shared.LONGEST_TEXT:
             assert any("characters; the first" in e.value for e in at.warning)
         if len(text) > view.MOST_DRAWN:
@@ -82,14 +82,14 @@ def test_an_empty_text_is_a_sentence() -> None:
 def test_no_models_are_a_sentence() -> None:
     at = lab(models="")
     assert any("at least one model" in e.value for e in at.info) and not bodies(at)
-    one = lab(models=[bundled()[0]])
+    one = lab(models=[minis()[0]])
     assert strip(one).count("<ol") == 2 and not any("vocabularies share" in e.value for e in one.subheader)
 
 
 def test_a_second_text_shows_the_templates() -> None:
     at = lab(second="It is [MASK]; </script>")
     templates = html.unescape(next(e.value for e in at.markdown if "token type" in e.value))
-    for key in bundled():
+    for key in minis():
         cut = analysis.cut(registry.load(key).tokenizer, "a", "b")
         assert f"{registry.find(key)[1].title}: **{cut.template}**" in templates
     assert set(table(at)["part"].dropna()) == {0, 1}
@@ -97,7 +97,7 @@ def test_a_second_text_shows_the_templates() -> None:
 
 
 def test_separators_are_asked_for_where_they_matter(monkeypatch: pytest.MonkeyPatch) -> None:
-    bytewise = [key for key in bundled() if registry.load(key).tokenizer.kind == "byte-bpe"]
+    bytewise = [key for key in minis() if registry.load(key).tokenizer.kind == "byte-bpe"]
     at = lab(second="two")
     assert bool(at.get("button_group")) == bool(bytewise)
     for key in bytewise:
@@ -109,18 +109,18 @@ def test_separators_are_asked_for_where_they_matter(monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.parametrize("wrong", ["\x00", "triple", "x" * 5000])
 def test_foreign_values_in_the_link_are_survived(wrong: str) -> None:
-    lab(second=wrong, separators=wrong, models=[wrong, bundled()[0]])
+    lab(second=wrong, separators=wrong, models=[wrong, minis()[0]])
 
 
 def test_what_a_model_does_not_read_is_said() -> None:
     at = lab(text="the cat sat on the mat " * 60)
     said = next(e.value for e in at.caption if "leaves out" in e.value)
-    assert all(registry.find(key)[1].title in said for key in bundled())
+    assert all(registry.find(key)[1].title in said for key in minis())
 
 
 def test_sentences_hold_what_the_data_say() -> None:
-    at = lab(text="the 日 the", models=[bundled()[0]])
-    cut = analysis.cut(registry.load(bundled()[0]).tokenizer, "the 日 the")
+    at = lab(text="the 日 the", models=[minis()[0]])
+    cut = analysis.cut(registry.load(minis()[0]).tokenizer, "the 日 the")
     said = html.unescape(" ".join(e.value for e in at.markdown))
     assert f"needs {len(cut.own)} pieces" in said and "2 of the 3 words are one piece" in said
     if any(piece.role == "unknown" for piece in cut.pieces):
@@ -151,7 +151,7 @@ def test_sizes_are_said_in_any_case(numbers: list[analysis.Counts], n_words: int
 
 
 def test_the_word_that_is_cut_most_differently_names_all_models_at_both_ends() -> None:
-    piece = analysis.cut(registry.load(bundled()[0]).tokenizer, "cat").own[0]
+    piece = analysis.cut(registry.load(minis()[0]).tokenizer, "cat").own[0]
     word = analysis.words_of("cat")[0]
     difference = analysis.Difference(word, {"a": (piece,), "b": (piece,) * 3, "c": (piece,)})
     said = tokens.widest([difference], MODELS)
@@ -173,9 +173,9 @@ def test_the_python_of_a_view_gives_its_table(capsys: pytest.CaptureFixture[str]
 
 
 def test_the_link_opens_the_same_view() -> None:
-    at = lab(text="a & b = c?", second="d+e", models=[bundled()[0]])
+    at = lab(text="a & b = c?", second="d+e", models=[minis()[0]])
     link = next(code.value for code in at.code if "text=" in code.value and not code.value.startswith("import"))
-    assert "text=a+%26+b" in link and "second=d%2Be" in link and f"models={bundled()[0]}" in link
+    assert "text=a+%26+b" in link and "second=d%2Be" in link and f"models={minis()[0]}" in link
 
 
 def test_the_download_is_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -192,10 +192,10 @@ def test_the_download_is_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_vocabularies_are_compared() -> None:
-    if len(bundled()) < 2:
+    if len(minis()) < 2:
         pytest.skip("one model alone shares nothing; un-skip when two minis are bundled")
     body = next(body for body in bodies(lab()) if '"bt-table bt-heat"' in body)
-    assert body.count("<td") == len(bundled()) ** 2
-    first, second = (analysis.vocabulary_words(registry.load(key).tokenizer) for key in bundled()[:2])
+    assert body.count("<td") == len(minis()) ** 2
+    first, second = (analysis.vocabulary_words(registry.load(key).tokenizer) for key in minis()[:2])
     assert f"{len(first):,}<" in body and f"{len(first & second):,}<" in body
     assert re.search(r"\d+ %", body)

@@ -125,22 +125,6 @@ def test_the_card_says_what_is_measured_on_the_written_file(exported: dict[str, 
 
 
 @each_family
-def test_the_command_on_the_card_gives_the_recipe(
-    exported: dict[str, Exported], family: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """All of it that the command line sets; warm-up and clipping have but one value there."""
-    card = exported[family].card
-    start, *options = card["command"].split(" --")
-    assert start == "python -m bortlab.training.pretrain"
-    assert options[-1] == "export"
-    caught: list[Any] = []
-    monkeypatch.setattr(pretrain, "RUNS", tmp_path)
-    monkeypatch.setattr(pretrain, "train", lambda recipe, *_, **__: caught.append(asdict(recipe)))
-    pretrain.main(f"--{' --'.join(options[:-1])}".split())
-    assert {key: caught[0][key] for key in pretrain.OPTIONS} == {key: card["recipe"][key] for key in pretrain.OPTIONS}
-
-
-@each_family
 def test_the_page_says_the_numbers_of_the_card(exported: dict[str, Exported], family: str) -> None:
     card = exported[family].card
     page = (exported[family].folder / "README.md").read_text(encoding="utf-8")
@@ -200,17 +184,3 @@ def test_an_export_can_be_written_again(exported: dict[str, Exported], tmp_path:
     assert export(run, tmp_path / "mini") == tmp_path / "mini"
     files = {path.name: path.read_bytes() for path in folder.iterdir()}
     assert {path.name: path.read_bytes() for path in (tmp_path / "mini").iterdir()} == files
-
-
-def test_the_command_exports(
-    exported: dict[str, Exported], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(exporting, "CHECKPOINTS", tmp_path / "checkpoints")
-    options = "--family bort --pieces 600 --step-pieces 192 --length 24 --threads 1 --device cpu --export"
-    pretrain.main([*options.split(), "--folder", str(tmp_path / "run")])
-    folder = tmp_path / "checkpoints" / "bort-mini"
-    assert capsys.readouterr().out.strip() == str(folder)
-    card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
-    assert 600 <= card["pieces_seen"] < 1000
-    assert card["device"] == "cpu"
-    assert bortlab.load_from(folder).family.name == "bort"

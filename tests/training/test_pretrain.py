@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import math
 import os
-import runpy
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, fields, replace
+from dataclasses import fields, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -761,56 +760,6 @@ def test_the_tokenizer_is_trained_once(finished: dict[str, Run], monkeypatch: py
 # -- the command -------------------------------------------------------------------------------------------------------
 
 OPTIONS = ["--family", "bort", "--step-pieces", "192", "--length", "24", "--threads", "1", "--device", "cpu"]
-
-
-def test_the_command_trains_and_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    folder = tmp_path / "new" / "folder"
-    options = [*OPTIONS, "--folder", str(folder), "--pieces", "1500", "--every", "700"]
-    pretrain.main([*options, "--minutes", "0"])
-    state = torch.load(folder / "state.pt", weights_only=True)
-    assert state["counters"]["step"] == 1
-    pretrain.main([*options, "--minutes", "5"])
-    state = torch.load(folder / "state.pt", weights_only=True)
-    assert state["counters"]["seen"] >= 1500
-    assert Recipe(**state["recipe"]) == Recipe(family="bort", pieces=1500, step_pieces=192, length=24)
-    assert len(state["counters"]["curve"]) == 4  # the first step's, 700, 1400 and the end
-    assert (folder / "constant.pt").exists() and (folder / "tokenizer" / "tokenizer.json").exists()
-    assert "bort" in capsys.readouterr().err  # the progress bar
-
-
-@pytest.mark.filterwarnings("ignore:.*found in sys.modules:RuntimeWarning")
-def test_the_command_runs_as_a_module(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(sys, "argv", ["pretrain", "--help"])
-    with pytest.raises(SystemExit) as ended:
-        runpy.run_module("bortlab.training.pretrain", run_name="__main__")
-    assert ended.value.code == 0
-    told = capsys.readouterr().out
-    assert all(f"--{name.replace('_', '-')}" in told for name in (*pretrain.OPTIONS, "minutes", "export", "every"))
-
-
-def test_every_option_reaches_the_recipe(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    found: list[Any] = []
-    monkeypatch.setattr(pretrain, "RUNS", tmp_path)
-    monkeypatch.setattr(pretrain, "train", lambda recipe, folder, **options: found.append((recipe, folder, options)))
-    given = {
-        "family": "albert", "pieces": 123, "step_pieces": 45, "length": 67, "optimizer": "adamw", "rate": 0.5,
-        "weight_decay": 0.25, "mask_rate": 0.125, "decay": 0.75,
-        "recite_from": 8, "recite": 0.375, "seed": 9,
-    }  # fmt: skip
-    assert set(given) == set(pretrain.OPTIONS)
-    pretrain.main([part for key, value in given.items() for part in (f"--{key.replace('_', '-')}", str(value))])
-    recipe, folder, options = found[0]
-    assert {key: value for key, value in asdict(recipe).items() if key in given} == given
-    assert folder == tmp_path / "albert-mini" and folder.is_dir()
-    assert options["minutes"] == math.inf
-
-
-@pytest.mark.parametrize("options", [[], ["--family", "brot"], ["--family", "bort", "--pieces", "many"]])
-def test_a_wrong_command_is_told(options: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as ended:
-        pretrain.main(options)
-    assert ended.value.code == 2
-    assert "--family" in capsys.readouterr().err
 
 
 # -- on a GPU ----------------------------------------------------------------------------------------------------------

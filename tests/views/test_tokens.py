@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from bortlab.analysis import alignment
 from bortlab.analysis import tokens as analysis
 from bortlab.models import FAMILIES
-from bortlab.text import Kind, Tokenizer
+from bortlab.text import Tokenizer, TokenizerKind
 from bortlab.training.vocabulary import train_tokenizer
 from bortlab.views import chips as chips_of
 from bortlab.views import escape
@@ -22,7 +22,7 @@ from bortlab.views.theme import Look
 
 LOOK = Look("light")
 CORPUS = ["Paris is the capital of France; a naïve café, the city, 1,000 words!"] * 30
-KINDS: tuple[Kind, ...] = ("unigram", "wordpiece", "byte-bpe")
+KINDS: tuple[TokenizerKind, ...] = ("unigram", "wordpiece", "byte-bpe")
 NASTY = [
     "", " ", "the city", "naïve café e\u0301\u0301", "😀 👨\u200d👩\u200d👧", "שלום the مرحبا", "日本語",
     "a\u202eb\u200b", "</script>", "<img src=x onerror=alert(1)>", '" onmouseover="x', "' x='", "<s> </s> <pad>",
