@@ -56,7 +56,7 @@ def test_the_entry_is_complete(family: Family) -> None:
     assert set(family.tasks) <= set(TASKS)
     assert set(family.tasks) >= TASKS.keys() - {"pre-training"}  # BERT and ALBERT alone learned from pairs
     assert {head for heads in family.network.tasks.values() for head in heads} <= HEADS.keys()
-    assert [checkpoint.key for checkpoint in family.checkpoints if checkpoint.source == "bundled"][0] == family.mini_key
+    assert next(entry.key for entry in family.checkpoints if entry.source == "bundled") == family.mini_key
     for checkpoint in family.checkpoints:
         assert (checkpoint.config is None) == (checkpoint.source == "bundled")
         assert checkpoint.config is None or isinstance(checkpoint.config, family.config)
