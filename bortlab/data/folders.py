@@ -45,8 +45,11 @@ def _read_file(path: Path) -> Iterator[TextDocument]:
         for number, line in enumerate(lines, 1):
             try:
                 row = json.loads(line)
-                yield TextDocument(str(row["id"]), str(row["source"]), tuple(map(str, row["sentences"])))
+                if isinstance(row["sentences"], str):
+                    raise TypeError("sentences are a list")
+                document = TextDocument(str(row["id"]), str(row["source"]), tuple(map(str, row["sentences"])))
             except (ValueError, TypeError, KeyError) as error:
                 raise ValueError(
                     f"{path}, line {number}: expected a JSON object with id, source and sentences ({error!r})."
                 ) from error
+            yield document

@@ -60,10 +60,11 @@ class DeviceText:
         self.pieces = torch.from_numpy(cut.pieces).to(device)
         self.words = torch.from_numpy(cut.words).to(device)
         self.starts = torch.from_numpy(cut.starts).to(device)
-        n_words = int(cut.words[-1]) + 1 if len(cut.words) else 0
+        n_words = text.n_words
         ones = torch.ones_like(self.words, dtype=torch.int16)
         self.sizes = torch.zeros(n_words, dtype=torch.int16, device=device).index_add_(0, self.words, ones)
         self.first_piece = torch.searchsorted(self.words, torch.arange(n_words, device=device, dtype=torch.int32))
+        self.first_piece.clamp_(max=max(0, len(cut.pieces) - 1))  # last words that this cutting has no piece of
 
     def rows(self, chunks: Tensor) -> tuple[Tensor, Tensor]:
         """First piece (batch) and number of pieces (batch) of rows, each (first chunk, last chunk): (batch, 2)."""

@@ -97,6 +97,8 @@ class MaskedLMRun:
         self.network = network.to(self.device).train()
         self.text, self.room = text, recipe.length - 2
         self.parts = parts_of(text, self.room)
+        if not len(self.parts.starts):
+            raise ValueError("There is no text to learn from.")
         self.on_device = DeviceText(text, 0, template, self.device)
         self.teacher = None if teacher is None else teacher(self.on_device)
         self.optimizers = Optimizers(network, muon=recipe.muon, weight_decay=recipe.weight_decay)
