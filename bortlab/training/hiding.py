@@ -92,8 +92,8 @@ def hide(text: DeviceText, chunks: Tensor, width: int, *, rate: float, generator
     local = words - first  # (batch, width), from 0
     n_words = int(width) if width else 1
     chance = torch.rand(batch, n_words, generator=generator, device=device)
-    exists = torch.arange(n_words, device=device) <= local[:, -1:]
-    chance = chance.masked_fill(~exists, 2.0)
+    exists = torch.zeros_like(chance, dtype=torch.bool).scatter_(1, local.clamp(max=n_words - 1), True)
+    chance = chance.masked_fill(~exists, 2.0)  # also a word without pieces, which would leave a row nothing to predict
     is_hidden = (chance < rate) | (chance == chance.min(dim=1, keepdim=True).values)
     covered = is_hidden.gather(1, local.clamp(max=n_words - 1))  # (batch, width)
     most = min(width, math.ceil(width * min(1.0, 1.3 * rate)) + 3)

@@ -21,7 +21,9 @@ def write(path: Path, *rows: tuple[str, str, list[str]]) -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    write(tmp_path / "stories.jsonl.xz", ("s1", "stories", ["Es war einmal – ein Bär.", "Ende."]), ("s2", "stories", []))
+    write(
+        tmp_path / "stories.jsonl.xz", ("s1", "stories", ["Es war einmal – ein Bär.", "Ende."]), ("s2", "stories", [])
+    )
     write(tmp_path / "modern.jsonl", ("m1", "modern", ["Hello."]))
     write(tmp_path / "heldout.jsonl.xz", ("h1", "stories", ["Kept away."]))
     write(tmp_path / "blanks.jsonl", ("b1", "blanks", ["Measured alone."]))

@@ -16,7 +16,10 @@ from bortlab.training.vocabulary import train_tokenizer
 
 KINDS: tuple[TokenizerKind, ...] = ("unigram", "wordpiece", "byte-bpe")
 DOCUMENTS = [
-    ("stories", ["The cat sat on the mat.", "It's   the cat's mat, (isn't it?) said 1,000.5 cats.", "the", "Über-cat!"]),
+    (
+        "stories",
+        ["The cat sat on the mat.", "It's   the cat's mat, (isn't it?) said 1,000.5 cats.", "the", "Über-cat!"],
+    ),
     ("modern", ["A cat: \"sat\" -- the cat sat... 'the' mat", "naïve cats in 2024 pay $3.50 for the_mat"]),
     ("stories", ["On the mat the cat sat and sat and sat."]),
 ]

@@ -157,3 +157,15 @@ def test_a_word_that_the_other_cutting_has_no_piece_of() -> None:
     ids, visible = hide_alike(teacher, chunks, 2, hidden)
     assert ids.tolist() == [[THEIRS.cls_id, THEIRS.mask_id, THEIRS.mask_id, THEIRS.sep_id]]
     assert visible.all()
+
+
+def test_a_row_always_has_something_to_predict_even_beside_words_without_pieces() -> None:
+    text = encode_text([("a", ["the \u0301 \u0301 \u0301 dog rrrrrr"])], [THEIRS])
+    alone = DeviceText(text, 0, TEACHER.template, CPU)
+    assert alone.sizes.tolist()[:5] == [1, 0, 0, 0, 1]
+    width = len(alone.pieces)
+    assert width > 5  # so that every word has a chance of its own
+    for seed in range(30):
+        generator = torch.Generator().manual_seed(seed)
+        hidden = hide(alone, torch.tensor([[0, 6]]), width, rate=0.0, generator=generator)
+        assert int((hidden.labels != IGNORED).sum()) >= 1

@@ -17,9 +17,7 @@ Shape = list[list[list[tuple[int, int]]]]
 """Documents of sentences of chunks: the pieces of a chunk in two cuttings."""
 
 shapes: st.SearchStrategy[Shape] = st.lists(
-    st.lists(
-        st.lists(st.tuples(st.integers(0, 5), st.integers(1, 5)), min_size=1, max_size=6), min_size=1, max_size=5
-    ),
+    st.lists(st.lists(st.tuples(st.integers(0, 5), st.integers(1, 5)), min_size=1, max_size=6), min_size=1, max_size=5),
     min_size=1,
     max_size=5,
 )
@@ -53,7 +51,13 @@ def sizes_of(text: EncodedText, spans: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def rows_of(
-    text: EncodedText, parts: Parts, room: int, *, weights: Mapping[str, float] | None = None, seed: int = 0, epoch: int = 0
+    text: EncodedText,
+    parts: Parts,
+    room: int,
+    *,
+    weights: Mapping[str, float] | None = None,
+    seed: int = 0,
+    epoch: int = 0,
 ) -> NDArray[np.int64]:
     return epoch_rows(text, parts, room=room, weights=weights or {}, seed=seed, epoch=epoch)
 
@@ -172,7 +176,9 @@ def test_rows_are_a_function_of_seed_and_epoch() -> None:
     shape: Shape = [[[(1, 1)], [(2, 2)], [(1, 1)]] for _ in range(30)]
     text = text_of(shape)
     parts = parts_of(text, 8)
-    made = {(seed, epoch): rows_of(text, parts, 8, seed=seed, epoch=epoch).tolist() for seed in (0, 1) for epoch in (0, 1)}
+    made = {
+        (seed, epoch): rows_of(text, parts, 8, seed=seed, epoch=epoch).tolist() for seed in (0, 1) for epoch in (0, 1)
+    }
     assert all(rows_of(text, parts, 8, seed=s, epoch=e).tolist() == rows for (s, e), rows in made.items())
     assert len({str(rows) for rows in made.values()}) == 4
 
