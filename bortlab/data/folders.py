@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import lzma
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
@@ -40,8 +40,8 @@ def read_folder(folder: Path, *, heldout: bool) -> Iterator[TextDocument]:
 
 
 def _read_file(path: Path) -> Iterator[TextDocument]:
-    opened = lzma.open(path, "rt", encoding="utf-8") if path.suffix == ".xz" else path.open(encoding="utf-8")
-    with cast(IO[str], opened) as lines:
+    opener = cast(Callable[..., IO[str]], lzma.open if path.suffix == ".xz" else open)
+    with opener(path, "rt", encoding="utf-8") as lines:
         for number, line in enumerate(lines, 1):
             try:
                 row = json.loads(line)

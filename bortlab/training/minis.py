@@ -120,7 +120,8 @@ def mini_run(
 ) -> MaskedLMRun:
     """The run that trains a family's mini.
 
-    teacher: the key of the model that teaches it, None to learn from text alone. start_from_teacher: does the word table start from the teacher's?
+    teacher: the key of the model that teaches it, None to learn from text alone. start_from_teacher: does the word
+    table start from the teacher's?
     """
     texts = read_texts(folders, heldout=False)
     model = None if teacher is None else load(teacher)
