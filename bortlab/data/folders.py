@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import lzma
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
@@ -40,13 +40,16 @@ def read_folder(folder: Path, *, heldout: bool) -> Iterator[TextDocument]:
 
 
 def _read_file(path: Path) -> Iterator[TextDocument]:
-    open_text = lzma.open if path.suffix == ".xz" else open
-    with cast(IO[str], open_text(path, "rt", encoding="utf-8")) as lines:
+    opener = cast(Callable[..., IO[str]], lzma.open if path.suffix == ".xz" else open)
+    with opener(path, "rt", encoding="utf-8") as lines:
         for number, line in enumerate(lines, 1):
             try:
                 row = json.loads(line)
-                yield TextDocument(str(row["id"]), str(row["source"]), tuple(map(str, row["sentences"])))
+                if isinstance(row["sentences"], str):
+                    raise TypeError("sentences are a list")
+                document = TextDocument(str(row["id"]), str(row["source"]), tuple(map(str, row["sentences"])))
             except (ValueError, TypeError, KeyError) as error:
                 raise ValueError(
                     f"{path}, line {number}: expected a JSON object with id, source and sentences ({error!r})."
                 ) from error
+            yield document

@@ -20,7 +20,8 @@ def most_used(tokenizer: Tokenizer, counts: Mapping[int, float], size: int) -> l
     if tokenizer.kind != "wordpiece":
         raise TokenizerError(
             f"Only a WordPiece vocabulary can be cut, this one is {tokenizer.kind}: its pieces are made "
-            "from each other (BPE) or weighed against each other (Unigram), so that the others would be used otherwise."
+            "from each other (BPE) or weighed against each other (Unigram), so that leaving some out changes how the "
+            "others are used."
         )
     special = [tokenizer.pad_id, tokenizer.unk_id, tokenizer.cls_id, tokenizer.sep_id, tokenizer.mask_id]
     kept = dict.fromkeys(special)

@@ -54,6 +54,11 @@ class EncodedText:
         """Pieces of the first cutting."""
         return len(self.cuttings[0].pieces)
 
+    @property
+    def n_words(self) -> int:
+        """Words, up to the last that any cutting has a piece of (a lone accent is none to those that drop accents)."""
+        return max((int(cutting.words[-1]) + 1 for cutting in self.cuttings if len(cutting.words)), default=0)
+
 
 def encode_text(
     documents: Iterable[tuple[str, Sequence[str]]], tokenizers: Sequence[Tokenizer], *, names: Sequence[str] = ()
@@ -109,8 +114,8 @@ def _cut(
         table = inner
     sizes = np.asarray([len(ids) for ids, _ in table], dtype=np.int64)
     offsets = np.concatenate([[0], np.cumsum(sizes)])
-    ids = np.concatenate([np.asarray(ids, dtype=np.int32) for ids, _ in table])
-    words = np.concatenate([np.asarray(numbers, dtype=np.int32) for _, numbers in table])
+    ids = np.asarray([number for ids, _ in table for number in ids], dtype=np.int32)
+    words = np.asarray([number for _, numbers in table for number in numbers], dtype=np.int32)
     starts = np.concatenate([[0], np.cumsum(sizes[order])])
     places = np.repeat(offsets[order] - starts[:-1], sizes[order]) + np.arange(starts[-1])
     numbers = words[places] + np.repeat(first_word[:-1], sizes[order])

@@ -60,10 +60,11 @@ class DeviceText:
         self.pieces = torch.from_numpy(cut.pieces).to(device)
         self.words = torch.from_numpy(cut.words).to(device)
         self.starts = torch.from_numpy(cut.starts).to(device)
-        n_words = int(cut.words[-1]) + 1 if len(cut.words) else 0
+        n_words = text.n_words
         ones = torch.ones_like(self.words, dtype=torch.int16)
         self.sizes = torch.zeros(n_words, dtype=torch.int16, device=device).index_add_(0, self.words, ones)
         self.first_piece = torch.searchsorted(self.words, torch.arange(n_words, device=device, dtype=torch.int32))
+        self.first_piece.clamp_(max=max(0, len(cut.pieces) - 1))  # last words that this cutting has no piece of
 
     def rows(self, chunks: Tensor) -> tuple[Tensor, Tensor]:
         """First piece (batch) and number of pieces (batch) of rows, each (first chunk, last chunk): (batch, 2)."""
@@ -91,8 +92,8 @@ def hide(text: DeviceText, chunks: Tensor, width: int, *, rate: float, generator
     local = words - first  # (batch, width), from 0
     n_words = int(width) if width else 1
     chance = torch.rand(batch, n_words, generator=generator, device=device)
-    exists = torch.arange(n_words, device=device) <= local[:, -1:]
-    chance = chance.masked_fill(~exists, 2.0)
+    exists = torch.zeros_like(chance, dtype=torch.bool).scatter_(1, local.clamp(max=n_words - 1), True)
+    chance = chance.masked_fill(~exists, 2.0)  # also a word without pieces, which would leave a row nothing to predict
     is_hidden = (chance < rate) | (chance == chance.min(dim=1, keepdim=True).values)
     covered = is_hidden.gather(1, local.clamp(max=n_words - 1))  # (batch, width)
     most = min(width, math.ceil(width * min(1.0, 1.3 * rate)) + 3)

@@ -1,7 +1,8 @@
 """Masked-LM training of a network, from scratch or from weights that it has, with or without a teacher.
 
 A run lives in a folder. It may be killed at any moment (also with -9) and goes on from its last checkpoint to the same
-weights that an uninterrupted run reaches: every batch is a function of (seed, step).
+weights that an uninterrupted run reaches: every batch is a function of (seed, step). That holds for networks without
+dropout, as all bundled ones are: it draws from torch's own generator.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ CHECK_EVERY = 50
 """Steps between two looks at the loss, each of which makes the device wait."""
 SHORTEST = 3
 """Pieces of a row, template included, that are too few to learn from: one word."""
+MOST_EMPTY = 1000
+"""Epochs without a row, one after another, that say there will never be one; small weights make some by chance."""
 COUNTERS = ("step", "seen", "epoch", "taken", "seconds", "curve")
 
 
@@ -151,7 +154,8 @@ class MaskedLMRun:
 
     def batches(self) -> Iterator[Rows]:
         """Batches of rows from where the run stands, epoch after epoch."""
-        while True:
+        empty = 0  # epochs in a row
+        while empty < MOST_EMPTY:
             seed = self.recipe.seed
             rows = epoch_rows(
                 self.text, self.parts, room=self.room, weights=self.recipe.weights, seed=seed, epoch=self.epoch
@@ -159,6 +163,7 @@ class MaskedLMRun:
             starts = self.text.cuttings[0].starts
             lengths = starts[rows[:, 1]] - starts[rows[:, 0]] + 2
             rows, lengths = rows[lengths > SHORTEST], lengths[lengths > SHORTEST]
+            empty = 0 if len(rows) else empty + 1
             rng = np.random.default_rng((seed, self.epoch, 1))
             order = epoch_batches(lengths, batch_pieces=self.recipe.step_pieces, rng=rng)
             on_device = torch.from_numpy(rows).to(self.device)
@@ -168,6 +173,7 @@ class MaskedLMRun:
                 widths = widest[:, numbers].max(1).tolist()
                 yield Rows(on_device[torch.from_numpy(numbers).to(self.device)], tuple(widths))
             self.epoch, self.taken = self.epoch + 1, 0
+        raise ValueError(f"There is nothing to learn from: no row of the text has more than {SHORTEST} pieces.")
 
     def train(self) -> Iterator[None]:
         """Train to the budget; a turn of the generator is one optimiser step."""

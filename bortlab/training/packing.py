@@ -70,7 +70,7 @@ def epoch_rows(
     weights: how often an epoch reads a document of a source, 1 unless told; 0.1 is a tenth of them, drawn anew.
     """
     rng = np.random.default_rng((seed, epoch))
-    last = int(parts.documents.max()) + 1
+    last = int(parts.documents.max(initial=-1)) + 1
     together = rng.random(last) < PACKED
     by_source = np.array([weights.get(name, 1.0) for name in text.names])
     first_part = np.flatnonzero(np.diff(parts.documents, prepend=-1))

@@ -33,7 +33,7 @@ def shared_words(text: EncodedText) -> Shared:
     A piece of the teacher (lower case) goes to the student's piece that stands for it most often.
     """
     student, teacher = text.cuttings
-    n_words = int(student.words[-1]) + 1
+    n_words = text.n_words
     single = (np.bincount(student.words, minlength=n_words) == 1) & (np.bincount(teacher.words, minlength=n_words) == 1)
     ours = student.pieces[np.searchsorted(student.words, np.flatnonzero(single))]
     theirs = teacher.pieces[np.searchsorted(teacher.words, np.flatnonzero(single))]
