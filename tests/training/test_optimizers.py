@@ -23,7 +23,8 @@ def random(*shape: int, seed: int = 0) -> Tensor:
 def polar(matrix: Tensor) -> Tensor:
     """The nearest semi-orthogonal matrix, in float64."""
     u, _, vh = torch.linalg.svd(matrix.double(), full_matrices=False)
-    return u @ vh
+    nearest: Tensor = u @ vh
+    return nearest
 
 
 def cosine(one: Tensor, other: Tensor) -> float:

@@ -205,7 +205,8 @@ def inner_products(vectors: Tensor) -> Tensor:
 
 def scaled(one: Tensor, other: Tensor) -> Tensor:
     """`one` at the scale of `other`."""
-    return one * (other.norm() / one.norm())
+    factor = float(other.norm() / one.norm())
+    return one * factor
 
 
 @pytest.mark.parametrize("alike", [True, False])
