@@ -1,13 +1,13 @@
-"""Texts to begin with. The minis know WordNet and the Bible, so the examples ask what these say."""
+"""Texts to begin with: what the bundled models know, and where they fail in a way that teaches something."""
 
 DEFAULT_TEXT = "Paris is the [MASK] of France."
 
 EXAMPLES = (
     DEFAULT_TEXT,
-    "Tokyo is the capital of [MASK].",
-    "The opposite of wife is [MASK].",
-    "A hotel is a kind of [MASK].",
-    "A hand is part of an [MASK].",
-    "In the beginning, God created the heavens and the [MASK].",
+    "The cat sat on the [MASK].",
+    "She drinks a cup of [MASK] every morning.",
+    "He was so tired that he fell [MASK].",
+    "A dog has four [MASK].",
+    "The opposite of hot is [MASK].",
     "The [MASK] of [MASK] is Rome.",
 )

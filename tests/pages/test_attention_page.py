@@ -71,11 +71,11 @@ def test_a_long_text_and_a_pair() -> None:
 
 
 def test_a_choice_beyond_what_the_models_have_is_cut_off() -> None:
-    at = lab("attention", layer="4", heads=["4"])
-    assert "layer 4" in table(at)["view"].iloc[0]
+    at = lab("attention", layer="6", heads=["4"])
+    assert "layer 6" in table(at)["view"].iloc[0]
     at.multiselect(key="models").set_value(["bort-mini"])
     check(at.run())
-    assert at.selectbox(key="layer").value == 2
+    assert at.selectbox(key="layer").value == registry.load("bort-mini").config.depth == 4
     for query in ({"layer": "99"}, {"layer": "x"}, {"heads": ["77"]}, {"view": "No such view"}, {"between": "x"}):
         lab("attention", **query)
 
@@ -111,7 +111,7 @@ def test_masking_a_word_and_two_models() -> None:
 
 def test_facts_about_shared_blocks_and_halved_heads_come_from_the_model() -> None:
     at = lab("attention", models=["albert-mini", "convbert-mini"])
-    assert any("one block, used 4 times" in body for body in bodies(at))
+    assert any("one block, used 6 times" in body for body in bodies(at))
     assert any("2 of 4 heads remain" in body for body in bodies(at))
 
 
