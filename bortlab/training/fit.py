@@ -1,4 +1,4 @@
-"""Fit a masked-LM head to a frozen encoder: `python -m bortlab.training.fit conv-bert-base`.
+"""Fit a masked-LM head to a frozen encoder: `bortlab fit conv-bert-base`.
 
 Some published encoders have no masked-LM head (ConvBERT was trained as a discriminator) or one that was never trained
 (Bort's conversion left it random), so what they put in a blank is noise. Here the head's own parameters (a dense layer,
@@ -10,14 +10,14 @@ from then on. A fit may be killed at any moment and goes on from its last checkp
 
 `--recover albert-mini` shows that it works: it forgets a trained head, fits a new one, and says how much of the
 held-out accuracy comes back.
+
+Longer than a file should be: heads and lenses share the lesson, its checkpoints and its job, which read best together.
 """
 
 from __future__ import annotations
 
-import argparse
 import copy
 import itertools
-import json
 import math
 import os
 import shutil
@@ -265,7 +265,7 @@ def fit(
         card = card_of(run, corpus) | {
             "title": f"Masked-LM head for {base.key}, fitted here",
             "from": base.heads["masked-lm"],
-            "command": f"python -m bortlab.training.fit {base.key} --pieces {pieces} --seed {seed}",
+            "command": f"bortlab fit {base.key} --pieces {pieces} --seed {seed}",
             "heldout": {
                 "before": _said(measure(base.network, unseen, base.tokenizer, length=recipe.length)),
                 "after": _said(measure(model.network, unseen, base.tokenizer, length=recipe.length)),
@@ -521,29 +521,3 @@ def recover(
     unseen = by_source(model, read("heldout") if heldout is None else heldout, MEASURED * pieces, seed)
     trained = measure(model.network, unseen, model.tokenizer, length=card["recipe"]["length"])
     return Recovery(trained.accuracy, *(card["heldout"][when]["masked_accuracy"] for when in ("before", "after")))
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Fit the head of a model, or show how much of a trained one comes back."""
-    parser = argparse.ArgumentParser(prog="python -m bortlab.training.fit", description=__doc__)
-    parser.add_argument("key", help="of a model that is on this machine, or its folder")
-    parser.add_argument("--recover", action="store_true", help="forget its trained head, and see how much comes back")
-    parser.add_argument("--pieces", type=int, default=PIECES)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--family", help="where config.json cannot tell; a published Bort calls itself bert")
-    told = parser.parse_args(arguments)
-    base = ModelReference.named(told.key, family=told.family, head="published").load(fastest_device())
-    if told.recover:
-        found = recover(base, pieces=told.pieces, seed=told.seed)
-        print(
-            f"{base.key}, held-out masked accuracy: {found.trained:.1%} with the head it was trained with, "
-            f"{found.random:.1%} with a random one, {found.fitted:.1%} with one fitted on {told.pieces:,} pieces: "
-            f"{found.share:.0%} came back."
-        )
-    else:
-        _, card = fit(base, pieces=told.pieces, seed=told.seed)
-        print(json.dumps(card, indent=2))
-
-
-if __name__ == "__main__":
-    main()

@@ -1,4 +1,4 @@
-"""Fit a tuned lens to a frozen model: `python -m bortlab.training.lens albert-mini`.
+"""Fit a tuned lens to a frozen model: `bortlab lens albert-mini`.
 
 Each layer but the last gets one affine map, which begins as no change and learns to make what the head says of the
 layer's states as close as it can be to what the model says in the end: the mean KL(last layer || this layer), over the
@@ -12,8 +12,6 @@ checkpoint to the same numbers.
 
 from __future__ import annotations
 
-import argparse
-import json
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -180,7 +178,7 @@ def fit(
                 "title": f"Tuned lens for {base.key}",
                 "encoder": base.fingerprint,  # with its head, which the lens speaks through
                 "layers": ["embeddings", *(use.name for use in uses(base.config)[:-1])],
-                "command": f"python -m bortlab.training.lens {base.key} --pieces {pieces} --seed {seed}",
+                "command": f"bortlab lens {base.key} --pieces {pieces} --seed {seed}",
                 "heldout": {
                     "plain": _said(measure(base, None, unseen, length=recipe.length)),
                     "tuned": _said(measure(base, lens, unseen, length=recipe.length)),
@@ -241,22 +239,3 @@ def estimated_seconds(model: Model, pieces: int = PIECES) -> float:
             times.append((encoded - started) + 3 * depth * (time.perf_counter() - encoded))
     faster = cores() / torch.get_num_threads() if model.device.type == "cpu" else 1.0
     return STARTUP_S + min(times) * (1 + MEASURED) * pieces / (2 * length) / faster
-
-
-# -- the command -------------------------------------------------------------------------------------------------------
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Fit a lens and print its card."""
-    parser = argparse.ArgumentParser(prog="python -m bortlab.training.lens", description=__doc__)
-    parser.add_argument("key", help="of a model that is on this machine, or its folder")
-    parser.add_argument("--pieces", type=int, default=PIECES)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--family", help="where config.json cannot tell; a published Bort calls itself bert")
-    told = parser.parse_args(arguments)
-    base = ModelReference.named(told.key, family=told.family).load(fastest_device())
-    print(json.dumps(fit(base, pieces=told.pieces, seed=told.seed).card, indent=2))
-
-
-if __name__ == "__main__":
-    main()

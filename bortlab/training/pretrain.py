@@ -10,6 +10,8 @@ decay to the one that is measured. Late in a run, most batches are short sentenc
 each: facts are learnt by heart by being asked for (`batches.recitals`). Positions start as sinusoids and the attention
 as Trockman and Kolter 2023 (arXiv 2305.09828) propose: with BERT's own start a small model sits long where it knows
 only how frequent words are.
+
+Longer than a file should be: recipe, run and measurement are one state machine, whose resume has to be read as a whole.
 """
 
 from __future__ import annotations

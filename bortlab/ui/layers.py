@@ -90,25 +90,25 @@ def choose_part() -> str:
 
 def look_through(keys: Sequence[str], text: str) -> Views:
     """What each model's head would say in every layer; a model that cannot says why in its place."""
-    found = {}
+    views = {}
     for key in keys:
         with shared.sentences():
             model = opened.load(key)
             stamp = fitted.stamp(model.key, model.revision, "lens")
-            found[key] = Inside(model, *shared.ask(model, ("lens", text, stamp), lambda model: _look(model, text)))
+            views[key] = Inside(model, *shared.ask(model, ("lens", text, stamp), lambda model: _look(model, text)))
     if not keys:
         st.info("Choose at least one model in the sidebar.")
     elif not text.strip():
         st.info("The box is empty: only the templates are left. Write a sentence.")
-    return found
+    return views
 
 
 def _look(model: Model, text: str) -> tuple[Lens, Lens | None, Mapping[str, Any]]:
     """Through the plain lens and the tuned one, with its card, where one was fitted."""
-    plain, found = analysis.lens(model, text), tuning.read_lens(model)
-    if found is None:
+    plain, fitted_lens = analysis.lens(model, text), tuning.read_lens(model)
+    if fitted_lens is None:
         return plain, None, {}
-    return plain, analysis.lens(model, text, tuned=found.lens), found.card
+    return plain, analysis.lens(model, text, tuned=fitted_lens.lens), fitted_lens.card
 
 
 def controls(text: str) -> tuple[str, int, str]:
@@ -202,16 +202,16 @@ def findings(views: Views, text: str, word: int, lens: str) -> None:
         return
     lines = []
     for key, position in places.items():
-        found, title = views[key].through(lens), markdown(views[key].title)
-        answer, chance = found.guess(found.depth, position)
-        said, settled = f"**{markdown(plain(answer))}** ({percent(chance)})", int(found.settled[position])
-        if settled == found.depth:
-            before, _ = found.guess(found.depth - 1, position)
-            lines.append(f"{title} says {said} only in its last layer; before, it was **{markdown(plain(before))}**.")
+        lens_view, title = views[key].through(lens), markdown(views[key].title)
+        answer, chance = lens_view.guess(lens_view.depth, position)
+        guess, settled = f"**{markdown(plain(answer))}** ({percent(chance)})", int(lens_view.settled[position])
+        if settled == lens_view.depth:
+            before, _ = lens_view.guess(lens_view.depth - 1, position)
+            lines.append(f"{title} says {guess} only in its last layer; before, it was **{markdown(plain(before))}**.")
         elif settled == 0:
-            lines.append(f"{title} says {said} from the embeddings on.")
+            lines.append(f"{title} says {guess} from the embeddings on.")
         else:
-            lines.append(f"{title} settles on {said} in layer {settled} of {found.depth}.")
+            lines.append(f"{title} settles on {guess} in layer {settled} of {lens_view.depth}.")
     what = "the blank" if words[word].is_mask else f"**{markdown(visible(words[word].text))}**"
     st.markdown(f"At {what}: " + " ".join(lines))
 
@@ -225,13 +225,13 @@ def closely(views: Views, measure: str, word: int, lens: str) -> None:
     if not places:
         return
     lines = [
-        view.curve(found, measure=measure, position=position, title=inside.title, family=inside.model.family.name)
+        view.curve(lens_view, measure=measure, position=position, title=inside.title, family=inside.model.family.name)
         for key, position in places.items()
         for inside in [views[key]]
-        for found in (
+        for lens_view in (
             [inside.plain, inside.tuned] if lens == "tuned" and measure in view.OF_THE_HEAD else [inside.plain]
         )
-        if found is not None
+        if lens_view is not None
     ]
     look = shared.look()
     shared.picture(view.curves(lines, measure=measure, look=look), "curves")
@@ -250,14 +250,14 @@ def take_away(views: Views, text: str, lens: str) -> None:
         tuned = ", tuned=(tuning.read_lens(model) or tuning.fit(model)).lens" if is_tuned else ""
         shared.take_away(
             analysis.frame(
-                [(key, found) for key, inside in views.items() for found in (inside.plain, inside.tuned) if found]
+                [(key, each) for key, inside in views.items() for each in (inside.plain, inside.tuned) if each]
             ),
             name="layers",
             python=(
                 "import bortlab\nfrom bortlab.analysis import lens\n"
                 + ("from bortlab.training import lens as tuning\n" if tuned else "")
                 + f"\nmodels = [{', '.join(map(opened.python, views))}]\n"
-                f"found = [(model.key, lens.lens(model, {text!r}{tuned})) for model in models]\n"
-                "print(lens.frame(found))\n"
+                f"views = [(model.key, lens.lens(model, {text!r}{tuned})) for model in models]\n"
+                "print(lens.frame(views))\n"
             ),
         )

@@ -41,7 +41,7 @@ first piece (`[CLS]`, `<s>`). **Similarity** is the cosine of two vectors.
 * Up to {SENTENCES} sentences, one a line. Layer 0 is what enters the first layer.
 """
 
-Found = Mapping[str, tuple[Model, Embedded]]
+EmbeddedByModel = Mapping[str, tuple[Model, Embedded]]
 
 
 def box() -> tuple[str, ...]:
@@ -70,7 +70,7 @@ class Choice:
     map: str
 
 
-def embed(keys: Sequence[str], texts: Sequence[str]) -> tuple[Found, Choice]:
+def embed(keys: Sequence[str], texts: Sequence[str]) -> tuple[EmbeddedByModel, Choice]:
     """The sentences under each model, and what to show of them; a model that cannot says why in its place."""
     controls = st.container(horizontal=True, vertical_alignment="bottom", gap="medium")
     with controls:
@@ -83,18 +83,18 @@ def embed(keys: Sequence[str], texts: Sequence[str]) -> tuple[Found, Choice]:
             bind="query-params",
             required=True,
         )
-    found = {}
+    by_model = {}
     for key in keys if texts else ():
         with shared.sentences():
             model = opened.load(key)
             question = ("sentences", tuple(texts), pool)
             embedded = shared.ask(model, question, lambda model: analysis.embed(model, texts, pool=pool or "mean"))
-            found[key] = (model, embedded)
+            by_model[key] = (model, embedded)
     if not keys:
         st.info("Choose at least one model in the sidebar.")
     elif not texts:
         st.info("The box is empty. Write some sentences, one a line.")
-    deepest = max((one.depth for _, one in found.values()), default=1)
+    deepest = max((embedded.depth for _, embedded in by_model.values()), default=1)
     with controls:
         layer = st.slider(
             "Layer",
@@ -120,18 +120,18 @@ def embed(keys: Sequence[str], texts: Sequence[str]) -> tuple[Found, Choice]:
         centred = st.toggle(
             "Take the mean away", key="centred", bind="query-params", help="Of all sentences, from each of them."
         )
-    return found, Choice(pool or "mean", layer, centred, kind or "PCA")
+    return by_model, Choice(pool or "mean", layer, centred, kind or "PCA")
 
 
-def show(found: Found, choice: Choice) -> None:
+def show(by_model: EmbeddedByModel, choice: Choice) -> None:
     """Similarity and map of every model, in one layer."""
-    if not found:
+    if not by_model:
         return
     look = shared.look()
-    texts = next(iter(found.values()))[1].texts
+    texts = next(iter(by_model.values()))[1].texts
     st.markdown("\n".join(f"{number}. {markdown(text)}" for number, text in enumerate(texts, 1)))
-    for key, column in shared.grid(list(found), COLUMNS, stretch=False):
-        model, embedded = found[key]
+    for key, column in shared.grid(list(by_model), COLUMNS, stretch=False):
+        model, embedded = by_model[key]
         layer = min(choice.layer, embedded.depth)
         row = view.Row(opened.title(key), model.family.name)
         facts = [f"layer {layer} of {embedded.depth}"]
@@ -144,48 +144,48 @@ def show(found: Found, choice: Choice) -> None:
                 shared.picture(view.plane_map(plane, texts, row, look), f"plane-{key}")
 
 
-def _plane(model: Model, one: Embedded, row: int, kind: str) -> Plane:
-    if kind == "PCA" or len(one.texts) < 4:
-        return analysis.pca(one.vectors[row])
-    question = ("umap", one.texts, row, one.vectors[row].tobytes())
-    return shared.ask(model, question, lambda _: analysis.umap(one.vectors[row]))
+def _plane(model: Model, embedded: Embedded, row: int, kind: str) -> Plane:
+    if kind == "PCA" or len(embedded.texts) < 4:
+        return analysis.pca(embedded.vectors[row])
+    question = ("umap", embedded.texts, row, embedded.vectors[row].tobytes())
+    return shared.ask(model, question, lambda _: analysis.umap(embedded.vectors[row]))
 
 
-def findings(found: Found, choice: Choice) -> None:
+def findings(by_model: EmbeddedByModel, choice: Choice) -> None:
     """What can be read from the tables, and the mean similarity layer after layer."""
-    if not found or len(next(iter(found.values()))[1].texts) < 2:
+    if not by_model or len(next(iter(by_model.values()))[1].texts) < 2:
         return
     lines = []
-    for key, (_, one) in found.items():
-        cosines = one.similarity(one.depth, centred=choice.centred)
-        pairs = list(zip(*np.triu_indices(len(one.texts), 1), strict=True))
+    for key, (_, embedded) in by_model.items():
+        cosines = embedded.similarity(embedded.depth, centred=choice.centred)
+        pairs = list(zip(*np.triu_indices(len(embedded.texts), 1), strict=True))
         most = max(pairs, key=lambda pair: cosines[pair])
         least = min(pairs, key=lambda pair: cosines[pair])
-        said = f"{markdown(opened.title(key))}: {most[0] + 1} and {most[1] + 1} are most similar ({cosines[most]:.2f})"
+        line = f"{markdown(opened.title(key))}: {most[0] + 1} and {most[1] + 1} are most similar ({cosines[most]:.2f})"
         if most != least:
-            said += f", {least[0] + 1} and {least[1] + 1} least ({cosines[least]:.2f})"
-        lines.append(f"{said}.")
+            line += f", {least[0] + 1} and {least[1] + 1} least ({cosines[least]:.2f})"
+        lines.append(f"{line}.")
     st.markdown("In the last layer: " + " ".join(lines))
     curves = [
         (
             view.Row(opened.title(key), model.family.name),
-            [one.mean_similarity(row, centred=choice.centred) for row in range(one.depth + 1)],
+            [embedded.mean_similarity(row, centred=choice.centred) for row in range(embedded.depth + 1)],
         )
-        for key, (model, one) in found.items()
+        for key, (model, embedded) in by_model.items()
     ]
     shared.picture(view.mean_curves(curves, shared.look()), "means")
 
 
-def take_away(found: Found, texts: Sequence[str], choice: Choice) -> None:
+def take_away(by_model: EmbeddedByModel, texts: Sequence[str], choice: Choice) -> None:
     """Table, CSV, link and Python of the similarities."""
-    if found:
+    if by_model:
         shared.take_away(
-            analysis.frame({key: one for key, (_, one) in found.items()}, centred=choice.centred),
+            analysis.frame({key: embedded for key, (_, embedded) in by_model.items()}, centred=choice.centred),
             name="sentences",
             python=(
                 "import bortlab\nfrom bortlab.analysis import embeddings\n\n"
-                f"models = [{', '.join(map(opened.python, found))}]\ntexts = {list(texts)!r}\n"
-                f"found = {{model.key: embeddings.embed(model, texts, pool={choice.pool!r}) for model in models}}\n"
-                f"print(embeddings.frame(found, centred={choice.centred}))\n"
+                f"models = [{', '.join(map(opened.python, by_model))}]\ntexts = {list(texts)!r}\n"
+                f"by_model = {{model.key: embeddings.embed(model, texts, pool={choice.pool!r}) for model in models}}\n"
+                f"print(embeddings.frame(by_model, centred={choice.centred}))\n"
             ),
         )

@@ -31,12 +31,12 @@ pseudo-log-likelihood (Salazar et al. 2020, arXiv 1910.14659).
 * Blanks stay blank and are not counted. This is no probability of the text: each word is guessed knowing all others.
 """
 
-Found = Mapping[str, tuple[Model, Surprise]]
+ScoreByModel = Mapping[str, tuple[Model, Surprise]]
 
 
-def score(keys: Sequence[str], text: str) -> Found:
+def score(keys: Sequence[str], text: str) -> ScoreByModel:
     """How each model finds each word; a model that cannot say why in its place."""
-    found, loaded = {}, {}
+    by_model, loaded = {}, {}
     for key in keys:
         with shared.sentences():
             loaded[key] = opened.load(key)
@@ -44,12 +44,12 @@ def score(keys: Sequence[str], text: str) -> Found:
     for key, model in loaded.items():
         with shared.sentences():
             score = shared.ask(model, ("surprise", text, most), lambda model: analysis.surprise(model, text, most=most))
-            found[key] = (model, score)
+            by_model[key] = (model, score)
     if not keys:
         st.info("Choose at least one model in the sidebar.")
-    elif not any(one.words for _, one in found.values()):
+    elif not any(score.words for _, score in by_model.values()):
         st.info("There is no word to score. Write a sentence.")
-    return {key: (model, one) for key, (model, one) in found.items() if one.words}
+    return {key: (model, score) for key, (model, score) in by_model.items() if score.words}
 
 
 def _affordable(model: Model, text: str) -> int:
@@ -59,40 +59,40 @@ def _affordable(model: Model, text: str) -> int:
     return min(WORDS, max(1, int(WORK / (2 * weights * len(model.encode(text))))))
 
 
-def show(found: Found) -> None:
+def show(by_model: ScoreByModel) -> None:
     """A table of words and models."""
-    if not found:
+    if not by_model:
         return
     look = shared.look()
-    left_out = max(one.left_out for _, one in found.values())
-    most = max(len(one.words) for _, one in found.values())
+    left_out = max(score.left_out for _, score in by_model.values())
+    most = max(len(score.words) for _, score in by_model.values())
     if left_out:
         st.info(
             f"The first {most} words are scored; {left_out:,} more are read as far as a model reads, but not scored."
         )
-    for key, (model, _) in found.items():
+    for key, (model, _) in by_model.items():
         if model.heads["masked-lm"] == "random":
             st.warning(
                 f"The head of {markdown(opened.title(key))} is random, so its numbers mean nothing.",
                 icon=":material/warning:",
             )
             fitting.about_head(model)
-    rows = [(view.Row(opened.title(key), model.family.name), one) for key, (model, one) in found.items()]
+    rows = [(view.Row(opened.title(key), model.family.name), score) for key, (model, score) in by_model.items()]
     shared.picture(view.surprise_table(rows, look), "surprise")
     st.caption("Bits: the fewer, the better a word could be guessed. Point at a cell for its probability and pieces.")
 
 
-def findings(found: Found) -> None:
+def findings(by_model: ScoreByModel) -> None:
     """What can be read from the table, and the sums."""
-    if not found:
+    if not by_model:
         return
-    scores = {key: one for key, (_, one) in found.items()}
-    bits = {key: one.bits_per_character for key, one in scores.items()}
+    scores = {key: score for key, (_, score) in by_model.items()}
+    bits = {key: score.bits_per_character for key, score in scores.items()}
     low, high = min(bits, key=bits.__getitem__), max(bits, key=bits.__getitem__)
     lines = [f"{_name(low)} is least surprised, with {bits[low]:.2f} bits per character."]
     if low != high:
         lines = [f"{lines[0][:-1]}; {_name(high)} is most surprised, with {bits[high]:.2f}."]
-    known = [(word, key) for key, one in scores.items() for word in one.words if word.known]
+    known = [(word, key) for key, score in scores.items() for word in score.words if word.known]
     if known:
         word, key = max(known, key=lambda pair: pair[0].bits)
         lines.append(f"The hardest word is {_bold(word.word.text)} for {_name(key)}, {word.bits:.1f} bits.")
@@ -105,7 +105,7 @@ def findings(found: Found) -> None:
             f"The models disagree most on {_bold(first.word.text)}: {first.bits[low]:.1f} bits for {_name(low)}, "
             f"{first.bits[high]:.1f} for {_name(high)}{then}."
         )
-    unknown = {key: [word.word.text for word in one.words if not word.known] for key, one in scores.items()}
+    unknown = {key: [word.word.text for word in score.words if not word.known] for key, score in scores.items()}
     lines += [
         f"{_name(key)} cannot write {shared.names([_bold(word) for word in words[:3]])}, so its sums say little."
         for key, words in unknown.items()
@@ -140,17 +140,17 @@ def _name(key: str) -> str:
     return markdown(opened.title(key))
 
 
-def take_away(found: Found, text: str) -> None:
+def take_away(by_model: ScoreByModel, text: str) -> None:
     """Table, CSV, link and Python of the surprise."""
-    if found:
-        most = max(len(one.words) for _, one in found.values())
+    if by_model:
+        most = max(len(score.words) for _, score in by_model.values())
         shared.take_away(
-            analysis.frame({key: one for key, (_, one) in found.items()}),
+            analysis.frame({key: score for key, (_, score) in by_model.items()}),
             name="surprise",
             python=(
                 "import bortlab\nfrom bortlab.analysis import surprise\n\n"
-                f"models = [{', '.join(map(opened.python, found))}]\n"
-                f"found = {{model.key: surprise.surprise(model, {text!r}, most={most}) for model in models}}\n"
-                "print(surprise.frame(found))\nprint(surprise.summary(found))\n"
+                f"models = [{', '.join(map(opened.python, by_model))}]\n"
+                f"by_model = {{model.key: surprise.surprise(model, {text!r}, most={most}) for model in models}}\n"
+                "print(surprise.frame(by_model))\nprint(surprise.summary(by_model))\n"
             ),
         )

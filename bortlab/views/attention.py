@@ -216,9 +216,10 @@ def query_key(record: QueryKey, *, colour: str, look: Look, title: str) -> View:
     """A query times every key, feature by feature: blue features pull towards a key, orange ones push away from it."""
     import pandas
 
-    units, size = record.units, len(record.query)
+    units = record.units
     end = max(float(record.products.abs().max()), 1e-9)
     edge = max(float(record.query.abs().max()), 1e-9)
+    height = 130 + 22 * len(units)
     figure = go.Figure(
         [
             go.Heatmap(
@@ -256,7 +257,7 @@ def query_key(record: QueryKey, *, colour: str, look: Look, title: str) -> View:
         ],
         layout(
             look,
-            130 + 22 * len(units),
+            height,
             xaxis=plain_axis(look, domain=[0, 0.74], title={"text": "feature", "font": {"color": look.faint}}),
             xaxis2=plain_axis(
                 look,
@@ -266,25 +267,24 @@ def query_key(record: QueryKey, *, colour: str, look: Look, title: str) -> View:
                 side="top",
                 title={"text": "attention", "font": {"color": look.ink}},
             ),
-            yaxis=words_axis(units, look, domain=[0, 1 - 46 / (130 + 22 * len(units))], autorange="reversed"),
-            yaxis2=plain_axis(
-                look,
-                domain=[1 - 26 / (130 + 22 * len(units)), 1],
-                tickvals=[0],
-                ticktext=["<b>query</b>"],
-            ),
+            yaxis=words_axis(units, look, domain=[0, 1 - 46 / height], autorange="reversed"),
+            yaxis2=plain_axis(look, domain=[1 - 26 / height, 1], tickvals=[0], ticktext=["<b>query</b>"]),
             plot_bgcolor=translucent(look.faint, 0.05),
             bargap=0.25,
         ),
     )
     table = pandas.DataFrame(
         {"key": [unit.text for unit in units], "score": record.scores.tolist(), "attention": record.weights.tolist()}
-        | {f"feature {n}": record.products[:, n].tolist() for n in range(size)}
+        | {f"feature {n}": record.products[:, n].tolist() for n in range(len(record.query))}
     )
+    return View(title, figure, f"{title}: {_best_key(record)}", table)
+
+
+def _best_key(record: QueryKey) -> str:
+    """Where a query looks most, and by which feature, in words."""
     best = int(record.weights.argmax())
     feature = int(record.products[best].abs().argmax())
-    alt = (
-        f"{title}: {visible(units[record.position].text)} looks most at {visible(units[best].text)}, with "
+    return (
+        f"{visible(record.units[record.position].text)} looks most at {visible(record.units[best].text)}, with "
         f"{percent(float(record.weights[best]))}; feature {feature} adds most to its score."
     )
-    return View(title, figure, alt, table)

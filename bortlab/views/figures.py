@@ -98,3 +98,18 @@ def plain_axis(look: Look, **more: Any) -> dict[str, Any]:
 def small(matrix: Tensor) -> np.ndarray[Any, Any]:
     """The numbers as they are sent: float32, which plotly packs."""
     return matrix.detach().to(torch.float32).numpy()
+
+
+def panel_heading(text: str, look: Look, *, x: float, y: float, size: int = 12) -> dict[str, Any]:
+    """An annotation above one of several panels. x, y: its left lower corner, as shares of the figure."""
+    return {
+        "x": x,
+        "y": y,
+        "xref": "paper",
+        "yref": "paper",
+        "xanchor": "left",
+        "yanchor": "bottom",
+        "text": text,
+        "showarrow": False,
+        "font": {"size": size, "color": look.ink},
+    }

@@ -12,7 +12,7 @@ from torch import Tensor
 from bortlab.analysis.kernels import ABLATIONS, Ablated, Contributions, KernelStatistics, Survey
 from bortlab.system.numbers import percent
 from bortlab.views.escape import plotly, visible
-from bortlab.views.figures import PALE, diverging, layout, plain_axis, scale, small, words_axis
+from bortlab.views.figures import PALE, diverging, layout, panel_heading, plain_axis, scale, small, words_axis
 from bortlab.views.kernels import tap_name, taps_of
 from bortlab.views.theme import Look, translucent
 from bortlab.views.view import View
@@ -63,24 +63,11 @@ def measures(statistics: KernelStatistics, taps: int, *, colour: str, look: Look
         axes[f"yaxis{suffix}"] = plain_axis(
             look, anchor=f"x{suffix}", dtick=1, autorange="reversed", title={"text": "layer" if number == 0 else ""}
         )
-        notes.append(
-            {
-                "x": left,
-                "y": 1.02,
-                "xref": "paper",
-                "yref": "paper",
-                "xanchor": "left",
-                "yanchor": "bottom",
-                "text": heading,
-                "showarrow": False,
-                "font": {"size": 13, "color": look.ink},
-            }
-        )
+        notes.append(panel_heading(heading, look, x=left, y=1.02, size=13))
     figure = go.Figure(traces, layout(look, 100 + 30 * max(3, layers), annotations=notes, **axes))
     figure.update_layout(margin={"t": 26})
     table = pandas.DataFrame(
-        {"layer": [layer + 1 for layer in range(layers) for _ in range(heads)], "head": [*range(1, heads + 1)] * layers}
-        | {heading: getattr(statistics, name).flatten().tolist() for name, heading in MEASURES}
+        _heads_of(layers, heads) | {heading: getattr(statistics, name).flatten().tolist() for name, heading in MEASURES}
     )
     table["Centre tap, %"] *= 100
     alt = (
@@ -90,6 +77,14 @@ def measures(statistics: KernelStatistics, taps: int, *, colour: str, look: Look
     return View(title, figure, alt, table)
 
 
+def _heads_of(layers: int, heads: int) -> dict[str, list[int]]:
+    """The first columns of a table with a row for each head of each layer."""
+    return {
+        "layer": [layer + 1 for layer in range(layers) for _ in range(heads)],
+        "head": [*range(1, heads + 1)] * layers,
+    }
+
+
 def preferences(survey: Survey, *, colour: str, look: Look, title: str) -> View:
     """The mean kernel of every head over many texts, layer by layer, and how far single kernels lie from it."""
     layers, heads, width = survey.mean.shape
@@ -97,6 +92,7 @@ def preferences(survey: Survey, *, colour: str, look: Look, title: str) -> View:
     names = [f"layer {layer + 1}, head {head + 1}" for layer in range(layers) for head in range(heads)]
     rows = survey.mean.flatten(0, 1)
     spread = survey.spread.flatten()
+    ticks = [f"{tap:+d}" if tap else "itself" for tap in taps]
     figure = go.Figure(
         [
             go.Heatmap(
@@ -128,13 +124,7 @@ def preferences(survey: Survey, *, colour: str, look: Look, title: str) -> View:
             look,
             80 + 24 * len(names),
             bargap=0.3,
-            xaxis=plain_axis(
-                look,
-                domain=[0, 0.7],
-                side="top",
-                tickvals=taps,
-                ticktext=[f"{tap:+d}" if tap else "itself" for tap in taps],
-            ),
+            xaxis=plain_axis(look, domain=[0, 0.7], side="top", tickvals=taps, ticktext=ticks),
             xaxis2=plain_axis(
                 look,
                 domain=[0.74, 1],
@@ -146,11 +136,8 @@ def preferences(survey: Survey, *, colour: str, look: Look, title: str) -> View:
             yaxis=plain_axis(look, tickvals=list(range(len(names))), ticktext=names, autorange="reversed"),
         ),
     )
-    table = pandas.DataFrame(
-        {"layer": [layer + 1 for layer in range(layers) for _ in range(heads)], "head": [*range(1, heads + 1)] * layers}
-        | {f"tap {tap:+d}": rows[:, n].tolist() for n, tap in enumerate(taps)}
-        | {"differ from it by": spread.tolist()}
-    )
+    by_tap = {f"tap {tap:+d}": rows[:, n].tolist() for n, tap in enumerate(taps)}
+    table = pandas.DataFrame(_heads_of(layers, heads) | by_tap | {"differ from it by": spread.tolist()})
     most = int(spread.argmax())
     alt = (
         f"{title}: mean kernels over {survey.n_positions:,} tokens of {survey.n_texts} sentences. Kernels differ "

@@ -15,7 +15,7 @@ from bortlab.analysis.attention import Attention, Unit, matrix_frame
 from bortlab.analysis.kernels import Change, Kernels
 from bortlab.system.numbers import percent
 from bortlab.views.escape import plotly, visible
-from bortlab.views.figures import layout, plain_axis, scale, shortened, small, words_axis
+from bortlab.views.figures import layout, panel_heading, plain_axis, scale, shortened, small, words_axis
 from bortlab.views.theme import Look, translucent
 from bortlab.views.view import View
 
@@ -229,19 +229,7 @@ def mixed_block(attention: Attention, kernels: Kernels, layer: int, *, colour: s
                 autorange="reversed",
                 showticklabels=ticks and head == 0,
             )
-            notes.append(
-                {
-                    "x": domain[0],
-                    "y": height[1],
-                    "xref": "paper",
-                    "yref": "paper",
-                    "xanchor": "left",
-                    "yanchor": "bottom",
-                    "text": f"{half} {head + 1}",
-                    "showarrow": False,
-                    "font": {"size": 12, "color": look.ink},
-                }
-            )
+            notes.append(panel_heading(f"{half} {head + 1}", look, x=domain[0], y=height[1]))
             numbers[f"{half} {head + 1}"] = matrix.flatten().tolist()
     figure = go.Figure(
         traces,

@@ -15,7 +15,7 @@ import pytest
 import torch
 
 import bortlab
-from bortlab import registry
+from bortlab import cli, registry
 from bortlab.data.corpus import Document
 from bortlab.model import Model, NoHeadError, assemble
 from bortlab.models import FAMILIES
@@ -242,7 +242,7 @@ def test_the_card_says_what_was_done(folders: dict[str, Path]) -> None:
     on_disk = fitted.card_of(base.key, base.revision)
     assert on_disk is not None and json.loads(json.dumps(card)) == {k: v for k, v in on_disk.items() if k != "sha256"}
     assert fit.recipe_of(base, pieces=12_000, seed=0).pieces == card["recipe"]["pieces"]
-    assert card["command"].startswith("python -m bortlab.training.fit ") and card["seconds"] > 0
+    assert card["command"].startswith("bortlab fit ") and card["seconds"] > 0
 
 
 def test_a_trained_head_that_the_files_have_is_never_replaced() -> None:
@@ -260,8 +260,8 @@ def test_a_mini_that_forgot_its_head_learns_much_of_it_again_in_a_few_steps() ->
 
 
 def test_the_command_says_how_much_came_back(capsys: pytest.CaptureFixture[str]) -> None:
-    fit.main(["--recover", "bort-mini", "--pieces", "2000"])
-    assert "came back" in capsys.readouterr().out
+    assert cli.main(["fit", "bort-mini", "--recover", "--pieces", "2000"]) == 0
+    assert "recovered" in capsys.readouterr().out
     assert fitted.card_of("bort-mini", "main") is None
 
 

@@ -229,18 +229,9 @@ def curve(
                 hovertext=f"{plotly(name)}: {value:,}",
             )
         )
-        notes.append(
-            {
-                "text": plotly(f"{name}: {short_count(value)}"),
-                "font": {"color": look.faint, "size": 12},
-                "x": 0,
-                "xref": "paper",
-                "xanchor": "left",
-                "y": value,
-                "yanchor": "bottom",
-                "showarrow": False,
-            }
-        )
+        label = {"text": plotly(f"{name}: {short_count(value)}"), "font": {"color": look.faint, "size": 12}}
+        place = {"x": 0, "xref": "paper", "xanchor": "left", "y": value, "yanchor": "bottom", "showarrow": False}
+        notes.append(label | place)
     axis = {"gridcolor": look.grid, "zeroline": False, "fixedrange": True, "color": look.faint}
     figure = go.Figure(
         traces,
