@@ -72,9 +72,9 @@ def test_bertvizs_head_view_shows_a_hostile_text_and_answers_the_pointer(visit: 
 def test_bertvizs_model_view_in_the_dark_enlarges_a_head(visit: Arrive) -> None:
     lab = offline(visit(color_scheme="dark")).open("attention", view="BertViz model", models="convbert-mini")
     frame = bertviz_of(lab)
-    assert frame.locator(".attn_background").count() == 8
+    assert frame.locator(".attn_background").count() == 12  # 6 layers of 2 heads
     frame.locator(".attn_background + g + rect, .attn_background ~ rect").last.click()
-    expect(frame.get_by_text("Layer 4, Head 2")).to_be_visible()
+    expect(frame.get_by_text("Layer 6, Head 2")).to_be_visible()
     ink = frame.locator("svg text").first.evaluate("e => getComputedStyle(e).fill")
     assert sum(map(int, re.findall(r"\d+", ink)[:3])) > 400
 
@@ -139,7 +139,7 @@ def test_a_click_on_a_thumbnail_opens_its_head(visit: Arrive) -> None:
     plot = lab.charts.first.locator(".nsewdrag").first
     box = plot.bounding_box()
     assert box
-    lab.page.mouse.click(box["x"] + box["width"] * 0.40, box["y"] + box["height"] * 0.64)  # column 2 of 4, row 3 of 4
+    lab.page.mouse.click(box["x"] + box["width"] * 0.40, box["y"] + box["height"] * 0.43)  # column 2 of 4, row 3 of 6
     expect(lab.page.locator('[aria-label*="layer 3, head 2"]').first).to_be_attached()
 
 
