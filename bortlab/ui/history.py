@@ -1,10 +1,12 @@
 """Back, Forward and reload: one step of the browser's history for each page, and every step keeps what was on it.
 
-Streamlit 1.67 gets three things wrong about the address of a page, and each is mended here.
+Streamlit 1.67 gets four things wrong about the address of a page, and each is mended here.
 
 * It pushes a step more whenever the query changes on a page's way in or out: the old page without its query as it is
   left, the new one without and then with its values, in an order that depends on how messages fall together. `SCRIPT`
   lets the query that the server sends replace the step that the browser is at, as that of widgets does.
+* A message of the page that was left, when it comes late, makes it push that page and then the present one after Back:
+  there is no Forward any more. `SCRIPT` lets nothing but a visitor's click or key add a step.
 * It takes the query off a page's address when the page is left. `SCRIPT` puts the address back first.
 * On the way Back and Forward it throws away every value of the address whose name a widget of the page that is left
   has too, such as the text, and the page falls back to its defaults. `restore_address` puts these values back.
@@ -22,11 +24,15 @@ SCRIPT = """<script>
     const history = window.history;
     const push = history.pushState.bind(history), replace = history.replaceState.bind(history);
     let address = location.href;  // of this step, as the visitor last saw it
+    let travelled = false;  // was Back or Forward the last thing that the visitor did?
     const note = () => { address = location.href; };
-    for (const event of ["pointerdown", "keydown", "popstate"]) window.addEventListener(event, note, true);
+    for (const event of ["pointerdown", "keydown", "click", "popstate"]) {
+        window.addEventListener(event, () => { travelled = event === "popstate"; note(); }, true);
+    }
     history.replaceState = (...step) => { replace(...step); note(); };
     history.pushState = (state, title, url) => {
         if (new URL(url, location.href).pathname === location.pathname) return replace(state, title, url);
+        if (travelled) return;
         replace(history.state, "", address);
         push(state, title, url);
         note();
