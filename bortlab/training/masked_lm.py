@@ -124,7 +124,7 @@ class MaskedLMRun:
             "optimizers": self.optimizers.state_dict(),
         }
         self.folder.mkdir(parents=True, exist_ok=True)
-        partial = self.folder / f".{name}.partial"
+        partial = self.folder / f".{name}.partial"  # one name: a killed run leaves no more than one of them
         with partial.open("wb") as file:
             torch.save(state, file)
             file.flush()
