@@ -105,6 +105,7 @@ def test_a_class_of_ones_own_is_explained(
     expect(lab.page.locator(".ba-words")).to_have_count(1)
     choose("Why this label?", "sad")
     expect(lab.page.get_by_text('log-probability of "sad"')).to_be_visible()
+    lab.settled()  # the heading comes before the words below it
     word = lab.page.locator(".ba-words li", has_text="fine")
     number = word.get_attribute("aria-label") or ""
     assert re.fullmatch(r"fine: [+−][\d.e−-]+", number)
