@@ -22,12 +22,11 @@ if TYPE_CHECKING:
     from bortlab.model import Model, Trace
     from bortlab.models import FAMILIES
     from bortlab.registry import checkpoints, load, load_from
-    from bortlab.training.fit import fit_head
 
 __version__ = "0.2.0"
-__all__ = ["FAMILIES", "Model", "Trace", "__version__", "checkpoints", "fit_head", "load", "load_from"]
+__all__ = ["FAMILIES", "Model", "Trace", "__version__", "checkpoints", "load", "load_from"]
 
-_HOME = {"Model": "model", "Trace": "model", "FAMILIES": "models", "fit_head": "training.fit"}  # the rest: registry
+_HOME = {"Model": "model", "Trace": "model", "FAMILIES": "models"}  # the rest: registry
 
 
 def __getattr__(name: str) -> object:

@@ -67,33 +67,6 @@ def side_by_side(running: Running, *, folder: str, number: int) -> dict[str, int
     return {"most": most}
 
 
-def fit_and_die(running: Running, **arguments: Any) -> Any:
-    """Fit a head, with a checkpoint after each step; be killed at the third, the first time."""
-    from bortlab.training import fit
-
-    fit.SAVE_S, fit.cores = 0.0, lambda: 1  # as many threads as the tests: sums depend on it
-    save, mark = fit.Fit.save, running.folder / "died"
-
-    def save_and_die(run: fit.Fit) -> None:
-        save(run)
-        if run.step == 3 and not mark.exists():
-            mark.touch()
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    fit.Fit.save = save_and_die  # type: ignore[method-assign]
-    return fit.run(running, **arguments)
-
-
-def fit_bundled_elsewhere(running: Running, *, checkpoints: str, seconds: float = 0.0, **arguments: Any) -> Any:
-    """Fit the head of a model that lies where the tests put bundled ones; wait first."""
-    from bortlab.training import fit
-
-    assets.CHECKPOINTS = Path(checkpoints)
-    running.report(0.25, "7 of 28 pieces read.", seconds_left=200.0)
-    time.sleep(seconds)
-    return fit.run(running, **arguments)
-
-
 def fit_lens_elsewhere(running: Running, *, checkpoints: str, **arguments: Any) -> Any:
     """Fit a lens to a model that lies where the tests put bundled ones."""
     from bortlab.training import lens

@@ -24,7 +24,6 @@ COMMANDS = {
     "predict": "fill the blanks of a text",
     "checkpoints": "list the models that can be loaded",
     "latency": "measure how fast models are on this machine",
-    "fit": "train a masked-LM head for a frozen encoder",
     "lens": "train a tuned lens for a frozen model",
     "pretrain": "train a mini of your own from scratch",
     "minis": "train a bundled model as it was made",

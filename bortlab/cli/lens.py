@@ -29,5 +29,5 @@ def run(options: argparse.Namespace) -> None:
 
     from bortlab.training import lens
 
-    base = open_for_training(options, head="fitted")
+    base = open_for_training(options)
     print(json.dumps(lens.fit(base, pieces=options.pieces, seed=options.seed).card, indent=2))

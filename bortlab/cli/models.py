@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from bortlab.model import Model
@@ -37,8 +37,8 @@ def open_model(name: str, *, family: str | None = None, download: bool = False) 
     return reference.load()
 
 
-def open_for_training(options: argparse.Namespace, head: Literal["published", "fitted"]) -> Model:
+def open_for_training(options: argparse.Namespace) -> Model:
     """The model that `add_training` names, on the fastest device."""
     from bortlab.work.reference import ModelReference, fastest_device
 
-    return ModelReference.named(options.model, family=options.family, head=head).load(fastest_device())
+    return ModelReference.named(options.model, family=options.family).load(fastest_device())

@@ -3,7 +3,6 @@
 Nothing here changes the network, so any number of threads may share one `Model`.
 """
 
-from bortlab.model.fingerprint import encoder_fingerprint
 from bortlab.model.model import (
     EXAMPLE,
     HEADS_KEY,
@@ -31,6 +30,5 @@ __all__ = [
     "NonFiniteError",
     "Trace",
     "assemble",
-    "encoder_fingerprint",
     "n_bytes",
 ]

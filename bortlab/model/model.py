@@ -20,7 +20,7 @@ from torch import Tensor
 
 from bortlab import checkpoint
 from bortlab.model import answers
-from bortlab.model.fingerprint import encoder_fingerprint, fingerprint_of
+from bortlab.model.fingerprint import fingerprint_of
 from bortlab.model.predictions import Blank, Candidate, FilledMask
 from bortlab.model.trace import Trace
 from bortlab.models import SPANS, Config, Family, Network
@@ -28,7 +28,7 @@ from bortlab.nn.records import EncoderOutput
 from bortlab.system.checks import check_whole
 from bortlab.text import MASK, Encoding, Tokenizer
 
-PROVENANCES = ("trained", "fitted here", "random")
+PROVENANCES = ("trained", "adapted", "random")
 """Where a head's weights come from."""
 HEADS_KEY = "bortlab_heads"
 """The key of config.json under which `Model.save` keeps the provenance of the heads."""
@@ -51,7 +51,7 @@ class NonFiniteError(RuntimeError):
 class Model:
     """A network in eval mode with its tokenizer; made by `bortlab.load`, or by `assemble` from a network of your own.
 
-    heads: where each head comes from: "trained" | "fitted here" | "random". source: "bundled" | "hub" | "folder" |
+    heads: where each head comes from: "trained" | "adapted" | "random". source: "bundled" | "hub" | "folder" |
     "random weights". fingerprint: the same for the same weights, configuration, vocabulary and hub revision, to key
     caches with. n_bytes: memory of the weights.
     """
@@ -186,11 +186,6 @@ class Model:
         """Write the model as a Hugging Face layout folder that `bortlab.load_from` and transformers read."""
         config = replace(self.config, extra={**self.config.extra, HEADS_KEY: dict(self.heads)})
         checkpoint.save(Path(folder).expanduser(), self.family, config, self.network, self.tokenizer)
-
-    @cached_property
-    def encoder_fingerprint(self) -> str:
-        """As `fingerprint`, of what lies below the heads alone: a head that fits one encoder is noise on another."""
-        return encoder_fingerprint(self.family, self.network, self.tokenizer)
 
     @cached_property
     def nameless(self) -> Tensor:

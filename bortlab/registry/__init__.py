@@ -10,12 +10,11 @@ from bortlab.registry.building import TooLargeError, build, own_task, own_task_f
 from bortlab.registry.cache import Registry, Resident
 from bortlab.registry.catalogue import UnknownModelError, architecture, checkpoints, find, is_repository
 from bortlab.registry.loading import REGISTRY, in_use, lease, lease_from, load, load_from, loaded, unload
-from bortlab.registry.options import Head, Options, Weights
+from bortlab.registry.options import Options, Weights
 from bortlab.registry.request import NeedsNetworkError, Request
 
 __all__ = [
     "REGISTRY",
-    "Head",
     "NeedsNetworkError",
     "Options",
     "Registry",

@@ -11,9 +11,8 @@ from dataclasses import replace
 import torch
 
 from bortlab.checkpoint import CheckpointError, check_weights, load_network, meta_network, own_heads, read_config
-from bortlab.model import EXAMPLE, HEADS_KEY, PROVENANCES, Model, assemble, encoder_fingerprint, n_bytes
-from bortlab.models import FAMILIES, Config, Family, Network
-from bortlab.registry import fitted
+from bortlab.model import EXAMPLE, HEADS_KEY, PROVENANCES, Model, assemble, n_bytes
+from bortlab.models import FAMILIES, Config, Family
 from bortlab.registry.catalogue import config_of, find, known_checkpoints
 from bortlab.registry.options import Options
 from bortlab.registry.request import Request, request_for, request_from, stamp_of
@@ -80,7 +79,6 @@ def build(request: Request) -> Model:
             loaded = load_network(request.folder, family, config, task=request.task, dtype=request.dtype)
             network, heads = loaded.network, loaded.heads | _recorded(config.extra.get(HEADS_KEY), loaded.heads)
             heads |= _untrained(request, heads)
-            heads |= _fitted(request, heads, family, network, tokenizer)
         network.to(request.device)
     if stamp_of(request.folder) != request.stamp:
         raise CheckpointError(f"{request.folder} changed while it was being read. Load it again.")
@@ -133,23 +131,6 @@ def _untrained(request: Request, present: Mapping[str, str]) -> dict[str, str]:
     _, checkpoint = known_checkpoints().get(request.key, (None, None)) if request.source == "hub" else (None, None)
     random = checkpoint is not None and checkpoint.masked_lm == "random" and "masked-lm" in present
     return {"masked-lm": "random"} if random else {}
-
-
-def _fitted(
-    request: Request, present: Mapping[str, str], family: Family, network: Network, tokenizer: Tokenizer
-) -> dict[str, str]:
-    """Give a network whose masked-LM head is random the one that was fitted here for its encoder, if there is one."""
-    if request.fitted is None or present.get("masked-lm") != "random" or network.masked_lm is None:
-        return {}
-    exact = network  # what its fingerprint is of: a narrower type has lost digits
-    if request.dtype.itemsize < 4:
-        exact = load_network(request.folder, family, network.config, task=request.task).network
-    encoder = encoder_fingerprint(family, exact, tokenizer)
-    head = fitted.read(request.key, request.revision, encoder=encoder, like=network.masked_lm)
-    if head is None:
-        return {}
-    network.masked_lm.load_state_dict(head.tensors)
-    return {"masked-lm": fitted.PROVENANCE}
 
 
 def _fits(request: Request) -> None:

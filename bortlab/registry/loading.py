@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager, contextmanager
 
 from bortlab.model import Model
 from bortlab.registry.cache import Registry, Resident
-from bortlab.registry.options import USUAL, Device, Dtype, Head, Options, Weights
+from bortlab.registry.options import USUAL, Device, Dtype, Options, Weights
 from bortlab.registry.request import request_for, request_from
 
 REGISTRY = Registry()
@@ -32,7 +32,6 @@ def load(
     revision: str | None = None,
     family: str | None = None,
     download: bool = False,
-    head: Head = "fitted",
 ) -> Model:
     """Load a model by its key (see `checkpoints`) or by any Hugging Face repository of a supported family.
 
@@ -49,7 +48,6 @@ def load(
             `model.revision` is the commit.
         family: of a repository whose config.json cannot tell; a Bort calls itself "bert".
         download: get a repository that is not on this machine; once there, it is used without a network.
-        head: "published" leaves a random masked-LM head random, though one was fitted here for it (bortlab.fit_head).
 
     Raises UnknownModelError, NeedsNetworkError (the weights are not on this machine), bortlab.hub.HubError (they could
     not be downloaded), TooLargeError (no memory for it), BusyError (all models in memory are leased), ValueError for
@@ -64,7 +62,6 @@ def load(
         revision=revision,
         family=family,
         download=download,
-        head=head,
     )
     return REGISTRY.get(request_for(key, options))
 
@@ -76,13 +73,12 @@ def load_from(
     task: str = "masked-lm",
     device: Device = None,
     dtype: Dtype = None,
-    head: Head = "fitted",
 ) -> Model:
     """Load a folder in Hugging Face layout: config.json, weights, tokenizer files. A changed folder is read anew.
 
     family: where config.json cannot tell; a published Bort calls itself "bert". The rest is as in `load`.
     """
-    options = Options(task=task, device=device, dtype=dtype, family=family, head=head)
+    options = Options(task=task, device=device, dtype=dtype, family=family)
     return REGISTRY.get(request_from(folder, options))
 
 

@@ -11,11 +11,10 @@ from bortlab.models import FAMILIES, Family
 from bortlab.system.checks import check_whole
 
 Weights = Literal["published", "random"]
-Head = Literal["fitted", "published"]
 Device = str | torch.device | None
 Dtype = str | torch.dtype | None
 DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.bfloat16, "float16": torch.float16}
-_OF_FOLDERS = ("task", "device", "dtype", "family", "head")
+_OF_FOLDERS = ("task", "device", "dtype", "family")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,13 +29,10 @@ class Options:
     revision: str | None = None
     family: str | None = None
     download: bool = False
-    head: Head = "fitted"
 
     def __post_init__(self) -> None:
         if self.weights not in ("published", "random"):
             raise ValueError(f'weights: expected "published" or "random", got {self.weights!r}.')
-        if self.head not in ("fitted", "published"):
-            raise ValueError(f'head: expected "fitted" or "published", got {self.head!r}.')
         if self.family is not None and self.family not in FAMILIES:
             raise ValueError(f"Unknown family {self.family!r}. Known: {', '.join(FAMILIES)}.")
         if self.weights == "random":

@@ -11,7 +11,6 @@ import torch
 from bortlab import hub
 from bortlab.checkpoint import CheckpointError, read_config
 from bortlab.models import Checkpoint, Family
-from bortlab.registry import fitted
 from bortlab.registry.catalogue import did_you_mean, find, is_repository
 from bortlab.registry.options import USUAL, Options, Weights
 from bortlab.system import assets
@@ -32,8 +31,7 @@ class Request:
     """What makes one loaded model differ from another: two equal requests are one model.
 
     folder: where weights and tokenizer lie, or the tokenizer alone for random weights. stamp: names, sizes and times of
-    its files, so that a changed folder is another request. family: None where config.json is to tell. fitted: stamp of
-    the masked-LM head that was fitted here and may take the place of a random one; None for none, or none wanted.
+    its files, so that a changed folder is another request. family: None where config.json is to tell.
     """
 
     key: str
@@ -47,7 +45,6 @@ class Request:
     dtype: torch.dtype
     revision: str
     source: str
-    fitted: fitted.Stamp | None = None
 
 
 def request_for(key: str, options: Options = USUAL) -> Request:
@@ -81,7 +78,6 @@ def request_for(key: str, options: Options = USUAL) -> Request:
         dtype=options.torch_dtype(),
         revision="" if random else checkpoint.revision,
         source="random weights" if random else "bundled",
-        fitted=None if random else _fitted(options, checkpoint.key, checkpoint.revision),
     )
 
 
@@ -108,7 +104,6 @@ def _request_hub(repository: str, known: tuple[Family, Checkpoint] | None, optio
         dtype=dtype,
         revision=folder.name,  # the commit
         source="hub",
-        fitted=_fitted(options, key, folder.name),
     )
 
 
@@ -150,13 +145,7 @@ def request_from(folder: str | os.PathLike[str], options: Options = USUAL) -> Re
         dtype=options.torch_dtype(),
         revision="",
         source="folder",
-        fitted=_fitted(options, str(path), ""),
     )
-
-
-def _fitted(options: Options, key: str, revision: str) -> fitted.Stamp | None:
-    """The stamp of the head that was fitted here for these weights, unless it is not wanted."""
-    return fitted.stamp(key, revision) if options.head == "fitted" else None
 
 
 def stamp_of(folder: Path) -> tuple[tuple[str, int, int], ...]:

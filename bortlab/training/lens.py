@@ -6,7 +6,7 @@ hidden pieces of the bundled corpus and as many visible ones (Belrose et al. 202
 the encoder nor the head changes.
 
 The result is a `bortlab.analysis.lens.TunedLens`, kept in the user's cache with a card that says what it gained on text
-it has not seen. As with heads (`bortlab.training.fit`), a fit may be killed at any moment and goes on from its last
+it has not seen. A fit may be killed at any moment and goes on from its last
 checkpoint to the same numbers.
 """
 
@@ -27,10 +27,10 @@ from torch import Tensor, nn
 from bortlab.analysis.lens import TunedLens, uses
 from bortlab.data.corpus import Document
 from bortlab.model import Model, NoHeadError
-from bortlab.registry import fitted
+from bortlab.registry import lenses
 from bortlab.system.machine import cores
 from bortlab.training.batches import IGNORED, Batch, EncodedDocument, fill, hide, in_batches
-from bortlab.training.fit import (
+from bortlab.training.lesson import (
     LENGTH,
     STARTUP_S,
     Lesson,
@@ -39,7 +39,7 @@ from bortlab.training.fit import (
     give_way,
     learned,
 )
-from bortlab.training.fit import recipe_of as fit_recipe
+from bortlab.training.lesson import recipe_of as lesson_recipe
 from bortlab.training.pretrain import MEASURED_RATE, Recipe, autocast
 from bortlab.work.jobs import Job, Running
 from bortlab.work.reference import ModelReference, fastest_device
@@ -62,8 +62,8 @@ class Translators(nn.Module):
 
 
 def recipe_of(base: Model, *, pieces: int, seed: int) -> Recipe:
-    """How a lens is fitted: as heads are, with the share of hidden pieces that it is measured with."""
-    return replace(fit_recipe(base, pieces=pieces, seed=seed), mask_rate=MEASURED_RATE)
+    """How a lens is fitted: as any lesson, with the share of hidden pieces that it is measured with."""
+    return replace(lesson_recipe(base, pieces=pieces, seed=seed), mask_rate=MEASURED_RATE)
 
 
 class Tuning(Lesson):
@@ -172,21 +172,18 @@ def fit(
     ) as done:
         run, unseen, corpus = done
         lens = TunedLens(run.maps.weight.detach(), run.maps.bias.detach())
-        card = (
-            card_of(run, corpus)
-            | {
-                "title": f"Tuned lens for {base.key}",
-                "encoder": base.fingerprint,  # with its head, which the lens speaks through
-                "layers": ["embeddings", *(use.name for use in uses(base.config)[:-1])],
-                "command": f"bortlab lens {base.key} --pieces {pieces} --seed {seed}",
-                "heldout": {
-                    "plain": _said(measure(base, None, unseen, length=recipe.length)),
-                    "tuned": _said(measure(base, lens, unseen, length=recipe.length)),
-                },
-            }
-        )
+        card = card_of(run, corpus) | {
+            "title": f"Tuned lens for {base.key}",
+            "model": base.fingerprint,
+            "layers": ["embeddings", *(use.name for use in uses(base.config)[:-1])],
+            "command": f"bortlab lens {base.key} --pieces {pieces} --seed {seed}",
+            "heldout": {
+                "plain": _said(measure(base, None, unseen, length=recipe.length)),
+                "tuned": _said(measure(base, lens, unseen, length=recipe.length)),
+            },
+        }
         if keep:
-            fitted.save(base.key, base.revision, run.maps, card, "lens")
+            lenses.save(base.key, base.revision, run.maps, card)
     return Tuned(lens, card)
 
 
@@ -200,7 +197,7 @@ def _said(found: Mapping[str, Gain]) -> dict[str, dict[str, Any]]:
 def read_lens(model: Model) -> Tuned | None:
     """The lens that was fitted here for exactly this model, and its card; None if there is none."""
     like = Translators(model, torch.device("meta"))
-    found = fitted.read(model.key, model.revision, encoder=model.fingerprint, like=like, kind="lens")
+    found = lenses.read(model.key, model.revision, fingerprint=model.fingerprint, like=like)
     if found is None:
         return None
     weight, bias = (found.tensors[name].to(model.device, model.dtype) for name in ("weight", "bias"))

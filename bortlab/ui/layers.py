@@ -12,10 +12,11 @@ from bortlab.analysis import lens as analysis
 from bortlab.analysis.lens import Lens
 from bortlab.analysis.predict import Word, plain, words_of
 from bortlab.model import Model
-from bortlab.registry import fitted
+from bortlab.registry import lenses
 from bortlab.system.numbers import duration, percent
 from bortlab.training import lens as tuning
-from bortlab.ui import fitting, opened, shared
+from bortlab.ui import opened, shared
+from bortlab.ui.job_panel import Labels, job_panel
 from bortlab.views import layers as view
 from bortlab.views.cards import model_heading
 from bortlab.views.escape import markdown, visible
@@ -94,7 +95,7 @@ def look_through(keys: Sequence[str], text: str) -> Views:
     for key in keys:
         with shared.sentences():
             model = opened.load(key)
-            stamp = fitted.stamp(model.key, model.revision, "lens")
+            stamp = lenses.stamp(model.key, model.revision)
             views[key] = Inside(model, *shared.ask(model, ("lens", text, stamp), lambda model: _look(model, text)))
     if not keys:
         st.info("Choose at least one model in the sidebar.")
@@ -173,11 +174,19 @@ def _about_lens(inside: Inside) -> None:
     """What the tuned lens of a model is worth; or a button that fits one, beneath the plain one."""
     if inside.tuned is None:
         if inside.model.heads["masked-lm"] == "random":
-            st.caption("Its head is random: a lens would be tuned to noise. Fit the head first, on the Predict page.")
+            st.caption("Its head is random: a lens would be tuned to noise.")
         elif can_be_loaded_again(inside.model):
             st.caption("This is the plain lens; no tuned one was fitted here yet.")
             seconds = shared.ask(inside.model, ("seconds to fit the lens",), tuning.estimated_seconds)
-            fitting.panel(tuning.job(inside.model), seconds, what="lens", help=FIT_HELP)
+            labels = Labels(
+                doing="Fitting the lens",
+                start="Fit this lens here",
+                resume="Resume fitting this lens",
+                note=f"It takes {duration(seconds)} on this machine, in the background.",
+                help=FIT_HELP,
+                icon=":material/build:",
+            )
+            job_panel(tuning.job(inside.model), labels)
         return
     plain, tuned = (inside.card["heldout"][lens]["hidden"] for lens in LENSES)
     names = ["in", *map(str, range(1, inside.plain.depth))]

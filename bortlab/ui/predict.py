@@ -10,7 +10,7 @@ from bortlab.analysis import predict as analysis
 from bortlab.model import FilledMask, Model
 from bortlab.system.numbers import short_count
 from bortlab.text import MASK
-from bortlab.ui import fitting, opened, shared
+from bortlab.ui import opened, shared
 from bortlab.ui.examples import EXAMPLES
 from bortlab.views import predict as draw
 from bortlab.views.cards import model_heading
@@ -131,7 +131,6 @@ def show(answers: Answers) -> None:
         with column:
             facts = [f"{short_count(model.n_parameters)} parameters"]
             st.html(model_heading(title, family, head=model.heads["masked-lm"], facts=facts, look=look))
-            fitting.about_head(model)
             for number, blank in enumerate(guesses.blanks[:BLANKS], 1):
                 if len(guesses.blanks) > 1:
                     st.caption(f"Blank {number}")

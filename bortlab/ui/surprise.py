@@ -9,7 +9,7 @@ import streamlit as st
 from bortlab.analysis import surprise as analysis
 from bortlab.analysis.surprise import Surprise
 from bortlab.model import Model
-from bortlab.ui import fitting, opened, shared
+from bortlab.ui import opened, shared
 from bortlab.views import layers as view
 from bortlab.views.escape import markdown
 
@@ -76,7 +76,6 @@ def show(by_model: ScoreByModel) -> None:
                 f"The head of {markdown(opened.title(key))} is random, so its numbers mean nothing.",
                 icon=":material/warning:",
             )
-            fitting.about_head(model)
     rows = [(view.Row(opened.title(key), model.family.name), score) for key, (model, score) in by_model.items()]
     shared.picture(view.surprise_table(rows, look), "surprise")
     st.caption("Bits: the fewer, the better a word could be guessed. Point at a cell for its probability and pieces.")

@@ -9,7 +9,7 @@ from bortlab.views.theme import Look, translucent
 
 HEADS = {
     "trained": ("✓ trained head", "The masked-LM head was trained with the encoder.", None),
-    "fitted here": ("✓ head fitted here", "The encoder is published; the masked-LM head was fitted in this lab.", None),
+    "adapted": ("✓ adapted", "Trained further to fill blanks: it no longer has the weights that were published.", None),
     "random": (
         "⚠ random head: noise",
         "The masked-LM head has random weights, so these words mean nothing. The encoder's insides may still be real.",

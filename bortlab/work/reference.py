@@ -12,7 +12,7 @@ import torch
 
 from bortlab import registry
 from bortlab.model import Model
-from bortlab.registry import Head, Options, fitted
+from bortlab.registry import Options
 from bortlab.registry.options import USUAL
 
 LOADABLE = ("bundled", "hub", "folder")
@@ -28,14 +28,13 @@ class ModelReference:
     """How a model is loaded again: a record that goes through JSON, equal for equal models.
 
     key: as `bortlab.load` takes it; with is_folder a path, as `load_from` does. options: how it is loaded. fingerprint:
-    of the weights that are to be found, with encoder_only of the encoder alone; "" takes whatever is there.
+    of the weights that are to be found; "" takes whatever is there.
     """
 
     key: str
     is_folder: bool = False
     options: Options = USUAL
     fingerprint: str = ""
-    encoder_only: bool = False
 
     @classmethod
     def of(cls, model: Model) -> Self:
@@ -50,26 +49,15 @@ class ModelReference:
             task=model.task,
             dtype=str(model.dtype).removeprefix("torch."),
             revision=model.revision if model.source == "hub" else None,
-            head="fitted" if fitted.PROVENANCE in model.heads.values() else "published",
         )
         is_folder = model.source == "folder"
         return cls(key=model.key, is_folder=is_folder, options=options, fingerprint=model.fingerprint)
 
     @classmethod
-    def of_encoder(cls, model: Model) -> Self:
-        """The reference to the encoder of a model, with the masked-LM head that its files have.
-
-        Equal for all models of these files, whatever their precision and whether a head was fitted for them here.
-        """
-        whole = cls.of(model)
-        options = Options(family=whole.options.family, revision=whole.options.revision, head="published")
-        return replace(whole, options=options, fingerprint=model.encoder_fingerprint, encoder_only=True)
-
-    @classmethod
-    def named(cls, key: str | os.PathLike[str], *, family: str | None = None, head: Head = "fitted") -> Self:
+    def named(cls, key: str | os.PathLike[str], *, family: str | None = None) -> Self:
         """The reference to what a person calls by a key, or by the path of a folder that is there."""
         is_folder = Path(key).expanduser().is_dir()
-        return cls(key=str(key), is_folder=is_folder, options=Options(family=family, head=head))
+        return cls(key=str(key), is_folder=is_folder, options=Options(family=family))
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
@@ -87,11 +75,10 @@ class ModelReference:
             model = registry.load_from(self.key, **options.of_load_from())
         else:
             model = registry.load(self.key, **options.of_load())
-        loaded = model.encoder_fingerprint if self.encoder_only else model.fingerprint
-        if self.fingerprint and loaded != self.fingerprint:
+        if self.fingerprint and model.fingerprint != self.fingerprint:
             raise ChangedModelError(
-                f"{self.key} has changed since this job was made: expected weights {self.fingerprint}, got {loaded}. "
-                f"Load the model again and start a new job."
+                f"{self.key} has changed since this job was made: expected weights {self.fingerprint}, got "
+                f"{model.fingerprint}. Load the model again and start a new job."
             )
         return model
 

@@ -153,11 +153,6 @@ def test_the_lab_without_its_packages_says_which_line_installs_them(
     assert "no_such_package" in sentence and "streamlit" not in sentence and "pip install 'bortlab[lab]'" in sentence
 
 
-def test_fit_says_how_much_of_a_head_recovers(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["fit", "bort-mini", "--recover", "--pieces", "2000"]) == 0
-    assert re.search(r"bort-mini, .* fitted on 2,000 pieces: \d+% recovered", capsys.readouterr().out)
-
-
 def test_lens_trains_one_and_keeps_it(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -252,7 +252,7 @@ def test_the_fingerprint_is_that_of_the_contents(model: Model, tokenizers: dict[
     changed = make(name, tokenizers[name]).network
     with torch.no_grad():
         next(changed.parameters()).flatten()[7] += 1e-3
-    for network, heads in ((changed, model.heads), (model.network, {"masked-lm": "fitted here"})):
+    for network, heads in ((changed, model.heads), (model.network, {"masked-lm": "adapted"})):
         others.append(assemble("x", model.family, network, model.tokenizer, heads=heads, source="folder"))
     assert len({model.fingerprint, *(other.fingerprint for other in others)}) == 5
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from bortlab.system import numbers
 from bortlab.ui.job_panel import Labels, progress_text
 from bortlab.views.escape import markdown
 from bortlab.work.jobs import Job, Status
@@ -106,3 +107,11 @@ def test_the_time_that_is_left_is_said_where_the_job_knows_it() -> None:
     for left, sentence in ((61.0, " About 60 seconds left."), (0, ""), (None, ""), ("soon", "")):
         status = Status("running", 0.5, "Half of it.", numbers={} if left is None else {"seconds_left": left})
         assert progress_text(job, status, LABELS) == f"Counting. Half of it&#46;{sentence}"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0, "about 10 seconds"), (44, "about 40 seconds"), (100, "about 2 minutes"), (7200, "about 2.0 hours")],
+)
+def test_times_are_said_as_people_say_them(seconds: float, words: str) -> None:
+    assert numbers.duration(seconds) == words

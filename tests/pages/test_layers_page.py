@@ -17,7 +17,7 @@ from bortlab import checkpoint, registry
 from bortlab.analysis import embeddings, lens, surprise
 from bortlab.model import HEADS_KEY, Model
 from bortlab.models import FAMILIES
-from bortlab.registry import Registry, fitted
+from bortlab.registry import Registry, lenses
 from bortlab.system import assets
 from bortlab.training import lens as tuning
 from bortlab.training.vocabulary import train_tokenizer
@@ -234,7 +234,7 @@ def test_a_lens_is_fitted_by_a_button_and_shown_with_its_gain(
     assert set(at.dataframe[0].value["lens"]) == {"plain", "tuned"}
     (chart,) = charts(at, "curves")
     assert [line["name"] for line in json.loads(chart.proto.spec)["data"]][1].endswith(", tuned")
-    assert fitted.stamp(KEY, registry.load(KEY).revision, "lens")
+    assert lenses.stamp(KEY, registry.load(KEY).revision)
     check(at.segmented_control(key="lens").set_value("plain").run())
     assert "not seen" not in captions(at)
 

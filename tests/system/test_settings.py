@@ -40,12 +40,12 @@ def test_the_documentation_has_this_table() -> None:
 
 def test_the_cache_holds_everything_that_bortlab_makes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from bortlab.analysis import latency
-    from bortlab.registry import fitted
+    from bortlab.registry import lenses
     from bortlab.work.jobs import jobs_folder
 
     monkeypatch.delenv(settings.RUNS.name, raising=False)
     monkeypatch.setenv(settings.CACHE.name, str(tmp_path))
-    for folder in (jobs_folder(), latency.runs_folder(), fitted.folder_of("bort", "main"), settings.runs_folder()):
+    for folder in (jobs_folder(), latency.runs_folder(), lenses.folder_of("bort", "main"), settings.runs_folder()):
         assert folder.is_relative_to(tmp_path)
     monkeypatch.setenv(settings.RUNS.name, "~/elsewhere")
     assert settings.runs_folder() == Path.home() / "elsewhere"

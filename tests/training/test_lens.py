@@ -16,16 +16,44 @@ import pytest
 import torch
 
 import bortlab
+from bortlab import registry
 from bortlab.analysis import lens as analysis
+from bortlab.data.corpus import Document
 from bortlab.model import Model, NoHeadError, assemble
 from bortlab.models import FAMILIES
-from bortlab.registry import fitted
-from bortlab.training import fit as heads
-from bortlab.training import lens
+from bortlab.registry import Registry, lenses
+from bortlab.training import lens, lesson
 from bortlab.training.batches import encode_documents, hide
 from bortlab.training.vocabulary import train_tokenizer
 from bortlab.work import jobs
-from tests.training.test_fit import DOCUMENTS, HELDOUT, SIZES, TRAIN, own_cache, silent  # noqa: F401 - a fixture
+
+SIZES = {
+    "hidden_size": 32,
+    "embedding_size": 16,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "intermediate_size": 48,
+    "conv_kernel_size": 5,
+    "max_position_embeddings": 32,
+}
+COLOURS = ("red", "grey", "green", "brown")
+THINGS = ("robin", "wren", "lark", "crow", "trout", "carp", "pike", "oak", "elm", "ash", "fir", "pine")
+DOCUMENTS = [
+    Document(f"wordnet/n/{number:08d}", number % 5, (f"A {thing} is a thing.", f"This {thing} is {colour}."))
+    for number, (thing, colour) in enumerate((thing, colour) for thing in THINGS for colour in COLOURS)
+] + [Document(f"bible/Book/{thing}", 0, (f"And the {thing} was a thing, and it was good.",) * 2) for thing in THINGS]
+TRAIN, HELDOUT = DOCUMENTS[::2], DOCUMENTS[1::2]
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BORTLAB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(registry.loading, "REGISTRY", Registry())
+
+
+def silent(progress: float, message: str = "", **numbers: Any) -> None:
+    assert 0 <= progress <= 1 and message
+
 
 TINY: dict[str, Any] = {"documents": TRAIN, "heldout": HELDOUT, "pieces": 8_000, "report": silent}
 TEXT = "This robin is [MASK]."
@@ -46,6 +74,15 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Path
         network = family.network(config).initialise(torch.Generator().manual_seed(1))
         assemble(name, family, network, tokenizer, heads={"masked-lm": "trained"}, source="tests").save(root / name)
     yield {name: root / name for name in FAMILIES}
+
+
+def other_head(model: Model) -> Model:
+    """The same encoder under a masked-LM head with another bias."""
+    network = model.family.network(model.config)
+    network.load_state_dict(model.network.state_dict())
+    assert network.masked_lm is not None
+    torch.nn.init.constant_(network.masked_lm.bias, 0.5)
+    return assemble(model.key, model.family, network, model.tokenizer, heads=model.heads, source=model.source)
 
 
 @pytest.fixture
@@ -71,7 +108,7 @@ def test_only_the_maps_learn_and_they_bring_every_layer_closer(family: str, fold
         assert plain[kind]["pieces"] == tuned[kind]["pieces"] > 0
         for a, b in zip(plain[kind]["divergence_bits"], tuned[kind]["divergence_bits"], strict=True):
             assert b < a
-    assert len(card["layers"]) == depth and card["encoder"] == base.fingerprint
+    assert len(card["layers"]) == depth and card["model"] == base.fingerprint
     assert analysis.lens(base, TEXT, tuned=found).divergence[-1].max() == 0
 
 
@@ -118,7 +155,7 @@ def test_hidden_and_visible_pieces_are_apart_and_never_the_template(base: Model)
 
 def test_a_killed_fit_goes_on_to_the_same_numbers(base: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = lens.fit(base, **TINY, keep=False).lens
-    monkeypatch.setattr(heads, "SAVE_S", 0.0)
+    monkeypatch.setattr(lesson, "SAVE_S", 0.0)
 
     class Killed(Exception):
         pass
@@ -136,15 +173,14 @@ def test_a_killed_fit_goes_on_to_the_same_numbers(base: Model, monkeypatch: pyte
 
 
 def test_what_is_kept_comes_back_for_this_model_alone(folders: dict[str, Path], base: Model) -> None:
-    assert lens.read_lens(base) is None and fitted.stamp(base.key, base.revision, "lens") is None
+    assert lens.read_lens(base) is None and lenses.stamp(base.key, base.revision) is None
     found, card = lens.fit(base, **TINY)
     read = lens.read_lens(bortlab.load_from(folders["albert"]))
     assert read is not None and same(read.lens, found)
-    assert read.card["heldout"] == card["heldout"] and fitted.stamp(base.key, base.revision, "lens")
-    assert fitted.card_of(base.key, base.revision) is None  # it is no head
-    assert lens.read_lens(heads.forgotten(base)) is None  # another head: another lens
+    assert read.card["heldout"] == card["heldout"] and lenses.stamp(base.key, base.revision)
+    assert lens.read_lens(other_head(base)) is None  # another head: another lens
     assert lens.read_lens(base) is not None
-    folder = fitted.folder_of(base.key, base.revision, "lens")
+    folder = lenses.folder_of(base.key, base.revision)
     (folder / "lens.safetensors").write_bytes(b"damaged")
     assert lens.read_lens(base) is None
     (folder / "card.json").write_text(json.dumps({"encoder": base.fingerprint}))
@@ -159,14 +195,14 @@ def test_what_cannot_be_fitted_says_why(folders: dict[str, Path], base: Model) -
     with pytest.raises(ValueError, match="neither"):
         lens.fit(base, TRAIN)
     with pytest.raises(ValueError, match="cannot be loaded by a job"):
-        lens.job(heads.forgotten(replace(base, source="random weights")))
+        lens.job(replace(base, source="random weights"))
 
 
 def test_the_job_is_of_this_model_and_takes_no_other(base: Model) -> None:
     job = lens.job(base)
     assert job == lens.job(base) and job.arguments["base"]["fingerprint"] == base.fingerprint
     assert lens.job(base, pieces=9) != job
-    assert lens.estimated_seconds(base) > heads.STARTUP_S
+    assert lens.estimated_seconds(base) > lesson.STARTUP_S
 
     class Running(jobs.Running):
         def __init__(self) -> None:

@@ -29,7 +29,7 @@ def build(contestant: Contestant, shapes: tuple[tuple[int, int], ...]) -> nn.Mod
         return Product(shapes[0][1]).eval().requires_grad_(False)
     family, config = architecture(contestant.model)
     if not is_published(contestant.model) and ":" not in contestant.model:
-        network = registry.load(contestant.model, head="published").network
+        network = registry.load(contestant.model).network
     else:
         network = family.network(config, task_of(contestant.output)).initialise(torch.Generator().manual_seed(0))
     explicit = RUNTIMES[contestant.runtime].explicit

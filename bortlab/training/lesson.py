@@ -1,28 +1,16 @@
-"""Fit a masked-LM head to a frozen encoder: `bortlab fit conv-bert-base`.
+"""A module that learns on top of a frozen model, such as a tuned lens: training, checkpoints, and its card.
 
-Some published encoders have no masked-LM head (ConvBERT was trained as a discriminator) or one that was never trained
-(Bort's conversion left it random), so what they put in a blank is noise. Here the head's own parameters (a dense layer,
-a norm and a bias; its decoder is the word table, which stays as it is) learn from the bundled corpus while the encoder
-is frozen. That is quick: nothing is differentiated below the head.
-
-The result is a new `Model` whose head is "fitted here", kept in the user's cache with a card; `bortlab.load` uses it
-from then on. A fit may be killed at any moment and goes on from its last checkpoint to the same weights.
-
-`--recover albert-mini` shows that it works: it forgets a trained head, fits a new one, and says how much of the
-held-out accuracy comes back.
-
-Longer than a file should be: heads and lenses share the lesson, its checkpoints and its job, which read best together.
+A lesson may be killed at any moment and goes on from its last checkpoint to the same weights.
 """
 
 from __future__ import annotations
 
-import copy
 import itertools
 import math
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -32,40 +20,25 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from filelock import FileLock, Timeout
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from bortlab.checkpoint import meta_network
 from bortlab.data.corpus import ASSETS, Document, n_words, read
-from bortlab.model import Model, NoHeadError, assemble
-from bortlab.models import Network
-from bortlab.registry import fitted
+from bortlab.model import Model
 from bortlab.system.machine import cores
 from bortlab.system.settings import cache_folder
 from bortlab.system.store import file_name
-from bortlab.training.batches import IGNORED, Batch, EncodedDocument, Pieces, encode_documents, epoch_batches, hide
+from bortlab.training.batches import Batch, EncodedDocument, Pieces, encode_documents, epoch_batches, hide
 from bortlab.training.pretrain import (
-    Measurement,
     Optimizers,
     Recipe,
     atomic_save,
     autocast,
-    hidden_pieces,
-    know_frequencies,
-    measure,
-    piece_counts,
 )
-from bortlab.work.jobs import Job, Running
-from bortlab.work.reference import ModelReference, fastest_device
 
-PIECES = 1_000_000
-"""The usual budget, in pieces seen: a minute or two for a mini on two cores."""
 LENGTH = 64
 """Pieces of the longest sequence."""
-MEASURED = 0.1
-"""Words that are measured with, as a share of the budget: measuring more would take longer than fitting."""
 SAVE_S = 5.0
 """Seconds between two checkpoints."""
 STARTUP_S = 10.0
@@ -80,7 +53,7 @@ class FitBusyError(RuntimeError):
 
 
 def recipe_of(base: Model, *, pieces: int, seed: int) -> Recipe:
-    """How the head of a model is trained.
+    """How a module on a model is trained.
 
     The wider a network, the more a step of Adam moves what comes out of it, so the rate falls with the width (Yang et
     al. 2022, arXiv 2203.03466, table 8). It decays from the start: there is no second budget to go on to.
@@ -108,32 +81,6 @@ def sample(documents: Sequence[Document], words: float, seed: int) -> list[Docum
         chosen.append(documents[index])
         held += sum(map(n_words, documents[index].sentences))
     return chosen
-
-
-def with_own_head(base: Model) -> Network:
-    """A network that shares the model's encoder and has its own copy of the masked-LM head, the only part to learn."""
-    network = meta_network(base.family, base.config, base.task)
-    network.load_state_dict(base.network.state_dict(), assign=True)
-    network.requires_grad_(False).eval()
-    network.masked_lm = copy.deepcopy(network.masked_lm)
-    assert network.masked_lm is not None
-    network.masked_lm.requires_grad_(True)
-    return network
-
-
-@torch.no_grad()
-def forgotten(model: Model, seed: int = 0) -> Model:
-    """The model with a random masked-LM head in place of its own."""
-    network = with_own_head(model)
-    assert network.masked_lm is not None
-    generator = torch.Generator().manual_seed(seed)
-    for name, parameter in network.masked_lm.named_parameters():
-        if name == "dense.weight":
-            drawn = torch.empty(parameter.shape).normal_(0.0, model.config.initializer_range, generator=generator)
-            parameter.copy_(drawn)
-        else:
-            nn.init.constant_(parameter, float(name == "norm.weight"))
-    return _assembled(model, network, "random")
 
 
 class Lesson:
@@ -218,89 +165,7 @@ class Lesson:
         return value
 
 
-class Fit(Lesson):
-    """A masked-LM head being fitted."""
-
-    def __init__(self, base: Model, recipe: Recipe, documents: Sequence[EncodedDocument], folder: Path) -> None:
-        self.network = with_own_head(base)
-        assert self.network.masked_lm is not None
-        if base.heads["masked-lm"] == "random":
-            know_frequencies(self.network, piece_counts(documents, base.config.vocab_size) + 1)
-        super().__init__(base, self.network.masked_lm, recipe, documents, folder)
-
-    def losses(self, batches: Sequence[Batch]) -> Iterator[Tensor]:
-        """Cross-entropy of the hidden pieces; no graph is built below the head, for it is frozen."""
-        logits, labels = hidden_pieces(self.network, batches)
-        yield F.cross_entropy(logits.float(), labels)
-
-
-class Fitted(NamedTuple):
-    """A model with the head that was fitted, and the head's card."""
-
-    model: Model
-    card: Mapping[str, Any]
-
-
-def fit(
-    base: Model,
-    documents: Sequence[Document] | None = None,
-    heldout: Sequence[Document] | None = None,
-    *,
-    pieces: int = PIECES,
-    seed: int = 0,
-    keep: bool = True,
-    report: Report | None = None,
-) -> Fitted:
-    """Train the masked-LM head of a model on its frozen encoder, starting from the head that it has.
-
-    keep: in the user's cache, for `bortlab.load`. report: as Running.report; a progress bar unless told. The rest is
-    as in `fit_head`.
-    """
-    if "masked-lm" not in base.heads:
-        raise NoHeadError(f'{base.key} has no masked-LM head for task "{base.task}": load it with task="masked-lm".')
-    recipe = recipe_of(base, pieces=pieces, seed=seed)
-    with learned(Fit, base, recipe, documents, heldout, to="fit its head", measured=MEASURED, report=report) as done:
-        run, unseen, corpus = done
-        model = _assembled(base, run.network, fitted.PROVENANCE)
-        card = card_of(run, corpus) | {
-            "title": f"Masked-LM head for {base.key}, fitted here",
-            "from": base.heads["masked-lm"],
-            "command": f"bortlab fit {base.key} --pieces {pieces} --seed {seed}",
-            "heldout": {
-                "before": _said(measure(base.network, unseen, base.tokenizer, length=recipe.length)),
-                "after": _said(measure(model.network, unseen, base.tokenizer, length=recipe.length)),
-            },
-        }
-        if keep:
-            assert model.network.masked_lm is not None
-            fitted.save(base.key, base.revision, model.network.masked_lm, card)
-    return Fitted(model, card)
-
-
-# -- parts of a fit ----------------------------------------------------------------------------------------------------
-
-
 L = TypeVar("L", bound="Lesson")
-
-
-def fit_head(
-    model: Model,
-    documents: Sequence[Document] | None = None,
-    heldout: Sequence[Document] | None = None,
-    *,
-    pieces: int = PIECES,
-    seed: int = 0,
-) -> Model:
-    """Train the masked-LM head on top of a frozen encoder; a new Model whose head is "fitted here".
-
-    It is kept in the user's cache with its card, and `bortlab.load` uses it from then on in place of a random one.
-    Interrupted, the same call goes on from its last checkpoint.
-
-    Args:
-        documents: to learn from; heldout: to measure with. The bundled corpus unless told.
-        pieces: budget, in pieces seen.
-    """
-    return fit(model, documents, heldout, pieces=pieces, seed=seed).model
 
 
 class Learned(NamedTuple, Generic[L]):
@@ -399,26 +264,11 @@ def by_source(
     }
 
 
-def _assembled(base: Model, network: Network, provenance: str) -> Model:
-    heads = {**base.heads, "masked-lm": provenance}
-    return assemble(
-        base.key, base.family, network, base.tokenizer, heads=heads, source=base.source, revision=base.revision
-    )
-
-
 def digest(*corpora: Sequence[Document] | None) -> str:
     """What a fit learns from and is measured with."""
     if corpora == (None, None):
         return sha256((ASSETS / "manifest.json").read_bytes()).hexdigest()
     return sha256(repr([[(d.id, d.count, d.sentences) for d in some or ()] for some in corpora]).encode()).hexdigest()
-
-
-def _said(found: Measurement) -> dict[str, float]:
-    return {
-        "loss": round(found.loss, 4),
-        "masked_accuracy": round(found.accuracy, 4),
-        "hidden_pieces": len(found.labels),
-    }
 
 
 def card_of(run: Lesson, corpus: str) -> dict[str, Any]:
@@ -429,7 +279,6 @@ def card_of(run: Lesson, corpus: str) -> dict[str, Any]:
         "source": base.source,
         "revision": base.revision,
         "family": base.family.name,
-        "encoder": base.encoder_fingerprint,
         "parameters": sum(parameter.numel() for parameter in run.learner.parameters()),
         "corpus": {"name": corpus, "documents": len(run.documents)},
         "recipe": asdict(run.recipe),
@@ -446,78 +295,8 @@ def corpus_name(bundled: bool) -> str:
     return "assets/corpus" if bundled else "documents of one's own"
 
 
-# -- as a job ----------------------------------------------------------------------------------------------------------
-
-
-def job(model: Model, *, pieces: int = PIECES, seed: int = 0) -> Job:
-    """The job that fits the head of a model and keeps it; equal for the same model, however it was loaded.
-
-    ValueError for a model that another process cannot load: one of random weights, or made by hand.
-    """
-    reference = ModelReference.of_encoder(model)
-    return Job("fit-head", "bortlab.training.fit:run", {"base": reference.to_json(), "pieces": pieces, "seed": seed})
-
-
-def run(running: Running, *, base: Mapping[str, Any], pieces: int, seed: int) -> Mapping[str, Any]:
-    """Fit a head in a process of its own."""
-    give_way()
-    reference = ModelReference.from_json(base)
-    running.report(0.0, f"Loading {reference.key}.")
-    model = reference.load(fastest_device())
-    _, card = fit(model, pieces=pieces, seed=seed, report=running.report)
-    return {"before": card["heldout"]["before"], "after": card["heldout"]["after"]}
-
-
 def give_way() -> None:
     """Use all processors, but leave them to the lab whenever the lab wants them."""
     if hasattr(os, "nice"):
         os.nice(5)
     torch.set_num_threads(cores())
-
-
-def estimated_seconds(model: Model, pieces: int = PIECES) -> float:
-    """How long a fit may take here, from the time that one batch takes now."""
-    rows = 2
-    length = min(LENGTH, model.config.max_position_embeddings)
-    ids = torch.zeros(rows, length, dtype=torch.long, device=model.device)
-    labels = torch.full((rows, length), IGNORED).index_fill(1, torch.arange(0, length, 5), 0)  # a fifth is hidden
-    network, times = model.network, []
-    with torch.inference_mode(), autocast(model.device):
-        for _ in range(2):
-            started = time.perf_counter()
-            hidden_pieces(network, [Batch(ids, labels)])
-            times.append(time.perf_counter() - started)
-    faster = cores() / torch.get_num_threads() if model.device.type == "cpu" else 1.0
-    return STARTUP_S + min(times) * (1 + 2 * MEASURED) * pieces / ids.numel() / faster
-
-
-# -- the command -------------------------------------------------------------------------------------------------------
-
-
-class Recovery(NamedTuple):
-    """Held-out masked accuracy with the head that a model was trained with, with a random one, and with a new one."""
-
-    trained: float
-    random: float
-    fitted: float
-
-    @property
-    def share(self) -> float:
-        """How much of the accuracy came back."""
-        return self.fitted / self.trained
-
-
-def recover(
-    model: Model,
-    documents: Sequence[Document] | None = None,
-    heldout: Sequence[Document] | None = None,
-    *,
-    pieces: int = PIECES,
-    seed: int = 0,
-    report: Report | None = None,
-) -> Recovery:
-    """Forget a trained head, fit a new one, and measure all three on the same held-out pieces. Nothing is kept."""
-    _, card = fit(forgotten(model, seed), documents, heldout, pieces=pieces, seed=seed, keep=False, report=report)
-    unseen = by_source(model, read("heldout") if heldout is None else heldout, MEASURED * pieces, seed)
-    trained = measure(model.network, unseen, model.tokenizer, length=card["recipe"]["length"])
-    return Recovery(trained.accuracy, *(card["heldout"][when]["masked_accuracy"] for when in ("before", "after")))
