@@ -21,8 +21,9 @@ from bortlab.models import FAMILIES
 from bortlab.system.assets import CHECKPOINTS
 from bortlab.training import cards
 from bortlab.training.encoded import EncodedText, encode_text
+from bortlab.training.hiding import Template
 from bortlab.training.masked_lm import Heldout, Recipe, measure
-from bortlab.training.minis import ENCODER, SOURCES, recipe_of, template_of
+from bortlab.training.minis import ENCODER, SOURCES, recipe_of
 from bortlab.training.pairs import share_right
 
 MINIS = [family.mini_key for family in FAMILIES.values()]
@@ -176,7 +177,7 @@ def heldout(key: str) -> EncodedText:
 @cache
 def measured(key: str) -> Heldout:
     model = bundled(key).model
-    return measure(model.network, heldout(key), template_of(model.tokenizer))
+    return measure(model.network, heldout(key), Template.of(model.tokenizer))
 
 
 @each_model

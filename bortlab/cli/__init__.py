@@ -25,7 +25,6 @@ COMMANDS = {
     "checkpoints": "list the models that can be loaded",
     "latency": "measure how fast models are on this machine",
     "lens": "train a tuned lens for a frozen model",
-    "pretrain": "train a mini of your own from scratch",
     "minis": "train a bundled model as it was made",
     "corpus": "build the bundled corpus anew",
 }

@@ -1,8 +1,8 @@
-"""Tuned lenses that were fitted to models on this machine: where they lie, and how they come back.
+"""Tuned lenses of models: where they lie, and how they come back.
 
-A lens belongs to certain weights, by fingerprint: for the same key with other weights there is none. It lies in the
-user's cache with its card, under the key and the revision of its model, so that a model without one costs one look at
-the disk.
+A lens belongs to certain weights, by fingerprint: for the same key with other weights there is none. One that was
+trained on this machine lies in the user's cache with its card, under the key and the revision of its model. The bundled
+models bring theirs (assets/lenses), which serve until another one is trained here.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import safetensors.torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
+from bortlab.system import assets
 from bortlab.system.settings import cache_folder
 from bortlab.system.store import file_name, write
 
@@ -42,31 +43,44 @@ def folder_of(key: str, revision: str) -> Path:
     return cache_folder() / "lenses" / file_name(key, revision)
 
 
+def places(key: str, revision: str) -> tuple[Path, ...]:
+    """Where a lens of a model may lie: in the user's cache, or among the bundled ones."""
+    cached = folder_of(key, revision)
+    return (cached, assets.LENSES / key) if Path(key).name == key else (cached,)  # the key of a folder is its path
+
+
 def stamp(key: str, revision: str) -> Stamp | None:
-    """Changes when another lens is fitted for this model; None: there is none."""
-    try:
-        about = (folder_of(key, revision) / CARD).stat()
-    except OSError:
-        return None
-    return about.st_mtime_ns, about.st_ino
+    """Changes when another lens is trained for this model; None: there is none."""
+    for folder in places(key, revision):
+        try:
+            about = (folder / CARD).stat()
+        except OSError:
+            continue
+        return about.st_mtime_ns, about.st_ino
+    return None
 
 
-def save(key: str, revision: str, module: nn.Module, card: Mapping[str, Any]) -> Path:
-    """Keep a lens and its card, in place of an older one; the folder. The card's "model" says whose it is."""
-    folder = folder_of(key, revision)
+def save(folder: Path, module: nn.Module, card: Mapping[str, Any]) -> None:
+    """Write a lens and its card, in place of an older one. The card's "model" says whose it is."""
     weights = safetensors.torch.save({name: tensor.cpu().contiguous() for name, tensor in module.state_dict().items()})
     complete = {**card, "sha256": sha256(weights).hexdigest()}
     write(folder / WEIGHTS, weights)
     write(folder / CARD, (json.dumps(complete, indent=2) + "\n").encode())  # last: it vouches for the weights
-    return folder
 
 
 def read(key: str, revision: str, *, fingerprint: str, like: nn.Module) -> LensTensors | None:
-    """The lens that was fitted for exactly these weights; None, and a line in the log, for what does not fit."""
-    card = _read_card(folder_of(key, revision) / CARD)
-    if card is None or card.get("model") != fingerprint:
-        return None
-    path = folder_of(key, revision) / WEIGHTS
+    """The lens that was trained for exactly these weights; None, and a line in the log, for what does not fit."""
+    for folder in places(key, revision):
+        card = _read_card(folder / CARD)
+        if card is not None and card.get("model") == fingerprint:
+            tensors = _read_tensors(folder / WEIGHTS, card, like)
+            if tensors is not None:
+                return LensTensors(tensors, card)
+    return None
+
+
+def _read_tensors(path: Path, card: Mapping[str, Any], like: nn.Module) -> Mapping[str, Tensor] | None:
+    """What a file holds, where it is what its card and its module say."""
     shapes = {name: tuple(tensor.shape) for name, tensor in like.state_dict().items()}
     try:
         weights = path.read_bytes()
@@ -78,9 +92,9 @@ def read(key: str, revision: str, *, fingerprint: str, like: nn.Module) -> LensT
         if not all(bool(tensor.isfinite().all()) for tensor in tensors.values()):
             raise ValueError("it holds numbers that are not finite")
     except (OSError, ValueError, SafetensorError) as error:
-        _log.warning("The fitted lens %s is not used: %s. Fit it again.", path, error)
+        _log.warning("The tuned lens %s is not used: %s. Train it again.", path, error)
         return None
-    return LensTensors(tensors, card)
+    return tensors
 
 
 def _read_card(path: Path) -> Mapping[str, Any] | None:

@@ -12,6 +12,8 @@ INSTALLED = (PACKAGE / "assets").is_dir()
 ASSETS = PACKAGE / "assets" if INSTALLED else CHECKOUT / "assets"
 CHECKPOINTS = ASSETS / "checkpoints"
 """The bundled checkpoints, one folder a key."""
+LENSES = ASSETS / "lenses"
+"""The tuned lenses of the bundled models, one folder a key."""
 CORPUS = ASSETS / "corpus"
 JAVASCRIPT = ASSETS / "javascript"
 LATENCY = ASSETS / "latency"

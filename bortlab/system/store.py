@@ -26,10 +26,13 @@ def write(path: Path, content: bytes, *, durable: bool = True) -> None:
 
 
 @contextmanager
-def whole_file(path: Path, *, durable: bool = True) -> Iterator[IO[bytes]]:
-    """A file to write to, which takes the place of `path` when the block ends well, and vanishes when it does not."""
+def whole_file(path: Path, *, durable: bool = True, alone: bool = False) -> Iterator[IO[bytes]]:
+    """A file to write to, which takes the place of `path` when the block ends well, and vanishes when it does not.
+
+    alone: nobody else writes this file; then a process that is killed again and again leaves one partial file at most.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = _beside(path)
+    partial = path.with_name(f".{path.name}.partial") if alone else _beside(path)
     try:
         with partial.open("wb") as file:
             yield file

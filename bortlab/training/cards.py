@@ -18,8 +18,9 @@ from bortlab.registry import load_from
 from bortlab.system.assets import CHECKPOINTS
 from bortlab.text import MASK, Tokenizer
 from bortlab.training.encoded import encode_text
+from bortlab.training.hiding import Template
 from bortlab.training.masked_lm import MaskedLMRun, measure
-from bortlab.training.minis import ENCODER, SOURCES, Texts, family_of, template_of
+from bortlab.training.minis import ENCODER, SOURCES, Texts, family_of
 from bortlab.training.pairs import share_right
 
 README = CHECKPOINTS.parents[1] / "README.md"
@@ -84,7 +85,7 @@ def write_model(
     checkpoint.save(folder, family, config, network.float().cpu(), tokenizer, dtype=torch.float16)
     model = load_from(folder, family=family.name)
     text = encode_text(heldout, [model.tokenizer], names=SOURCES)
-    held = measure(model.network, text, template_of(model.tokenizer))
+    held = measure(model.network, text, Template.of(model.tokenizer))
     card: dict[str, Any] = {
         "key": key,
         "title": "MiniLM" if key == ENCODER else f"{family.title} mini",

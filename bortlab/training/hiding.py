@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from bortlab.text import Tokenizer
 from bortlab.training.encoded import EncodedText
 
 IGNORED = -100
@@ -21,6 +22,11 @@ class Template:
     cls: int
     sep: int
     mask: int
+
+    @classmethod
+    def of(cls, tokenizer: Tokenizer) -> Template:
+        """The template of a vocabulary."""
+        return cls(tokenizer.cls_id, tokenizer.sep_id, tokenizer.mask_id)
 
 
 @dataclass(frozen=True, slots=True)

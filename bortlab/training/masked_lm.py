@@ -8,7 +8,6 @@ dropout, as all bundled ones are: it draws from torch's own generator.
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
@@ -22,6 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from bortlab.models import Network
+from bortlab.system.store import whole_file
 from bortlab.text import Tokenizer
 from bortlab.training.encoded import EncodedText
 from bortlab.training.hiding import IGNORED, DeviceText, Hidden, Rows, Template, hide
@@ -83,33 +83,37 @@ def autocast(device: torch.device) -> AbstractContextManager[None]:
     return torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda")
 
 
-class MaskedLMRun:
-    """A run in a folder. `train` is a generator, so that a caller decides how long it goes on."""
+class Run:
+    """A training in a folder, on rows of text with words hidden. A caller of `train` decides how long it goes on.
+
+    learner: the module that learns; a subclass says what is to become smaller.
+    """
 
     def __init__(
         self,
         recipe: Recipe,
         folder: Path,
-        network: Network,
+        learner: nn.Module,
         text: EncodedText,
         tokenizer: Tokenizer,
         *,
-        teacher: Callable[[DeviceText], Teacher] | None = None,
-        device: str = "cpu",
+        device: str | torch.device = "cpu",
     ) -> None:
         self.recipe, self.folder, self.device = recipe, folder, torch.device(device)
-        self.network = network.to(self.device).train()
+        self.learner = learner.to(self.device).train()
         self.text, self.room = text, recipe.length - 2
         self.parts = parts_of(text, self.room)
         self.tokenizer = tokenizer
-        template = Template(tokenizer.cls_id, tokenizer.sep_id, tokenizer.mask_id)
-        self.on_device = DeviceText(text, 0, template, self.device)
-        self.teacher = None if teacher is None else teacher(self.on_device)
-        self.optimizers = Optimizers(network, muon=recipe.muon, weight_decay=recipe.weight_decay)
+        self.on_device = DeviceText(text, 0, Template.of(tokenizer), self.device)
+        self.optimizers = Optimizers(learner, muon=recipe.muon, weight_decay=recipe.weight_decay)
         self.generator = torch.Generator(self.device)
         self.step = self.seen = self.epoch = self.taken = 0
         self.seconds = 0.0
         self.curve: list[dict[str, float]] = []
+
+    def losses(self, rows: Rows, hidden: Hidden) -> Iterator[Tensor]:
+        """What training makes smaller, in parts: each is differentiated, and forgotten, before the next is made."""
+        raise NotImplementedError
 
     def save(self, name: str = "state.pt") -> None:
         """Write everything that `resume` needs; the file is the old or the new one, whatever happens.
@@ -120,20 +124,15 @@ class MaskedLMRun:
         state = {
             "recipe": asdict(self.recipe),
             "counters": {key: getattr(self, key) for key in COUNTERS},
-            "network": self.network.state_dict(),
+            "learner": self.learner.state_dict(),
             "optimizers": self.optimizers.state_dict(),
         }
-        self.folder.mkdir(parents=True, exist_ok=True)
-        partial = self.folder / f".{name}.partial"  # one name: a killed run leaves no more than one of them
-        with partial.open("wb") as file:
+        with whole_file(self.folder / name, alone=True) as file:
             torch.save(state, file)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(self.folder / name)
 
     def check_finite(self) -> None:
         """FloatingPointError where a weight is not a finite number."""
-        if not all(bool(parameter.isfinite().all()) for parameter in self.network.parameters()):
+        if not all(bool(parameter.isfinite().all()) for parameter in self.learner.parameters()):
             raise FloatingPointError(f"The weights are not finite after step {self.step}: lower the rate.")
 
     def resume(self, name: str = "state.pt") -> bool:
@@ -146,7 +145,7 @@ class MaskedLMRun:
             raise ValueError(
                 f"{path} is of another recipe: {state['recipe']}. Give the same options, or another folder."
             )
-        self.network.load_state_dict(state["network"])
+        self.learner.load_state_dict(state["learner"])
         self.optimizers.load_state_dict(state["optimizers"])
         for key, value in state["counters"].items():
             setattr(self, key, value)
@@ -192,15 +191,39 @@ class MaskedLMRun:
             yield
 
     def take_step(self, rows: Rows) -> Tensor:
-        """One optimiser step over rows of one width; the mean loss of a hidden piece."""
-        rate = self.recipe.hide_at(self.seen)
+        """One optimiser step over rows of one width; the loss, all parts together."""
+        rate, total = self.recipe.hide_at(self.seen), torch.zeros((), device=self.device)
         with autocast(self.device):
             hidden = hide(self.on_device, rows.chunks, rows.widths[0], rate=rate, generator=self.generator)
-            loss = self.loss(rows, hidden)
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip, foreach=True)
+            for loss in self.losses(rows, hidden):
+                loss.backward()  # type: ignore[no-untyped-call]
+                total += loss.detach()
+        nn.utils.clip_grad_norm_(self.learner.parameters(), self.recipe.clip, foreach=True)
         self.optimizers.step(self.recipe.rate_at(self.seen))
-        return loss.detach()
+        return total
+
+
+class MaskedLMRun(Run):
+    """A network that learns to fill blanks."""
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        folder: Path,
+        network: Network,
+        text: EncodedText,
+        tokenizer: Tokenizer,
+        *,
+        teacher: Callable[[DeviceText], Teacher] | None = None,
+        device: str | torch.device = "cpu",
+    ) -> None:
+        super().__init__(recipe, folder, network, text, tokenizer, device=device)
+        self.network = network
+        self.teacher = None if teacher is None else teacher(self.on_device)
+
+    def losses(self, rows: Rows, hidden: Hidden) -> Iterator[Tensor]:
+        """The mean loss of a hidden piece."""
+        yield self.loss(rows, hidden)
 
     def loss(self, rows: Rows, hidden: Hidden) -> Tensor:
         """Cross-entropy of the hidden pieces, mixed with that of the teacher's distribution where it speaks."""
@@ -269,20 +292,26 @@ class Totals:
 
 def _measure_rows(network: Network, text: DeviceText, rows: NDArray[np.int64], seed: int, limit: int) -> Totals:
     """The totals of some rows. seed: of the order and of what is hidden."""
-    chunks = torch.from_numpy(rows).to(text.device)
-    lengths = text.rows(chunks)[1].cpu().numpy() + 2
-    chunks, lengths = chunks[lengths > SHORTEST], lengths[lengths > SHORTEST]
-    order = epoch_batches(lengths, batch_pieces=8192, rng=np.random.default_rng(seed))
     counts = torch.zeros(3, dtype=torch.float64, device=text.device)
-    for index, numbers in enumerate(order[: limit or None]):
-        generator = torch.Generator(text.device).manual_seed(1000 * seed + index)
-        width = int(lengths[numbers[0]]) - 2
+    for hidden in measured_batches(text, rows, seed=seed, limit=limit):
         with autocast(text.device):
-            some = chunks[torch.from_numpy(numbers).to(text.device)]
-            hidden = hide(text, some, width, rate=MEASURED_RATE, generator=generator)
             logits = hidden_logits(network, hidden).float()
         there = hidden.labels != IGNORED
         losses = F.cross_entropy(logits.flatten(0, 1), hidden.labels.flatten(), ignore_index=IGNORED, reduction="sum")
         right = ((logits.argmax(-1) == hidden.labels) & there).sum()
         counts += torch.stack([there.sum(), losses, right])
     return Totals(int(counts[0]), float(counts[1]), int(counts[2]))
+
+
+def measured_batches(
+    text: DeviceText, rows: NDArray[np.int64], *, seed: int, limit: int = 0, batch_pieces: int = 8192
+) -> Iterator[Hidden]:
+    """Rows with MEASURED_RATE of their words hidden, in batches: the same words every time on one kind of device."""
+    chunks = torch.from_numpy(rows).to(text.device)
+    lengths = text.rows(chunks)[1].cpu().numpy() + 2
+    chunks, lengths = chunks[lengths > SHORTEST], lengths[lengths > SHORTEST]
+    order = epoch_batches(lengths, batch_pieces=batch_pieces, rng=np.random.default_rng(seed))
+    for index, numbers in enumerate(order[: limit or None]):
+        generator = torch.Generator(text.device).manual_seed(1000 * seed + index)
+        some = chunks[torch.from_numpy(numbers).to(text.device)]
+        yield hide(text, some, int(lengths[numbers[0]]) - 2, rate=MEASURED_RATE, generator=generator)

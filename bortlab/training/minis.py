@@ -30,7 +30,7 @@ from bortlab.training.cut import cut_network, cut_tokenizer, fresh_head, most_us
 from bortlab.training.encoded import EncodedText, encode_text
 from bortlab.training.hiding import DeviceText, Template
 from bortlab.training.masked_lm import MaskedLMRun, Recipe, measure
-from bortlab.training.pretrain import starting_point
+from bortlab.training.starts import starting_point
 from bortlab.training.teaching import Shared, Teacher, shared_words, start_words
 from bortlab.training.vocabulary import train_tokenizer
 
@@ -59,11 +59,6 @@ def read_texts(folders: Sequence[Path], *, heldout: bool) -> Texts:
     ]
     bundled = corpus.read("heldout" if heldout else "train")
     return [*documents, *((document.source, document.sentences) for document in bundled)]
-
-
-def template_of(tokenizer: Tokenizer) -> Template:
-    """What stands around a row in this vocabulary."""
-    return Template(tokenizer.cls_id, tokenizer.sep_id, tokenizer.mask_id)
 
 
 # -- the encoder -------------------------------------------------------------------------------------------------------
@@ -144,8 +139,8 @@ def mini_run(
         start_words(network, model.network, shared, generator)
     own: Network = type(model.network)(model.network.config)
     own.load_state_dict(model.network.state_dict())  # the loaded model stays as it is, where it is
-    asked = _TeacherOf(own, text, template_of(model.tokenizer), shared)
-    return MaskedLMRun(recipe, folder, network, text, tokenizer, teacher=asked, device=device)
+    make_teacher = _TeacherOf(own, text, Template.of(model.tokenizer), shared)
+    return MaskedLMRun(recipe, folder, network, text, tokenizer, teacher=make_teacher, device=device)
 
 
 class _TeacherOf:

@@ -13,7 +13,6 @@ import pytest
 import bortlab
 from bortlab import cli
 from bortlab.cli import lab
-from bortlab.training import pretrain
 
 ROOT = Path(__file__).parents[2]
 MODULES = {path.stem for path in Path(cli.__file__).parent.glob("*.py")} - {"__init__", "models"}
@@ -80,7 +79,8 @@ def test_the_module_is_the_same_program() -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [[], ["brot"], ["predict"], ["predict", "A [MASK].", "--bread"], ["pretrain", "--family", "brot"]]
+    "arguments",
+    [[], ["brot"], ["predict"], ["predict", "A [MASK].", "--bread"], ["minis", "bert-mini", "--pieces", "many"]],
 )
 def test_a_wrong_call_is_status_2_with_the_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
@@ -161,18 +161,3 @@ def test_lens_trains_one_and_keeps_it(
     assert cli.main(["lens", str(folder), "--family", "bort", "--pieces", "2000"]) == 0
     card = json.loads(capsys.readouterr().out)
     assert card["heldout"] and any(tmp_path.rglob("card.json"))
-
-
-def test_every_option_of_pretrain_reaches_the_recipe(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    calls: list[tuple[pretrain.Recipe, Path, dict[str, object]]] = []
-    monkeypatch.setattr(pretrain, "RUNS", tmp_path)
-    monkeypatch.setattr(pretrain, "train", lambda recipe, folder, **options: calls.append((recipe, folder, options)))
-    values = {name: getattr(pretrain.Recipe(family="albert"), name) for name in pretrain.OPTIONS}
-    values |= {name: value + 1 for name, value in values.items() if isinstance(value, int)}
-    values |= {name: value / 2 for name, value in values.items() if isinstance(value, float)}
-    flags = [part for name, value in values.items() for part in (f"--{name.replace('_', '-')}", str(value))]
-    assert cli.main(["pretrain", *flags, "--minutes", "3", "--every", "700", "--device", "cpu"]) == 0
-    recipe, folder, options = calls[0]
-    assert {name: getattr(recipe, name) for name in values} == values
-    assert folder == tmp_path / "albert-mini" and folder.is_dir()
-    assert options == {"device": "cpu", "minutes": 3.0, "every": 700}

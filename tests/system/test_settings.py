@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
 import sys
 from pathlib import Path
 
@@ -51,14 +50,6 @@ def test_the_cache_holds_everything_that_bortlab_makes(tmp_path: Path, monkeypat
     assert settings.runs_folder() == Path.home() / "elsewhere"
     monkeypatch.setenv(settings.CACHE.name, "")
     assert settings.cache_folder() == Path.home() / ".cache" / "bortlab"
-
-
-def test_pre_training_keeps_its_runs_there(tmp_path: Path) -> None:
-    code = "from bortlab.training.pretrain import RUNS; print(RUNS)"
-    environment = settings.environment_for(CHECKOUT, **{settings.CACHE.name: str(tmp_path)})
-    environment.pop(settings.RUNS.name, None)
-    ran = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
-    assert ran.stdout.strip() == str(tmp_path / "runs")
 
 
 def test_a_process_of_our_own_inherits_and_sleeps(monkeypatch: pytest.MonkeyPatch) -> None:

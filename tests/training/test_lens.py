@@ -1,11 +1,10 @@
-"""Tuned lenses: only the maps learn, killed fits go on to the same numbers, the gain is measured and what is kept fits.
+"""Tuned lenses: only the maps learn, killed runs go on to the same numbers, the gain is measured and what is kept fits.
 
 Tiny networks with random numbers read a made-up corpus.
 """
 
 from __future__ import annotations
 
-import itertools
 import json
 from collections.abc import Iterator
 from dataclasses import fields, replace
@@ -14,6 +13,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
 import bortlab
 from bortlab import registry
@@ -22,8 +22,11 @@ from bortlab.data.corpus import Document
 from bortlab.model import Model, NoHeadError, assemble
 from bortlab.models import FAMILIES
 from bortlab.registry import Registry, lenses
-from bortlab.training import lens, lesson
-from bortlab.training.batches import encode_documents, hide
+from bortlab.system import assets
+from bortlab.training import finishing, lens
+from bortlab.training.hiding import IGNORED, DeviceText, Hidden, Template
+from bortlab.training.masked_lm import measured_batches
+from bortlab.training.packing import epoch_rows, parts_of
 from bortlab.training.vocabulary import train_tokenizer
 from bortlab.work import jobs
 
@@ -39,10 +42,20 @@ SIZES = {
 COLOURS = ("red", "grey", "green", "brown")
 THINGS = ("robin", "wren", "lark", "crow", "trout", "carp", "pike", "oak", "elm", "ash", "fir", "pine")
 DOCUMENTS = [
-    Document(f"wordnet/n/{number:08d}", number % 5, (f"A {thing} is a thing.", f"This {thing} is {colour}."))
+    Document(f"wordnet/n/{number:08d}", 1, (f"A {thing} is a thing.", f"This {thing} is {colour}."))
     for number, (thing, colour) in enumerate((thing, colour) for thing in THINGS for colour in COLOURS)
 ] + [Document(f"bible/Book/{thing}", 0, (f"And the {thing} was a thing, and it was good.",) * 2) for thing in THINGS]
 TRAIN, HELDOUT = DOCUMENTS[::2], DOCUMENTS[1::2]
+TEXT = "This robin is [MASK]."
+
+each_family = pytest.mark.parametrize("family", list(FAMILIES))
+
+
+def silent(progress: float, message: str = "", **numbers: Any) -> None:
+    assert 0 <= progress <= 1 and message
+
+
+TINY: dict[str, Any] = {"documents": TRAIN, "heldout": HELDOUT, "pieces": 8_000, "report": silent}
 
 
 @pytest.fixture(autouse=True)
@@ -51,14 +64,9 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry.loading, "REGISTRY", Registry())
 
 
-def silent(progress: float, message: str = "", **numbers: Any) -> None:
-    assert 0 <= progress <= 1 and message
-
-
-TINY: dict[str, Any] = {"documents": TRAIN, "heldout": HELDOUT, "pieces": 8_000, "report": silent}
-TEXT = "This robin is [MASK]."
-
-each_family = pytest.mark.parametrize("family", list(FAMILIES))
+@pytest.fixture(autouse=True)
+def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lens, "STEP_PIECES", 256)
 
 
 @pytest.fixture(scope="module")
@@ -94,68 +102,82 @@ def same(one: analysis.TunedLens, other: analysis.TunedLens) -> bool:
     return torch.equal(one.weight, other.weight) and torch.equal(one.bias, other.bias)
 
 
+def batches(model: Model, documents: lens.Documents) -> list[Hidden]:
+    """The batches that a lens is measured with."""
+    text = lens.encoded(model, documents)
+    on_device = DeviceText(text, 0, Template.of(model.tokenizer), model.device)
+    rows = epoch_rows(text, parts_of(text, 30), room=30, weights={}, seed=0, epoch=0)
+    return list(measured_batches(on_device, rows, seed=0, batch_pieces=lens.STEP_PIECES))
+
+
 @each_family
 def test_only_the_maps_learn_and_they_bring_every_layer_closer(family: str, folders: dict[str, Path]) -> None:
     base = bortlab.load_from(folders[family])
     before = {name: tensor.clone() for name, tensor in base.network.state_dict().items()}
-    found, card = lens.fit(base, **TINY)
+    tuned_lens, card = lens.fit(base, **TINY)
     assert all(torch.equal(tensor, before[name]) for name, tensor in base.network.state_dict().items())
     assert not any(parameter.requires_grad or parameter.grad is not None for parameter in base.network.parameters())
+    assert not base.network.training
     depth, hidden = base.config.depth, base.config.hidden_size
-    assert found.weight.shape == (depth, hidden, hidden) and not found.weight.requires_grad
+    assert tuned_lens.weight.shape == (depth, hidden, hidden) and not tuned_lens.weight.requires_grad
     plain, tuned = card["heldout"]["plain"], card["heldout"]["tuned"]
     for kind in lens.KINDS:
         assert plain[kind]["pieces"] == tuned[kind]["pieces"] > 0
         for a, b in zip(plain[kind]["divergence_bits"], tuned[kind]["divergence_bits"], strict=True):
             assert b < a
     assert len(card["layers"]) == depth and card["model"] == base.fingerprint
-    assert analysis.lens(base, TEXT, tuned=found).divergence[-1].max() == 0
+    assert card["pieces_seen"] >= TINY["pieces"] and card["corpus"]["name"] != "assets/corpus"
+    assert analysis.lens(base, TEXT, tuned=tuned_lens).divergence[-1].max() == 0
 
 
 def test_the_gain_is_what_a_loop_by_hand_gives(base: Model) -> None:
-    found, _ = lens.fit(base, **TINY, keep=False)
-    document = encode_documents([replace(HELDOUT[0], sentences=HELDOUT[0].sentences[:1])], base.tokenizer)
-    batch = hide(_framed(base, document[0].sentences[0]), rate=0.15, mask=base.tokenizer.mask_id, seed=(0, 0))
+    tuned, _ = lens.fit(base, **TINY, keep=False)
+    document = [replace(HELDOUT[0], sentences=HELDOUT[0].sentences[:1])]
+    (batch,) = batches(base, document)
+    assert len(batch.ids) == 1
     output = base.network.encode(base.network.embed(batch.ids), keep_layers=True)
     states = [output.embeddings, *(layer.hidden for layer in output.layers)]
-    hidden = (batch.labels[0] >= 0).nonzero()[:, 0].tolist()
-    for tuned in (None, found):
-        gain = lens.measure(base, tuned, {"wordnet": document}, length=32)["hidden"]
-        assert gain.pieces == len(hidden)
+    places = batch.places[0][batch.labels[0] != IGNORED].tolist()
+    for maps in (None, tuned):
+        gain = lens.measure(base, maps, lens.encoded(base, document), length=32)["hidden"]
+        assert gain.pieces == len(places)
         for layer in range(base.config.depth):
             bits, agrees = 0.0, 0
-            for place in hidden:
-                seen = states[layer][0, place]
-                if tuned is not None:
-                    seen = seen + tuned.weight[layer] @ seen + tuned.bias[layer]
-                last, here = (base.network.predict(s).softmax(-1) for s in (states[-1][0, place], seen))
+            for place in places:
+                state = states[layer][0, place]
+                if maps is not None:
+                    state = state + maps.weight[layer] @ state + maps.bias[layer]
+                last, here = (base.network.predict(s).softmax(-1) for s in (states[-1][0, place], state))
                 bits += float((last * (last / here).log2()).sum())
                 agrees += int(last.argmax() == here.argmax())
-            assert gain.divergence[layer] == pytest.approx(bits / len(hidden), abs=2e-3)
-            assert gain.agreement[layer] == pytest.approx(agrees / len(hidden), abs=1e-4)
-
-
-def _framed(model: Model, pieces: Any) -> Any:
-    import numpy as np
-
-    return np.concatenate([[model.tokenizer.cls_id], pieces, [model.tokenizer.sep_id]])[None].astype(np.int32)
+            assert gain.divergence[layer] == pytest.approx(bits / len(places), abs=2e-3)
+            assert gain.agreement[layer] == pytest.approx(agrees / len(places), abs=1e-4)
 
 
 def test_hidden_and_visible_pieces_are_apart_and_never_the_template(base: Model) -> None:
-    documents = encode_documents(TRAIN, base.tokenizer)
-    for number, pieces in enumerate(itertools.islice((s for d in documents for s in d.sentences), 20)):
-        batch = hide(_framed(base, pieces), rate=0.4, mask=base.tokenizer.mask_id, seed=(number,))
+    def sets(states: Tensor) -> set[tuple[float, ...]]:
+        return {tuple(state.tolist()) for state in states}
+
+    n_visible = 0
+    for batch in batches(base, TRAIN):
         states = lens.states_of(base, batch)
-        hidden = int((batch.labels >= 0).sum())
-        assert states["hidden"].shape == (base.config.depth + 1, hidden, base.config.hidden_size)
-        assert 0 <= states["visible"].shape[1] <= hidden
-        output = base.trace(base.tokenizer.decode(pieces.tolist()))
-        assert output.hidden.shape[0] == states["hidden"].shape[0]
+        n_hidden = int((batch.labels != IGNORED).sum())
+        output = base.network.encode(base.network.embed(batch.ids), keep_layers=True)
+        assert states["hidden"].shape == (base.config.depth + 1, n_hidden, base.config.hidden_size)
+        hidden = output.hidden[batch.ids == base.tokenizer.mask_id]
+        assert sets(states["hidden"][-1]) <= sets(hidden)  # a row may have more masks than it predicts
+        others = torch.ones_like(batch.ids, dtype=torch.bool)
+        others[:, [0, -1]] = False
+        others &= batch.ids != base.tokenizer.mask_id
+        assert sets(states["visible"][-1]) <= sets(output.hidden[others])
+        assert states["visible"].shape[1] <= n_hidden
+        n_visible += states["visible"].shape[1]
+    assert n_visible
 
 
-def test_a_killed_fit_goes_on_to_the_same_numbers(base: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_killed_run_goes_on_to_the_same_numbers(base: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = lens.fit(base, **TINY, keep=False).lens
-    monkeypatch.setattr(lesson, "SAVE_S", 0.0)
+    monkeypatch.setattr(finishing, "SAVE_S", 0.0)
 
     class Killed(Exception):
         pass
@@ -166,28 +188,53 @@ def test_a_killed_fit_goes_on_to_the_same_numbers(base: Model, monkeypatch: pyte
 
     with pytest.raises(Killed):
         lens.fit(base, **(TINY | {"report": kill}), keep=False)
-    seen: list[float] = []
-    again = lens.fit(base, **(TINY | {"report": lambda p, *_, **__: seen.append(p)}), keep=False).lens
+    shares: list[float] = []
+    again = lens.fit(base, **(TINY | {"report": lambda p, *_, **__: shares.append(p)}), keep=False).lens
     assert same(again, whole)
-    assert min(p for p in seen if p) > 0.4  # it did not begin anew
+    assert min(p for p in shares if p) > 0.4  # it did not begin anew
+
+
+def test_the_same_lens_is_not_trained_twice_at_once(base: Model) -> None:
+    def again(progress: float, message: str = "", **numbers: Any) -> None:
+        if progress:
+            lens.fit(base, **TINY, keep=False)
+
+    with pytest.raises(finishing.BusyError, match="wait until it has ended"):
+        lens.fit(base, **(TINY | {"report": again}), keep=False)
 
 
 def test_what_is_kept_comes_back_for_this_model_alone(folders: dict[str, Path], base: Model) -> None:
     assert lens.read_lens(base) is None and lenses.stamp(base.key, base.revision) is None
-    found, card = lens.fit(base, **TINY)
-    read = lens.read_lens(bortlab.load_from(folders["albert"]))
-    assert read is not None and same(read.lens, found)
-    assert read.card["heldout"] == card["heldout"] and lenses.stamp(base.key, base.revision)
+    tuned, card = lens.fit(base, **TINY)
+    kept = lens.read_lens(bortlab.load_from(folders["albert"]))
+    assert kept is not None and same(kept.lens, tuned)
+    assert kept.card["heldout"] == card["heldout"] and lenses.stamp(base.key, base.revision)
     assert lens.read_lens(other_head(base)) is None  # another head: another lens
     assert lens.read_lens(base) is not None
     folder = lenses.folder_of(base.key, base.revision)
     (folder / "lens.safetensors").write_bytes(b"damaged")
     assert lens.read_lens(base) is None
-    (folder / "card.json").write_text(json.dumps({"encoder": base.fingerprint}))
+    (folder / "card.json").write_text(json.dumps({"model": base.fingerprint}))
     assert lens.read_lens(base) is None
 
 
-def test_what_cannot_be_fitted_says_why(folders: dict[str, Path], base: Model) -> None:
+def test_a_bundled_lens_serves_until_another_is_trained_here(
+    base: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(assets, "LENSES", tmp_path / "lenses")
+    base = replace(base, key="tiny")  # a folder's key is its path, which no bundled lens has
+    bundled = lens.fit(base, **TINY, out=assets.LENSES / base.key).lens
+    before = lenses.stamp(base.key, base.revision)
+    served = lens.read_lens(base)
+    assert before and served is not None and same(served.lens, bundled)
+    own = lens.fit(base, **(TINY | {"seed": 1})).lens
+    served = lens.read_lens(base)
+    assert served is not None and same(served.lens, own) and not same(own, bundled)
+    assert lenses.stamp(base.key, base.revision) != before
+    assert lens.read_lens(replace(base, key=f"../lenses/{base.key}")) is None
+
+
+def test_what_cannot_be_trained_says_why(folders: dict[str, Path], base: Model) -> None:
     with pytest.raises(NoHeadError, match='task="masked-lm"'):
         lens.fit(bortlab.load_from(folders["bert"], task="encoder"))
     with pytest.raises(ValueError, match=r"torch\.float32"):
@@ -202,7 +249,7 @@ def test_the_job_is_of_this_model_and_takes_no_other(base: Model) -> None:
     job = lens.job(base)
     assert job == lens.job(base) and job.arguments["base"]["fingerprint"] == base.fingerprint
     assert lens.job(base, pieces=9) != job
-    assert lens.estimated_seconds(base) > lesson.STARTUP_S
+    assert lens.estimated_seconds(base) > lens.STARTUP_S
 
     class Running(jobs.Running):
         def __init__(self) -> None:
