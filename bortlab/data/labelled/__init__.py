@@ -1,5 +1,23 @@
 """Labelled data for fine-tuning: readers, checks, splits and bundled tasks."""
 
+from bortlab.data.labelled.columns import Columns, guess
+from bortlab.data.labelled.errors import DataError
 from bortlab.data.labelled.examples import SPLITS, Example, LabelledData, LabelOf
+from bortlab.data.labelled.formats import read_table
+from bortlab.data.labelled.labels import TASKS
+from bortlab.data.labelled.reading import read
+from bortlab.data.labelled.tables import Table
 
-__all__ = ["SPLITS", "Example", "LabelOf", "LabelledData"]
+__all__ = [
+    "SPLITS",
+    "TASKS",
+    "Columns",
+    "DataError",
+    "Example",
+    "LabelOf",
+    "LabelledData",
+    "Table",
+    "guess",
+    "read",
+    "read_table",
+]

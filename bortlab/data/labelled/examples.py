@@ -49,7 +49,8 @@ class LabelledData:
     problem_type: of sequence-classification, as in transformers ("single_label_classification",
     "multi_label_classification", "regression"); None for the other tasks.
     labels: the classes, in the order of their numbers; empty where there are none (regression, choices, answers).
-    source and licence: where the examples are from, in a sentence each.
+    source and licence: where the examples are from, in a sentence each. notes: what reading them took (the encoding,
+    what the labels were taken for), in a sentence each.
     """
 
     name: str
@@ -61,6 +62,7 @@ class LabelledData:
     test: tuple[Example, ...]
     source: str = ""
     licence: str = ""
+    notes: tuple[str, ...] = ()
 
     @property
     def splits(self) -> Mapping[str, tuple[Example, ...]]:
