@@ -9,7 +9,7 @@ from bortlab.checkpoint.config import read_config
 from bortlab.checkpoint.files import MAX_CONFIG_BYTES, CheckpointError
 from bortlab.checkpoint.loading import MAX_PARAMETERS, Loaded, check_weights, load_network, meta_network, own_heads
 from bortlab.checkpoint.names import published_names
-from bortlab.checkpoint.saving import save
+from bortlab.checkpoint.saving import config_document, save
 from bortlab.checkpoint.weights import MAX_HEADER_BYTES
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "CheckpointError",
     "Loaded",
     "check_weights",
+    "config_document",
     "load_network",
     "meta_network",
     "own_heads",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -17,6 +18,17 @@ from bortlab.checkpoint.names import published_names
 from bortlab.models import DEFAULT_LABELS, TASKS, Config, Family, Network
 from bortlab.system.store import whole_folder
 from bortlab.text import Tokenizer
+
+
+def config_document(family: Family, config: Config, task: str) -> dict[str, Any]:
+    """What config.json says of a network that was built for a task; its weights' type is for others to add."""
+    if task in _TWO_OUTPUTS and len(config.labels) != len(DEFAULT_LABELS):
+        config = replace(config, labels=DEFAULT_LABELS)
+    data = {key: value for key, value in config.to_dict().items() if not _DROPPED_KEYS.fullmatch(key)} | {
+        "architectures": [family.architecture.removesuffix(TASKS["masked-lm"]) + TASKS[task]],
+        "tie_word_embeddings": True,
+    }
+    return data | ({FAMILY_KEY: family.name} if family.name != config.model_type else {})
 
 
 def save(
@@ -42,16 +54,8 @@ def save(
         names[ours]: tensor.detach().to("cpu", dtype or tensor.dtype).contiguous()
         for ours, tensor in network.state_dict().items()
     }
-    if network.task in _TWO_OUTPUTS and len(config.labels) != len(DEFAULT_LABELS):
-        config = replace(config, labels=DEFAULT_LABELS)
-    data = {key: value for key, value in config.to_dict().items() if not _DROPPED_KEYS.fullmatch(key)} | {
-        "architectures": [family.architecture.removesuffix(TASKS["masked-lm"]) + TASKS[network.task]],
-        "dtype": str(next(iter(tensors.values())).dtype).removeprefix("torch."),
-        "tie_word_embeddings": True,
-    }
-    if family.name != config.model_type:
-        data[FAMILY_KEY] = family.name
-
+    data = config_document(family, config, network.task)
+    data["dtype"] = str(next(iter(tensors.values())).dtype).removeprefix("torch.")
     try:
         with whole_folder(folder, last="model.safetensors") as partial:
             (partial / "config.json").write_text(json.dumps(data, indent=2, sort_keys=True) + "\n", encoding="utf-8")

@@ -23,6 +23,7 @@ COMMANDS = {
     "lab": "open the lab in a browser",
     "predict": "fill the blanks of a text",
     "checkpoints": "list the models that can be loaded",
+    "export": "write a model as files that run without torch",
     "latency": "measure how fast models are on this machine",
     "lens": "train a tuned lens for a frozen model",
     "minis": "train a bundled model as it was made",

@@ -26,15 +26,23 @@ def add_training(parser: argparse.ArgumentParser, pieces: int) -> None:
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the order of the text (default: 0)")
 
 
-def open_model(name: str, *, family: str | None = None, download: bool = False) -> Model:
-    """The model of a folder if there is one of this name, else of a key; download: if it is not on this machine."""
+def open_model(
+    name: str, *, family: str | None = None, download: bool = False, task: str | None = "masked-lm"
+) -> Model:
+    """The model of a folder if there is one of this name, else of a key.
+
+    download: if it is not on this machine. task: None is the one that its files were made for, if they say so.
+    """
     from bortlab import registry
     from bortlab.work.reference import ModelReference
 
     reference = ModelReference.named(name, family=family)
-    if download and not reference.is_folder:
-        return registry.load(name, family=family, download=True)
-    return reference.load()
+    if task is None:
+        own = registry.own_task_from if reference.is_folder else registry.own_task
+        task = own(name, family=family) or "masked-lm"
+    if reference.is_folder:
+        return registry.load_from(name, family=family, task=task)
+    return registry.load(name, family=family, task=task, download=download)
 
 
 def open_for_training(options: argparse.Namespace) -> Model:

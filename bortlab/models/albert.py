@@ -89,6 +89,7 @@ class Albert(Network):
 
     config: AlbertConfig
     tasks = TASKS
+    order_output = "sop_logits"
 
     def __init__(self, config: AlbertConfig, task: str = "masked-lm") -> None:
         super().__init__(config, task, project=config.hidden_size)

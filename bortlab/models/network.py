@@ -37,6 +37,8 @@ class Network(nn.Module):
 
     tasks: ClassVar[Mapping[str, tuple[str, ...]]]
     """The heads of each task that the family has. Those after a pooler get its vector instead of all positions'."""
+    order_output: ClassVar[str] = "seq_relationship_logits"
+    """What transformers' classes call the logits of the sentence-order head."""
 
     embeddings: Embeddings
     masked_lm: MaskedLMHead | None
@@ -88,6 +90,11 @@ class Network(nn.Module):
     def block(self, index: int) -> Block:
         """The block that the index-th executed layer uses."""
         raise NotImplementedError
+
+    def heads(self) -> Iterator[tuple[str, nn.Module]]:
+        """The heads that score something, by the names of HEADS: all that the task has but the pooler."""
+        names = (name for name in self.tasks[self.task] if name != "pooler")
+        return ((name, getattr(self, HEADS[name])) for name in names)
 
     def embed(self, ids: Tensor, type_ids: Tensor | None = None) -> Tensor:
         """ids (batch, seq) -> word vectors (batch, seq, embed), without positions and types: attribution's input.
@@ -181,11 +188,8 @@ class Network(nn.Module):
         """
         features = hidden if self.pooler is None else self.pooler(hidden)
         scores: dict[str, Tensor] = {}
-        for name in self.tasks[self.task]:
-            if name == "masked-lm":
-                scores[name] = self.predict(hidden)
-            elif name != "pooler":
-                scores[name] = getattr(self, HEADS[name])(features)
+        for name, head in self.heads():
+            scores[name] = self.predict(hidden) if name == "masked-lm" else head(features)
         if "question-answering" in scores:
             scores = dict(zip(SPANS, scores["question-answering"].unbind(-1), strict=True))
         return scores
