@@ -72,8 +72,8 @@ def export(
     Args:
         precision: "float32", or "int8": weights of linear maps and of the word table in 8 bits with a scale for each
             output, what enters a linear map rounded in each call. A quarter of the size.
-        texts: what the agreement is measured on: texts, pairs, or for multiple choice prompts with their choices; None: a few
-            sentences of our own.
+        texts: what the agreement is measured on: texts, pairs, or for multiple choice prompts with their choices;
+            None: a few sentences of our own.
         records: give out attention probabilities and convolution kernels of every layer, too.
 
     Raises UnsupportedError where onnx or onnxruntime is not installed, CheckpointError for a folder that cannot be
