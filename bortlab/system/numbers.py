@@ -6,11 +6,15 @@ import math
 
 
 def percent(share: float) -> str:
-    """A share: 61 %, 3.2 %, 0.04 %, < 0.01 %.
+    """A share: 61 %, 3.2 %, 0.04 %, < 0.01 %. ValueError for what is not a number.
 
     >>> percent(0.6132)
     '61 %'
     """
+    if math.isnan(share):
+        raise ValueError("A share that is not a number says nothing.")
+    if not share:
+        return "0 %"
     hundredths = 100 * share
     if hundredths >= 9.95:
         return f"{hundredths:.0f} %"
@@ -21,7 +25,16 @@ def percent(share: float) -> str:
 
 def signed(value: float) -> str:
     """A signed number of three digits: +3.07, −0.0021."""
-    return f"{value:+.3g}".replace("-", "−")
+    return f"{value + 0.0:+.3g}".replace("-", "−")  # + 0.0: there is no negative zero
+
+
+def fixed(value: float, digits: int) -> str:
+    """A number with so many digits after the point and a real minus sign; what rounds to nothing has no sign.
+
+    >>> fixed(-0.25, 1), fixed(-0.001, 2)
+    ('−0.2', '0.00')
+    """
+    return f"{round(value, digits) + 0.0:.{digits}f}".replace("-", "−")
 
 
 def signed_cell(value: float) -> str:

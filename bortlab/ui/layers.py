@@ -211,18 +211,22 @@ def findings(views: Views, text: str, word: int, lens: str) -> None:
         return
     lines = []
     for key, position in places.items():
-        lens_view, title = views[key].through(lens), markdown(views[key].title)
-        answer, chance = lens_view.guess(lens_view.depth, position)
-        guess, settled = f"**{markdown(plain(answer))}** ({percent(chance)})", int(lens_view.settled[position])
-        if settled == lens_view.depth:
-            before, _ = lens_view.guess(lens_view.depth - 1, position)
-            lines.append(f"{title} says {guess} only in its last layer; before, it was **{markdown(plain(before))}**.")
-        elif settled == 0:
-            lines.append(f"{title} says {guess} from the embeddings on.")
-        else:
-            lines.append(f"{title} settles on {guess} in layer {settled} of {lens_view.depth}.")
+        lines.append(f"{markdown(views[key].title)} {settling(views[key].through(lens), position)}")
     what = "the blank" if words[word].is_mask else f"**{markdown(visible(words[word].text))}**"
     st.markdown(f"At {what}: " + " ".join(lines))
+
+
+def settling(lens: Lens, position: int) -> str:
+    """In Markdown, what the last layer says at a position, and from which layer on; ValueError where it is NaN."""
+    answer, chance = lens.guess(lens.depth, position)
+    guess, settled = f"**{markdown(plain(answer))}** ({percent(chance)})", int(lens.settled[position])
+    if settled == 0:
+        return f"says {guess} from the embeddings on."
+    if settled < lens.depth:
+        return f"settles on {guess} in layer {settled} of {lens.depth}."
+    before = plain(lens.guess(lens.depth - 1, position)[0])
+    was = "another piece that reads alike" if before == plain(answer) else f"**{markdown(before)}**"
+    return f"says {guess} only in its last layer; before, it was {was}."
 
 
 def closely(views: Views, measure: str, word: int, lens: str) -> None:

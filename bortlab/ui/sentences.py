@@ -7,14 +7,17 @@ from dataclasses import dataclass
 
 import numpy as np
 import streamlit as st
+from numpy.typing import NDArray
 
 from bortlab.analysis import embeddings as analysis
 from bortlab.analysis.embeddings import Embedded, Plane, Pool
 from bortlab.model import Model
+from bortlab.system.numbers import fixed
 from bortlab.ui import opened, shared
 from bortlab.views import layers as view
 from bortlab.views.cards import model_heading
 from bortlab.views.escape import markdown
+from bortlab.views.prose import counted
 
 COLUMNS = 2
 SENTENCES = 12
@@ -158,13 +161,7 @@ def findings(by_model: EmbeddedByModel, choice: Choice) -> None:
     lines = []
     for key, (_, embedded) in by_model.items():
         cosines = embedded.similarity(embedded.depth, centred=choice.centred)
-        pairs = list(zip(*np.triu_indices(len(embedded.texts), 1), strict=True))
-        most = max(pairs, key=lambda pair: cosines[pair])
-        least = min(pairs, key=lambda pair: cosines[pair])
-        line = f"{markdown(opened.title(key))}: {most[0] + 1} and {most[1] + 1} are most similar ({cosines[most]:.2f})"
-        if most != least:
-            line += f", {least[0] + 1} and {least[1] + 1} least ({cosines[least]:.2f})"
-        lines.append(f"{line}.")
+        lines.append(f"{markdown(opened.title(key))}: {similarity_sentence(cosines)}")
     st.markdown("In the last layer: " + " ".join(lines))
     curves = [
         (
@@ -174,6 +171,29 @@ def findings(by_model: EmbeddedByModel, choice: Choice) -> None:
         for key, (model, embedded) in by_model.items()
     ]
     shared.picture(view.mean_curves(curves, shared.look()), "means")
+
+
+def similarity_sentence(cosines: NDArray[np.float64]) -> str:
+    """Which sentences, by their numbers from 1, are most and least similar. cosines: (n, n), n of at least 2.
+
+    ValueError for cosines that are not finite.
+    """
+    if not np.isfinite(cosines).all():
+        raise ValueError("Similarities that are not finite say nothing.")
+    pairs: dict[str, list[str]] = {}
+    for a, b in sorted(zip(*np.triu_indices(len(cosines), 1), strict=True), key=lambda pair: -cosines[pair]):
+        pairs.setdefault(fixed(cosines[a, b], 2), []).append(f"{a + 1} and {b + 1}")
+    high, low = next(iter(pairs)), next(reversed(pairs))
+    most, least = pairs[high], pairs[low]
+    if high == low:
+        alone = len(most) == 1
+        return f"{most[0]} have a similarity of {high}." if alone else f"all pairs are equally similar ({high})."
+    return f"{most[0]} are most similar ({high}{_alike(most)}), {least[0]} least ({low}{_alike(least)})."
+
+
+def _alike(pairs: Sequence[str]) -> str:
+    """How many pairs are like the first."""
+    return f", like {counted(len(pairs) - 1, 'other pair')}" if len(pairs) > 1 else ""
 
 
 def take_away(by_model: EmbeddedByModel, texts: Sequence[str], choice: Choice) -> None:

@@ -12,6 +12,7 @@ from bortlab.model import Model
 from bortlab.ui import opened, shared
 from bortlab.views import layers as view
 from bortlab.views.escape import markdown
+from bortlab.views.surprise import surprise_sentences
 
 WORDS = 40
 """Words that are scored at most; the rest of the text is read."""
@@ -86,31 +87,7 @@ def findings(by_model: ScoreByModel) -> None:
     if not by_model:
         return
     scores = {key: score for key, (_, score) in by_model.items()}
-    bits = {key: score.bits_per_character for key, score in scores.items()}
-    low, high = min(bits, key=bits.__getitem__), max(bits, key=bits.__getitem__)
-    lines = [f"{_name(low)} is least surprised, with {bits[low]:.2f} bits per character."]
-    if low != high:
-        lines = [f"{lines[0][:-1]}; {_name(high)} is most surprised, with {bits[high]:.2f}."]
-    known = [(word, key) for key, score in scores.items() for word in score.words if word.known]
-    if known:
-        word, key = max(known, key=lambda pair: pair[0].bits)
-        lines.append(f"The hardest word is {_bold(word.word.text)} for {_name(key)}, {word.bits:.1f} bits.")
-    apart = analysis.disagreements(scores)
-    if apart and apart[0].spread > 0:
-        first, *others = apart[:3]
-        low, high = min(first.bits, key=first.bits.__getitem__), max(first.bits, key=first.bits.__getitem__)
-        then = f"; then on {shared.names([_bold(other.word.text) for other in others])}" if others else ""
-        lines.append(
-            f"The models disagree most on {_bold(first.word.text)}: {first.bits[low]:.1f} bits for {_name(low)}, "
-            f"{first.bits[high]:.1f} for {_name(high)}{then}."
-        )
-    unknown = {key: [word.word.text for word in score.words if not word.known] for key, score in scores.items()}
-    lines += [
-        f"{_name(key)} cannot write {shared.names([_bold(word) for word in words[:3]])}, so its sums say little."
-        for key, words in unknown.items()
-        if words
-    ]
-    st.markdown(" ".join(lines))
+    st.markdown(surprise_sentences(scores, {key: markdown(opened.title(key)) for key in scores}))
     st.dataframe(
         analysis.summary(scores),
         hide_index=True,
@@ -129,14 +106,6 @@ def findings(by_model: ScoreByModel) -> None:
         },
         alt="How surprised each model is by the whole text",
     )
-
-
-def _bold(word: str) -> str:
-    return f"**{markdown(word)}**"
-
-
-def _name(key: str) -> str:
-    return markdown(opened.title(key))
 
 
 def take_away(by_model: ScoreByModel, text: str) -> None:

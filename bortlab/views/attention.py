@@ -11,7 +11,7 @@ from torch import Tensor
 from bortlab.analysis.attention import Attention, Compared, QueryKey, Unit, matrix_frame
 from bortlab.analysis.flow import rollout
 from bortlab.system.numbers import percent, signed
-from bortlab.views.escape import visible
+from bortlab.views.escape import isolated
 from bortlab.views.figures import diverging, layout, plain_axis, scale, shortened, small, words_axis
 from bortlab.views.theme import Look, translucent
 from bortlab.views.view import View
@@ -58,7 +58,7 @@ def _strongest(matrix: Tensor, units: Sequence[Unit], most: int = 3) -> str:
     looks = []
     for weight, place in zip(best.values.tolist(), best.indices.tolist(), strict=True):
         row, column = divmod(place, n)
-        looks.append(f"{visible(units[row].text)} looks at {visible(units[column].text)} with {percent(weight)}")
+        looks.append(f"{isolated(units[row].text)} looks at {isolated(units[column].text)} with {percent(weight)}")
     return "; ".join(looks) + "."
 
 
@@ -102,7 +102,7 @@ def from_one(matrix: Tensor, units: Sequence[Unit], position: int, *, colour: st
         {"word": [unit.text for unit in units], "is looked at": out.tolist(), "looks at it": into.tolist()}
     )
     best = int(out.argmax())
-    alt = f"{title}: it looks most at {visible(units[best].text)}, with {percent(float(out[best]))}."
+    alt = f"{title}: it looks most at {isolated(units[best].text)}, with {percent(float(out[best]))}."
     return View(title, figure, alt, table)
 
 
@@ -156,7 +156,7 @@ def through(attention: Attention, position: int, flows: Tensor | None, *, colour
         ),
     )
     best = int(steps[-1][position].argmax())
-    alt = f"{title}: by rollout most comes from {visible(attention.units[best].text)}"
+    alt = f"{title}: by rollout most comes from {isolated(attention.units[best].text)}"
     table = pandas.DataFrame({"word": attention.texts, **{name: v.tolist() for name, v in series.items()}})
     if flows is not None:
         table["flow"] = flows.tolist()
@@ -204,8 +204,8 @@ def _largest_difference(compared: Compared) -> str:
     if round(points) == 0:
         return "nowhere do the two differ by as much as a point."
     return (
-        f"the largest difference is from {visible(compared.first_units[row].text)} to "
-        f"{visible(compared.second_units[column].text)}: {signed(round(points))} points."
+        f"the largest difference is from {isolated(compared.first_units[row].text)} to "
+        f"{isolated(compared.second_units[column].text)}: {signed(round(points))} points."
     )
 
 
@@ -285,6 +285,6 @@ def _best_key(record: QueryKey) -> str:
     best = int(record.weights.argmax())
     feature = int(record.products[best].abs().argmax())
     return (
-        f"{visible(record.units[record.position].text)} looks most at {visible(record.units[best].text)}, with "
+        f"{isolated(record.units[record.position].text)} looks most at {isolated(record.units[best].text)}, with "
         f"{percent(float(record.weights[best]))}; feature {feature} adds most to its score."
     )

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bortlab.analysis.attribution import Attribution, By, Target, units_of
-from bortlab.system.numbers import signed
+from bortlab.system.numbers import fixed, signed
 from bortlab.text import Encoding
-from bortlab.views.escape import markdown, visible
-from bortlab.views.prose import names
+from bortlab.views.escape import isolated, markdown
+from bortlab.views.prose import names, which
 
 MOST_NAMES = 3
 """Words of equal contribution that a sentence names."""
@@ -68,18 +68,14 @@ def _clause(attribution: Attribution) -> str:
 def _equals(attribution: Attribution, values: Mapping[int, float], value: float) -> tuple[str, str, str]:
     """The words of this very value in bold, the ending of their verb, and " each" for several."""
     indices = [n for n, number in values.items() if number == value]
-    words = [_bold(attribution, n) for n in indices[:MOST_NAMES]]
-    if len(indices) > MOST_NAMES:
-        words.append(f"{len(indices) - MOST_NAMES} more")
-    return names(words), "s" if len(indices) == 1 else "", "" if len(indices) == 1 else " each"
+    words = [_bold(attribution, n) for n in indices]
+    return names(words, most=MOST_NAMES), "s" if len(indices) == 1 else "", "" if len(indices) == 1 else " each"
 
 
 def _top_words(attribution: Attribution) -> set[tuple[Any, ...]]:
     """The words of the largest size, with their sign; none where nothing contributes."""
-    values = _values(attribution)
-    largest = max(map(abs, values.values()), default=0.0)
-    top = [n for n, value in values.items() if largest and abs(value) == largest]
-    return {(attribution.units[n].part, attribution.units[n].key, values[n] > 0) for n in top}
+    units, values = attribution.units, attribution.values
+    return {(units[n].part, units[n].key, float(values[n]) > 0) for n in _largest(attribution)}
 
 
 def _bold(attribution: Attribution, index: int) -> str:
@@ -87,13 +83,12 @@ def _bold(attribution: Attribution, index: int) -> str:
 
 
 def _plain(attribution: Attribution, index: int) -> str:
-    return f"{visible(attribution.units[index].text)}{_which(attribution, index)}"
+    return f"{isolated(attribution.units[index].text)}{_which(attribution, index)}"
 
 
 def _which(attribution: Attribution, index: int) -> str:
     """Which one it is of a word that occurs more than once: (2 of 3)."""
-    same = [n for n in attribution.own if attribution.units[n].text == attribution.units[index].text]
-    return f" ({same.index(index) + 1} of {len(same)})" if len(same) > 1 else ""
+    return which([attribution.units[n].text for n in attribution.own], attribution.own.index(index))
 
 
 def where_the_answer_is_read(rows: Mapping[str, Attribution], encoding: Encoding, target: Target, by: By) -> str:
@@ -103,18 +98,31 @@ def where_the_answer_is_read(rows: Mapping[str, Attribution], encoding: Encoding
     """
     owner = int(units_of(encoding, by)[1][target.reads])
     state = "the blank's own state" if target.head == "masked-lm" else "the state that the answer is read from"
-    layers, tops = list(rows), [attribution.strongest()[0] for attribution in rows.values()]
+    layers, tops = list(rows), [_largest(attribution) for attribution in rows.values()]
     since = len(tops)
-    while since and tops[since - 1] == owner:
+    while since and tops[since - 1] == [owner]:
         since -= 1
     before: dict[str, list[str]] = {}
     for layer, attribution, top in zip(layers[:since], rows.values(), tops, strict=False):
-        before.setdefault(f'"{visible(attribution.units[top].text)}"', []).append(layer)
-    clauses = [f"{word} contributes most {names(where)}" for word, where in before.items()]
+        words = [f'"{isolated(attribution.units[n].text)}"{which(_texts(attribution), n)}' for n in top]
+        clause = f"{names(words, most=MOST_NAMES)} contribute{'s' if len(words) == 1 else ''} most" if words else ""
+        before.setdefault(clause or "nothing contributes", []).append(layer)
+    clauses = [f"{clause} {names(where)}" for clause, where in before.items()]
     if since < len(tops):
         last = since == len(tops) - 1
         clauses.append(f"{'only' if last else 'from'} {layers[since]}{'' if last else ' on'} it is {state}")
     return f"{'; '.join(clauses)}."
+
+
+def _largest(attribution: Attribution) -> list[int]:
+    """The units of the largest size, which are several where they tie; none where nothing contributes."""
+    values = _values(attribution)
+    largest = max(map(abs, values.values()), default=0.0)
+    return [n for n, value in values.items() if largest and abs(value) == largest]
+
+
+def _texts(attribution: Attribution) -> list[str]:
+    return [unit.text for unit in attribution.units]
 
 
 def agreement_sentence(methods: Sequence[str], correlations: NDArray[np.float64]) -> str:
@@ -128,23 +136,30 @@ def agreement_sentence(methods: Sequence[str], correlations: NDArray[np.float64]
     if not pairs:
         return "there is nothing to compare."
     best, worst = max(pairs), min(pairs)
+    high, low = fixed(best[0], 2), fixed(worst[0], 2)
     if len(pairs) == 1:
-        return f"the rank correlation of {best[1]} and {best[2]} is {_correlation(best[0])}."
+        return f"the rank correlation of {best[1]} and {best[2]} is {high}."
+    if high == low:
+        return f"the rank correlation of any two methods is {high}."
     mean = sum(value for value, _, _ in pairs) / len(pairs)
     return (
-        f"the mean rank correlation of two methods is {_correlation(mean)}; "
-        f"{best[1]} and {best[2]} agree most ({_correlation(best[0])}), "
-        f"{worst[1]} and {worst[2]} least ({_correlation(worst[0])})."
+        f"the mean rank correlation of two methods is {fixed(mean, 2)}; "
+        f"{best[1]} and {best[2]} agree most ({high}), {worst[1]} and {worst[2]} least ({low})."
     )
 
 
-def _correlation(value: float) -> str:
-    return f"{value:.2f}".replace("-", "−")
-
-
 def cells_sentence(values: NDArray[np.float64], rows: Sequence[str], columns: Sequence[str]) -> str:
-    """Which cells of a map contribute most, for or against the answer; plain text."""
+    """Which cells of a map contribute most, for or against the answer; plain text. NaN: there is no such cell.
+
+    ValueError for infinite values.
+    """
+    if np.isinf(values).any():
+        raise ValueError("Contributions that are not finite say nothing.")
     order = np.argsort(-np.abs(np.nan_to_num(values)), axis=None, kind="stable")[:3]
     cells = [divmod(int(n), values.shape[1]) for n in order]
-    most = [f"{rows[i]}, {columns[j]} {signed(values[i, j])}" for i, j in cells if np.nan_to_num(values[i, j])]
+    most = [
+        f"{isolated(rows[i])}, {isolated(columns[j])} {signed(values[i, j])}"
+        for i, j in cells
+        if np.nan_to_num(values[i, j])
+    ]
     return f"the largest contributions are {'; '.join(most)}." if most else "nothing contributes."

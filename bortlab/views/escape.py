@@ -26,6 +26,7 @@ _REPLACED = re.compile(r"(?<=\w):|(?<=\S)@|(?<=www)\.|(?<=[-<>~])[-=>]", re.IGNO
 _JOINER = "\u2060"
 _ISOLATE, _END_OF_ISOLATE = "\u2068", "\u2069"
 """What <bdi> is in HTML: the text's direction is its own, and the words around it keep theirs."""
+_ISOLATED = re.compile(f"{_ISOLATE}([^{_ISOLATE}{_END_OF_ISOLATE}]*){_END_OF_ISOLATE}")
 
 
 def visible(text: str, *, spaces: bool = False) -> str:
@@ -78,6 +79,22 @@ def markdown(text: str) -> str:
 def _turns_around(text: str) -> bool:
     """Does it hold letters or digits that are written from right to left?"""
     return any(unicodedata.bidirectional(character) in ("R", "AL", "AN") for character in text)
+
+
+def isolated(text: str) -> str:
+    """For a sentence of plain text, such as a picture's alt text; right-to-left text turns nothing around it."""
+    shown = visible(text)
+    return f"{_ISOLATE}{shown}{_END_OF_ISOLATE}" if _turns_around(shown) else shown
+
+
+def markdown_sentence(text: str) -> str:
+    """For Markdown, a sentence of plain text whose foreign words went through `isolated`, and stay so."""
+    return "".join(map(markdown, _ISOLATED.split(text)))
+
+
+def html_sentence(text: str) -> str:
+    """As `markdown_sentence`, for HTML."""
+    return "".join(map(html, filter(None, _ISOLATED.split(text))))
 
 
 def csv_cell(text: str) -> str:

@@ -74,13 +74,10 @@ def _figure(words: Sequence[tuple[str, float]], colour: str, largest: float, loo
 
 def agreement(agreement: Agreement, titles: Mapping[str, str]) -> str:
     """In Markdown, what the models put first, and which of them is most confident. titles: of the models."""
-    word, probability = agreement.first[agreement.most_confident]
-    confident = (
-        f"{markdown(titles[agreement.most_confident])} is most confident, with {percent(probability)} on "
-        f"**{markdown(word)}**."
-    )
     if len(agreement.first) == 1:
-        return f"{markdown(titles[agreement.most_confident])} puts {percent(probability)} on **{markdown(word)}**."
+        ((key, (word, probability)),) = agreement.first.items()
+        return f"{markdown(titles[key])} puts {percent(probability)} on **{markdown(word)}**."
+    confident = _most_confident(agreement, titles)
     if agreement.unanimous is not None:
         both = "Both" if len(agreement.first) == 2 else f"All {len(agreement.first)}"
         return f"{both} models guess **{markdown(agreement.unanimous)}** first. {confident}"
@@ -91,6 +88,20 @@ def agreement(agreement: Agreement, titles: Mapping[str, str]) -> str:
     common = [f"**{markdown(word)}**" for word in agreement.common[:5]]
     shared = f"All have {names(common)} among their guesses." if common else "No guess is shared by all."
     return f"First guesses differ: {guesses}. {confident} {shared}"
+
+
+def _most_confident(agreement: Agreement, titles: Mapping[str, str]) -> str:
+    """The models whose first guess has the largest share, as it is shown, and on what."""
+    shares = {key: percent(probability) for key, (_, probability) in agreement.first.items()}
+    most = shares[agreement.most_confident]
+    models = [key for key, share in shares.items() if share == most]
+    words = list(dict.fromkeys(f"**{markdown(agreement.first[key][0])}**" for key in models))
+    who = names([markdown(titles[key]) for key in models])
+    if len(models) == 1:
+        return f"{who} is most confident, with {most} on {words[0]}."
+    if len(models) == len(shares):
+        return f"All are equally confident, with {most} each."
+    return f"{who} are most confident, with {most} each on {names(words)}."
 
 
 def _labels(x: float, texts: Sequence[str], *, size: int, colour: str) -> go.Scatter:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import plotly.graph_objects as go
 
-from bortlab.views.escape import attribute, html
+from bortlab.views.escape import attribute, html, html_sentence
 from bortlab.views.theme import Look
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def page(views: Sequence[View], look: Look = LIGHT) -> str:
     for view in views:
         drawn = _drawn(view, script=not scripted)
         scripted = scripted or isinstance(view.picture, go.Figure)
-        sections.append(f"<section><h2>{html(view.title)}</h2><p>{html(view.alt)}</p>{drawn}</section>")
+        sections.append(f"<section><h2>{html(view.title)}</h2><p>{html_sentence(view.alt)}</p>{drawn}</section>")
     style = f"font-family:sans-serif;background:{look.paper};color:{look.ink}"
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>bortlab</title></head>'

@@ -13,8 +13,15 @@ from hypothesis import strategies as st
 
 from bortlab.analysis.attention import Unit
 from bortlab.analysis.attribution import Attribution, Target
-from bortlab.system.numbers import signed
-from bortlab.views.contributions import agreement_sentence, cells_sentence, contributions, strongest
+from bortlab.system.numbers import fixed, signed
+from bortlab.text import Encoding
+from bortlab.views.contributions import (
+    agreement_sentence,
+    cells_sentence,
+    contributions,
+    strongest,
+    where_the_answer_is_read,
+)
 
 VALUES = st.sampled_from([-2.0, -1.0, 0.0, 1.0, 2.0]) | st.floats(-9, 9)
 WORDS = st.lists(st.tuples(st.sampled_from(["cat", "dog", "the"]), VALUES), min_size=1, max_size=6)
@@ -113,3 +120,64 @@ def test_the_largest_cells_are_named_whatever_their_sign() -> None:
     values = np.array([[0.0, -3.0], [2.0, math.nan]])
     assert cells_sentence(values, ["x", "y"], ["1", "2"]) == "the largest contributions are x, 2 −3; y, 1 +2."
     assert cells_sentence(np.zeros((2, 2)), ["x", "y"], ["1", "2"]) == "nothing contributes."
+
+
+# -- what layers, methods and maps say ---------------------------------------------------------------------------------
+
+
+@given(st.lists(st.lists(st.sampled_from([-1.0, 0.0, 1.0]), min_size=4, max_size=4), min_size=1, max_size=4))
+def test_the_layer_from_which_on_the_answers_own_state_counts_most(layers: list[list[float]]) -> None:
+    """Values of [CLS], שלום, the and the blank, which the answer is read from; ties are never called most."""
+    words = ["[CLS]", "שלום", "the", "[MASK]"]
+    encoding = Encoding(
+        text="שלום the [MASK]",
+        pair=None,
+        ids=(1, 2, 3, 4),
+        type_ids=(0,) * 4,
+        tokens=tuple(words),
+        offsets=((0, 0), (0, 4), (5, 8), (9, 15)),
+        special=(True, False, False, False),
+        words=(None, 0, 1, None),
+        mask_positions=(3,),
+    )
+    rows = {f"layer {n}": of(*zip(words, values, strict=True)) for n, values in enumerate(layers, 1)}
+    text = where_the_answer_is_read(rows, encoding, Target("masked-lm", 3, 3), "pieces")
+    alone = [[abs(value) for value in values].count(1.0) == 1 and abs(values[3]) == 1.0 for values in layers]
+    since = max((n for n, own in enumerate(alone, 1) if not own), default=0) + 1
+    assert ("own state" in text) == (since <= len(layers))
+    if since < len(layers):
+        assert f"from layer {since} on it is the blank's own state" in text
+    assert ("nothing contributes" in text) == any(not any(values) for values in layers[: since - 1])
+    assert text.count("שלום") == text.count("\u2068שלום\u2069")
+    broken = {"layer 1": of(*zip(words, [1.0, 1.0, 1.0, math.nan], strict=True))}
+    with pytest.raises(ValueError, match="finite"):
+        where_the_answer_is_read(broken, encoding, Target("masked-lm", 3, 3), "pieces")
+
+
+@given(st.integers(2, 4), st.data())
+def test_methods_agree_most_and_least_only_if_their_numbers_differ(n: int, data: st.DataObject) -> None:
+    values = st.sampled_from([-1.0, -0.001, 0.0, 0.5, 0.501, 1.0, math.nan])
+    correlations = np.eye(n)
+    for row, column in zip(*np.tril_indices(n, -1), strict=True):
+        correlations[row, column] = data.draw(values)
+    text = agreement_sentence(list("abcd")[:n], correlations)
+    numbers = [value for value in correlations[np.tril_indices(n, -1)] if not math.isnan(value)]
+    shown = {fixed(value, 2) for value in numbers}
+    assert ("agree most" in text) == (len(shown) > 1) and "−0.00" not in text and "-" not in text
+    assert ("nothing to compare" in text) == (not numbers)
+    assert ("any two methods" in text) == (len(shown) == 1 < len(numbers))
+
+
+@given(st.lists(st.sampled_from([-2.0, -1.0, 0.0, 1.0, math.nan]), min_size=4, max_size=4))
+def test_the_cells_of_a_map_are_named_by_size(numbers: list[float]) -> None:
+    text = cells_sentence(np.array(numbers).reshape(2, 2), ["שלום", "y"], ["1", "2"])
+    largest = max((abs(value) for value in numbers if not math.isnan(value)), default=0.0)
+    if largest:
+        assert text.startswith("the largest contributions are ") and text.count(";") < 3
+        first = text.removeprefix("the largest contributions are ").split(";")[0].rstrip(".")
+        assert first.endswith((signed(largest), signed(-largest)))
+    else:
+        assert text == "nothing contributes."
+    assert text.count("שלום") == text.count("\u2068שלום\u2069") and "nan" not in text
+    with pytest.raises(ValueError, match="not finite"):
+        cells_sentence(np.array([[math.inf]]), ["x"], ["1"])

@@ -139,6 +139,18 @@ def test_right_to_left_words_are_isolated_in_markdown(text: str, turned: str) ->
 
 @every_example
 @given(TEXTS)
+def test_foreign_words_inside_a_sentence_stay_isolated(text: str) -> None:
+    """From the plain text of a picture's alt to Markdown and HTML: no mark of ours is named, no foreign one obeyed."""
+    sentence = f"Most is {escape.isolated(text)} (+3), then {escape.isolated('שלום')}."
+    for source in (escape.markdown_sentence(sentence), escape.html_sentence(sentence)):
+        shown = re.sub("[\u2060\u2068\u2069]", "", Elements(source).text)
+        assert shown == f"Most is {escape.visible(text)} (+3), then שלום."
+    isolates = escape.markdown_sentence(sentence).count("\u2068")
+    assert isolates == escape.markdown_sentence(sentence).count("\u2069") == 1 + (escape.isolated(text)[:1] == "\u2068")
+
+
+@every_example
+@given(TEXTS)
 def test_markdown_in_bold_and_inside_a_sentence_is_bold_and_nothing_else(text: str) -> None:
     tokens = MARKDOWN.parse(f"Surest is **{escape.markdown(text)}** (it is), **{escape.markdown(text)}**.")
     assert [token.type for token in tokens] == ["paragraph_open", "inline", "paragraph_close"]

@@ -45,7 +45,7 @@ def blank(words: list[str]) -> Blank:
     ("probability", "said"),
     [(1, "100 %"), (0.61, "61 %"), (0.0995, "10 %"), (0.0994, "9.9 %"), (0.032, "3.2 %"), (0.00995, "1.0 %"),
      (0.00994, "0.99 %"), (0.0004, "0.04 %"), (0.0001, "0.01 %"), (0.00009, "< 0.01 %"),
-     (1e-30, "< 0.01 %"), (0, "< 0.01 %")],
+     (1e-30, "< 0.01 %"), (0, "0 %")],
 )  # fmt: skip
 def test_percent_by_example(probability: float, said: str) -> None:
     assert percent(probability) == said

@@ -80,7 +80,7 @@ def _two_models(selection: Selection, layer: int, heads: Sequence[int]) -> None:
     view = draw.difference(compared, look=look, title=title, names=("first", "second"))
     st.markdown(
         f"**Second minus first**: blue where {markdown(titles[second])} looks more, orange where "
-        f"{markdown(titles[first])} does. {markdown(shared.sentence(view))}"
+        f"{markdown(titles[first])} does. {shared.sentence(view)}"
     )
     shared.picture(view, "difference")
     take_away(

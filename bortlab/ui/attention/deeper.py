@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import streamlit as st
 
@@ -10,7 +10,7 @@ from bortlab.analysis import attention as analysis
 from bortlab.analysis import flow
 from bortlab.analysis.attention import QueryKey, Unit
 from bortlab.model import Model
-from bortlab.system.numbers import percent
+from bortlab.system.numbers import fixed, percent
 from bortlab.ui import opened, shared
 from bortlab.ui.attention.selection import (
     LEVELS,
@@ -25,6 +25,7 @@ from bortlab.ui.attention.selection import (
 )
 from bortlab.views import attention as draw
 from bortlab.views.escape import markdown
+from bortlab.views.prose import names, which
 from bortlab.views.view import View
 
 
@@ -121,10 +122,20 @@ def _of_first_piece(model: Model, selection: Selection, layer: int, head: int, u
 
 def query_sentence(record: QueryKey) -> str:
     """In Markdown, what the query looks at most, and how many features agree."""
-    best = int(record.weights.argmax())
+    best, most = int(record.weights.argmax()), percent(float(record.weights.max()))
+    alike = [n for n, weight in enumerate(record.weights.tolist()) if percent(weight) == most]
+    looker = _bold(record.units, record.position)
+    if len(alike) == len(record.units) > 1:
+        return f"{looker} looks at all {len(alike)} pieces alike ({most} each)."
+    if len(alike) > 1:
+        return f"{looker} looks most at {names([_bold(record.units, n) for n in alike], most=3)} ({most} each)."
     helpful = int((record.products[best] > 0).sum())
     return (
-        f"**{markdown(record.units[record.position].text)}** looks most at **{markdown(record.units[best].text)}** "
-        f"({percent(float(record.weights[best]))}): score {float(record.scores[best]):.2f}, {helpful} of "
-        f"{len(record.query)} features raise it."
+        f"{looker} looks most at {_bold(record.units, best)} ({most}): score {fixed(float(record.scores[best]), 2)}, "
+        f"{helpful} of {len(record.query)} features raise it."
     )
+
+
+def _bold(units: Sequence[Unit], index: int) -> str:
+    """A piece in bold, and which one it is of equals."""
+    return f"**{markdown(units[index].text)}**{which([unit.text for unit in units], index)}"

@@ -20,7 +20,6 @@ from bortlab.ui.attribution.waiting import answers
 from bortlab.views import attribution as draw
 from bortlab.views.cards import model_heading
 from bortlab.views.contributions import where_the_answer_is_read
-from bortlab.views.escape import markdown
 from bortlab.views.view import View
 
 INSIDE = {
@@ -55,7 +54,7 @@ def layers(selection: Selection) -> None:
             _heading(question)
             for view in draw_inside(question, method):
                 shared.picture(view, f"inside-{key}-{len(views)}")
-                st.markdown(markdown(shared.sentence(view)))
+                st.markdown(shared.sentence(view))
                 views.append(view)
                 tables.append(view.table.assign(model=opened.title(key)))
                 questions[key] = question

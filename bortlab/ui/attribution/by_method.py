@@ -41,7 +41,7 @@ def methods(selection: Selection) -> None:
             )
             with st.expander("How far they agree"):
                 shared.picture(agreement, f"agreement-{key}")
-            st.markdown(markdown(shared.sentence(agreement)))
+            st.markdown(shared.sentence(agreement))
             views += [view, agreement]
             tables.append(draw.frame(results, row="method").assign(model=name))
             questions[key] = question

@@ -10,7 +10,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from bortlab.analysis import attribution as analysis
 from bortlab.analysis.attribution import METHODS, Attribution, Question
-from bortlab.system.numbers import signed
+from bortlab.system.numbers import percent, signed
 from bortlab.ui import opened, shared
 from bortlab.ui.attribution.asking import Selection
 from bortlab.ui.attribution.choosing import STEPS
@@ -52,18 +52,10 @@ def heading(question: Question, attribution: Attribution) -> None:
 
 def completeness(attribution: Attribution, key: str) -> None:
     """How well the values add up, and an offer of more steps where they do not."""
-    method, difference = METHODS[attribution.method], attribution.value - attribution.without
-    if not method.signed:
-        st.caption(f"{method.title} gives sizes without sign: they do not add up to anything.")
-        return
-    sums = f"The values add up to {signed(float(attribution.values.sum()))}, the difference is {signed(difference)}"
-    if not method.complete:
-        st.caption(f"{sums}; this method does not promise that they agree.")
-        return
-    error = attribution.relative_error
-    st.caption(f"{sums}: completeness error {100 * error:.2g} %.")
+    st.caption(sums_sentence(attribution))
     more = next((steps for steps in STEPS if steps >= 4 * attribution.steps), STEPS[-1])
-    if error > analysis.TOLERABLE and attribution.method == "integrated-gradients" and more > attribution.steps:
+    refinable = attribution.method == "integrated-gradients" and more > attribution.steps
+    if refinable and not _differs_by_nothing(attribution) and attribution.relative_error > analysis.TOLERABLE:
 
         def refine() -> None:
             st.session_state["steps"] = more
@@ -75,6 +67,26 @@ def completeness(attribution: Attribution, key: str) -> None:
             icon=":material/adjust:",
             help="The error is above 1 %; more steps make it smaller.",
         )
+
+
+def sums_sentence(attribution: Attribution) -> str:
+    """What the values add up to, and whether they should and do; ValueError for values that are not finite."""
+    if not bool(attribution.values.isfinite().all()):
+        raise ValueError("An attribution with values that are not finite says nothing.")
+    method, difference = METHODS[attribution.method], attribution.value - attribution.without
+    if not method.signed:
+        return f"{method.title} gives sizes without sign: they do not add up to anything."
+    sums = f"The values add up to {signed(float(attribution.values.sum()))}, the difference is {signed(difference)}"
+    if not method.complete:
+        return f"{sums}; this method does not promise that they agree."
+    if _differs_by_nothing(attribution):
+        return f"{sums}: without the words the answer is the same, so there is nothing to share out."
+    return f"{sums}: completeness error {percent(attribution.relative_error)}."
+
+
+def _differs_by_nothing(attribution: Attribution) -> bool:
+    """Is the answer the same without the words, but for rounding? An error has no share of nothing."""
+    return abs(attribution.value - attribution.without) <= 1e-6 * max(1.0, abs(attribution.value))
 
 
 def take_away(

@@ -6,10 +6,11 @@ import math
 
 import pandas
 import streamlit as st
+from torch import Tensor
 
 from bortlab.analysis import attribution as analysis
 from bortlab.analysis.attribution import METHODS, Assessment, Question, work
-from bortlab.system.numbers import percent, signed
+from bortlab.system.numbers import fixed, percent, signed
 from bortlab.ui import opened, shared
 from bortlab.ui.attribution.asking import Selection, assessment, attribution, curves
 from bortlab.ui.attribution.parts import choose_method, columns, completeness, heading, take_away
@@ -57,15 +58,20 @@ def _tested(question: Question, method: str) -> View:
     own = curves(question, result)
     view = draw.curves(own, look=look, title=f"{opened.title(model.key)}, words taken away")
     shared.picture(view, f"curves-{model.key}")
-    st.markdown(_about_curves(own))
+    st.markdown(about_curves(own))
     if is_long(question.multiply_adds(method, assessed=True)):
         st.caption("Other seeds and random weights would take a while: test all methods in the background, below.")
     else:
-        st.caption(_about_tests(assessment(question, result, own)))
+        st.caption(about_tests(assessment(question, result, own)))
     return view
 
 
-def _about_curves(own: analysis.Curves) -> str:
+def about_curves(own: analysis.Curves) -> str:
+    """In Markdown, how an order of the words does against random ones; ValueError for curves that are not finite."""
+    if not all(bool(curve.isfinite().all()) for curve in (own.deletion, own.insertion)):
+        raise ValueError("Curves that are not finite say nothing.")
+    if _all_alike(own.deletion, own.random_deletion) and _all_alike(own.insertion, own.random_insertion):
+        return "In whatever order words are taken away or put back, the answer changes alike: the order says nothing."
     deletion, insertion = map(percent, own.better_than)
     comprehensiveness, sufficiency = signed(own.comprehensiveness()), signed(own.sufficiency())
     return (
@@ -76,15 +82,22 @@ def _about_curves(own: analysis.Curves) -> str:
     )
 
 
-def _about_tests(tested: Assessment) -> str:
+def _all_alike(curve: Tensor, random: Tensor) -> bool:
+    """Do random orders (orders, n + 1) give the same curve (n + 1,)?"""
+    return bool((random - curve).abs().max() <= 1e-9 * (1 + curve.abs().max()))
+
+
+def about_tests(tested: Assessment) -> str:
     """What random weights and other seeds say."""
     sentences = []
     correlation = tested.random_weights
     if correlation is not None and not math.isnan(correlation):
         verdict = "as it should be" if correlation < 0.5 else "so it may say more about the text than about the model"
-        sentences.append(f"With random weights the rank correlation of the sizes is {correlation:.2f}: {verdict}.")
+        sentences.append(
+            f"With random weights the rank correlation of the sizes is {fixed(correlation, 2)}: {verdict}."
+        )
     if not METHODS[tested.attribution.method].random:
         sentences.append("It draws no random numbers: every run gives the same values.")
     elif tested.repeatability is not None and not math.isnan(tested.repeatability):
-        sentences.append(f"Other seeds give a rank correlation of {tested.repeatability:.2f}.")
+        sentences.append(f"Other seeds give a rank correlation of {fixed(tested.repeatability, 2)}.")
     return " ".join(sentences)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import streamlit as st
 
@@ -96,15 +97,26 @@ def preferred_taps(kernels: Kernels, layer: int) -> str:
     lines = []
     for head, weights in enumerate(kernels.weights[layer][:, kernels.own]):
         mean = weights.mean(0)
-        tap = kernels.taps[int(mean.argmax())]
         spread = float(analysis.distance(weights, mean).mean())
-        where = "the token itself" if tap == 0 else f"the token {draw.tap_name(tap)}"
         alike = "its kernel is nearly the same for every token"
         if spread >= FIXED:
             alike = f"its kernels differ from their mean by {percent(spread)}"
-        lines.append(f"* Head {head + 1} prefers {where} ({percent(float(mean.max()))}); {alike}.")
+        lines.append(f"* Head {head + 1} {_preferred(mean.tolist(), kernels.taps)}; {alike}.")
     lost = float(kernels.beyond[layer].mean())
     return "\n".join([*lines, f"* {percent(lost)} of the layer's weight falls beyond the ends of the text."])
+
+
+def _preferred(mean: Sequence[float], taps: Sequence[int]) -> str:
+    """Where a mean kernel has its largest weight, which several taps may share."""
+    most = percent(max(mean))
+    places = [
+        "the token itself" if tap == 0 else f"the token {draw.tap_name(tap)}"
+        for tap, weight in zip(taps, mean, strict=True)
+        if percent(weight) == most
+    ]
+    if len(places) == len(taps) > 1:
+        return f"weighs all {len(taps)} taps alike ({most} each)"
+    return f"prefers {shared.names(places)} ({most}{' each' if len(places) > 1 else ''})"
 
 
 def the_block(model: Model, text: str) -> None:
@@ -127,7 +139,7 @@ def the_block(model: Model, text: str) -> None:
         f"{kernels.taps[-1]} tokens to each side."
     )
     shared.picture(view, f"block-{model.key}")
-    st.markdown(markdown(shared.sentence(view)))
+    st.markdown(shared.sentence(view))
     take_away(
         model,
         text,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -17,6 +17,7 @@ from bortlab.ui.parameters.setting import Setting, activation_memory
 from bortlab.views import parameters as draw
 from bortlab.views.escape import markdown
 from bortlab.views.parameters import CountedModel
+from bortlab.views.prose import names
 
 if TYPE_CHECKING:
     import pandas
@@ -30,7 +31,7 @@ def show(models: Mapping[str, CountedModel], setting: Setting) -> None:
         return
     shared.picture(draw.stacked_bars(list(models.values()), shared.look()), key="bars")
     st.caption("Thick: stored. Thin: executed, with every use of a block, and of the word table, counted.")
-    st.markdown(_findings(list(models.values())))
+    st.markdown(findings(list(models.values())))
     st.dataframe(
         _overview(models, setting),
         hide_index=True,
@@ -43,14 +44,9 @@ def show(models: Mapping[str, CountedModel], setting: Setting) -> None:
     )
 
 
-def _findings(models: list[CountedModel]) -> str:
+def findings(models: Sequence[CountedModel]) -> str:
     """Which model stores least, which executes most of what it stores, and where the embeddings are largest."""
-    smallest, *_, largest = sorted([*models, *models[:1]], key=lambda model: model.sizes.stored)
-    sentence = f"**{markdown(smallest.title)}** stores the fewest weights, {short_count(smallest.sizes.stored)}"
-    if len(models) > 1:
-        times = largest.sizes.stored / smallest.sizes.stored
-        sentence += f", {times:.1f} times fewer than **{markdown(largest.title)}**"
-    sentences = [f"{sentence}."]
+    sentences = [_fewest(models)]
     reused = max(models, key=lambda model: model.sizes.executed / model.sizes.stored)
     if reused.sizes.tied:
         times = reused.sizes.executed / reused.sizes.stored
@@ -58,12 +54,29 @@ def _findings(models: list[CountedModel]) -> str:
             f"A text passes through {short_count(reused.sizes.executed)} weights in {markdown(reused.title)}, "
             f"{times:.1f} times what it stores: sharing saves memory, not work."
         )
-    shares = {model.title: model.sizes.by_component()["embeddings"] / model.sizes.stored for model in models}
-    most, least = max(shares, key=shares.__getitem__), min(shares, key=shares.__getitem__)
-    sentence = f"Embeddings are {percent(shares[most])} of {markdown(most)}"
-    if most != least:
-        sentence += f", and {percent(shares[least])} of {markdown(least)}"
+    embeddings = [model.sizes.by_component()["embeddings"] / model.sizes.stored for model in models]
+    most, least = (embeddings.index(end(embeddings)) for end in (max, min))
+    high, low = percent(embeddings[most]), percent(embeddings[least])
+    if high == low:
+        sentence = f"Embeddings are {high} of {'each' if len(models) > 1 else markdown(models[most].title)}"
+    else:
+        sentence = f"Embeddings are {high} of {markdown(models[most].title)}, and {low} of "
+        sentence += markdown(models[least].title)
     return " ".join([*sentences, f"{sentence}."])
+
+
+def _fewest(models: Sequence[CountedModel]) -> str:
+    """Which models store the fewest weights, and how many times fewer than the largest."""
+    low, high = (end(model.sizes.stored for model in models) for end in (min, max))
+    fewest = names([f"**{markdown(model.title)}**" for model in models if model.sizes.stored == low])
+    largest = names([f"**{markdown(model.title)}**" for model in models if model.sizes.stored == high])
+    if len(models) == 1:
+        return f"{fewest} stores {short_count(low)} weights."
+    if low == high:
+        return f"{fewest} store {short_count(low)} weights each."
+    times, verb = high / low, "stores" if sum(model.sizes.stored == low for model in models) == 1 else "store"
+    fewer = f", {times:.1f} times fewer than {largest}" if times >= 1.05 else f", hardly fewer than {largest}"
+    return f"{fewest} {verb} the fewest weights, {short_count(low)}{fewer}."
 
 
 def _overview(models: Mapping[str, CountedModel], setting: Setting) -> pandas.DataFrame:

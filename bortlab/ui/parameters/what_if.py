@@ -188,10 +188,16 @@ def _groups_curve(config: Config, family: str, setting: Setting) -> None:
         look=shared.look(),
     )
     shared.picture(view, key="groups-curve")
-    st.markdown(
+    st.markdown(groups_sentence(points, sum(groups[1].of_block(0).values())))
+
+
+def groups_sentence(points: Mapping[int, int], block: int) -> str:
+    """What sharing saves. points: stored weights by the number of groups, from 1; block: weights of one block."""
+    if len(points) == 1:
+        return f"There is one layer, so there is nothing to share: {short_count(points[1])} weights."
+    return (
         f"From {short_count(points[1])} with one block to {short_count(points[max(points)])} with {max(points)}; "
-        f"each extra group adds a block of {short_count(sum(groups[1].of_block(0).values()))}. "
-        "The work stays the same."
+        f"each extra group adds a block of {short_count(block)}. The work stays the same."
     )
 
 

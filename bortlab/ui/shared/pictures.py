@@ -10,6 +10,7 @@ import streamlit as st
 from bortlab.model import Model
 from bortlab.ui import opened
 from bortlab.views.cards import model_heading
+from bortlab.views.escape import markdown_sentence
 from bortlab.views.theme import Look
 
 if TYPE_CHECKING:
@@ -81,6 +82,6 @@ def drawing(view: View) -> None:
 
 
 def sentence(view: View) -> str:
-    """What a view says in words, without its title."""
+    """In Markdown, what a view says in words, without its title."""
     words = view.alt.removeprefix(f"{view.title}: ")
-    return words[:1].upper() + words[1:]
+    return markdown_sentence(words[:1].upper() + words[1:])

@@ -9,6 +9,7 @@ from bortlab.analysis.latency.findings import MeasuredSpeedup
 from bortlab.analysis.latency.results import Measured, Run, baseline_title
 from bortlab.analysis.latency.timing import Ratio
 from bortlab.system.numbers import factor, milliseconds
+from bortlab.views import prose
 from bortlab.views.escape import markdown
 from bortlab.views.latency.labels import label
 
@@ -69,7 +70,7 @@ def no_difference(ratios: dict[Case, Ratio], baseline: str, names: dict[Case, st
     similar = [names[case] for case, ratio in ratios.items() if not ratio.significant]
     if not similar:
         return ""
-    return f"No significant difference from {markdown(baseline_title(baseline))}: {listing(similar)}."
+    return f"No significant difference from {markdown(baseline_title(baseline))}: {prose.names(similar)}."
 
 
 def small_but_not_fast(
@@ -111,8 +112,9 @@ def speed_up_claims(speedups: Sequence[MeasuredSpeedup]) -> str:
         of_name = [speedup for speedup in speedups if speedup.published.name == name]
         best = max(of_name, key=lambda speedup: speedup.speedup.value)
         reached = sum(speedup.verdict == "reached" for speedup in of_name)
+        measurements = prose.counted(len(of_name), "measurement")
         parts.append(
-            f"**{name}**: reached in {reached} of {len(of_name)} measurements, {factor(best.speedup.value)} at best "
+            f"**{name}**: reached in {reached} of {measurements}, {factor(best.speedup.value)} at best "
             f"({markdown(title(best.published.model))}, {shape(best.case)}), with {best.flops:.1f} times less "
             f"arithmetic"
         )
@@ -120,8 +122,3 @@ def speed_up_claims(speedups: Sequence[MeasuredSpeedup]) -> str:
         f"{'; '.join(parts)}. Less arithmetic is what fewer and smaller layers can save; any speed-up beyond it is due "
         "to the program."
     )
-
-
-def listing(items: Sequence[str]) -> str:
-    """a, b and c."""
-    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}"
