@@ -22,11 +22,12 @@ if TYPE_CHECKING:
     from bortlab.model import Model, Trace
     from bortlab.models import FAMILIES
     from bortlab.registry import checkpoints, load, load_from
+    from bortlab.training.adapt import adapt
 
 __version__ = "0.2.0"
-__all__ = ["FAMILIES", "Model", "Trace", "__version__", "checkpoints", "load", "load_from"]
+__all__ = ["FAMILIES", "Model", "Trace", "__version__", "adapt", "checkpoints", "load", "load_from"]
 
-_HOME = {"Model": "model", "Trace": "model", "FAMILIES": "models"}  # the rest: registry
+_HOME = {"Model": "model", "Trace": "model", "FAMILIES": "models", "adapt": "training.adapt"}  # the rest: registry
 
 
 def __getattr__(name: str) -> object:

@@ -25,6 +25,7 @@ COMMANDS = {
     "checkpoints": "list the models that can be loaded",
     "export": "write a model as files that run without torch",
     "latency": "measure how fast models are on this machine",
+    "adapt": "train a model further to fill the blanks of a text",
     "lens": "train a tuned lens for a frozen model",
     "minis": "train a bundled model as it was made",
     "corpus": "build the bundled corpus anew",

@@ -3,6 +3,7 @@
 Nothing here changes the network, so any number of threads may share one `Model`.
 """
 
+from bortlab.model.adaptation import ADAPTED_KEY, Adaptation
 from bortlab.model.model import (
     EXAMPLE,
     HEADS_KEY,
@@ -18,9 +19,11 @@ from bortlab.model.predictions import Blank, Candidate, FilledMask
 from bortlab.model.trace import Trace
 
 __all__ = [
+    "ADAPTED_KEY",
     "EXAMPLE",
     "HEADS_KEY",
     "PROVENANCES",
+    "Adaptation",
     "Blank",
     "Candidate",
     "FilledMask",

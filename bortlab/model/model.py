@@ -20,6 +20,7 @@ from torch import Tensor
 
 from bortlab import checkpoint
 from bortlab.model import answers
+from bortlab.model.adaptation import Adaptation
 from bortlab.model.fingerprint import fingerprint_of
 from bortlab.model.predictions import Blank, Candidate, FilledMask
 from bortlab.model.trace import Trace
@@ -52,8 +53,8 @@ class Model:
     """A network in eval mode with its tokenizer; made by `bortlab.load`, or by `assemble` from a network of your own.
 
     heads: where each head comes from: "trained" | "adapted" | "random". source: "bundled" | "hub" | "folder" |
-    "random weights". fingerprint: the same for the same weights, configuration, vocabulary and hub revision, to key
-    caches with. n_bytes: memory of the weights.
+    "adapted" | "random weights". fingerprint: the same for the same weights, configuration, vocabulary and hub
+    revision, to key caches with. n_bytes: memory of the weights.
     """
 
     key: str
@@ -74,6 +75,11 @@ class Model:
     def n_parameters(self) -> int:
         """Number of weights, each counted once."""
         return sum(parameter.numel() for parameter in self.network.parameters())
+
+    @property
+    def adaptation(self) -> Adaptation | None:
+        """How this model was made of another one by training it further; None for one as it was published."""
+        return Adaptation.read(self.config.extra)
 
     def encode(self, text: str, pair: str | None = None) -> Encoding:
         """Cut a text (or a pair) into the model's pieces.

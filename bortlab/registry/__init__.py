@@ -6,6 +6,7 @@ has run once, and the memory of all cached models stays under a bound. What is e
 Python's references see to it.
 """
 
+from bortlab.registry.adapted import adapted_card, adapted_folder, adapted_keys, is_adapted, remove_adapted
 from bortlab.registry.building import TooLargeError, build, own_task, own_task_from
 from bortlab.registry.cache import Registry, Resident
 from bortlab.registry.catalogue import UnknownModelError, architecture, checkpoints, find, is_repository
@@ -23,11 +24,15 @@ __all__ = [
     "TooLargeError",
     "UnknownModelError",
     "Weights",
+    "adapted_card",
+    "adapted_folder",
+    "adapted_keys",
     "architecture",
     "build",
     "checkpoints",
     "find",
     "in_use",
+    "is_adapted",
     "is_repository",
     "lease",
     "lease_from",
@@ -36,5 +41,6 @@ __all__ = [
     "loaded",
     "own_task",
     "own_task_from",
+    "remove_adapted",
     "unload",
 ]

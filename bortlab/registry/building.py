@@ -13,6 +13,7 @@ import torch
 from bortlab.checkpoint import CheckpointError, check_weights, load_network, meta_network, own_heads, read_config
 from bortlab.model import EXAMPLE, HEADS_KEY, PROVENANCES, Model, assemble, n_bytes
 from bortlab.models import FAMILIES, Config, Family
+from bortlab.registry import adapted
 from bortlab.registry.catalogue import config_of, find, known_checkpoints
 from bortlab.registry.options import Options
 from bortlab.registry.request import Request, request_for, request_from, stamp_of
@@ -113,7 +114,7 @@ def _check_family(request: Request, family: Family, tokenizer: Tokenizer) -> Non
 
 def design_of(request: Request) -> tuple[Family, Config]:
     """The family and the configuration of a request."""
-    if request.source in ("folder", "hub"):
+    if request.source in ("folder", "hub", adapted.SOURCE):
         return read_config(request.folder, request.family)
     family, checkpoint = find(request.key)
     return family, config_of(family, checkpoint)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -11,6 +11,7 @@ import torch
 from bortlab import hub
 from bortlab.checkpoint import CheckpointError, read_config
 from bortlab.models import Checkpoint, Family
+from bortlab.registry import adapted
 from bortlab.registry.catalogue import did_you_mean, find, is_repository
 from bortlab.registry.options import USUAL, Options, Weights
 from bortlab.system import assets
@@ -50,6 +51,8 @@ class Request:
 def request_for(key: str, options: Options = USUAL) -> Request:
     """The request for a key; every argument is checked here, before anything is read."""
     random = options.weights == "random"
+    if not random and adapted.is_adapted(key):
+        return replace(request_from(adapted.adapted_folder(key), options), key=key, source=adapted.SOURCE)
     if not random and is_repository(key):
         return _request_hub(key, None, options)
     family, checkpoint = find(key)

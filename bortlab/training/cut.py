@@ -76,12 +76,16 @@ def cut_network(family: Family, network: Network, kept: Iterable[int], *, positi
 def fresh_head(network: Network, log_frequencies: torch.Tensor, generator: torch.Generator) -> None:
     """Start a masked-LM head on a trained encoder: the identity, nearly, and how frequent each piece is.
 
-    So it begins with what the encoder says rather than with noise, and need not learn frequencies first.
+    So it begins with what the encoder says rather than with noise, and need not learn frequencies first. Where word
+    vectors are projected to the encoder's width, the way back takes the identity's place.
     """
     head = network.masked_lm
     assert head is not None
-    weight = head.dense.weight
-    weight.copy_(torch.eye(*weight.shape) + 0.02 * torch.randn(weight.shape, generator=generator))
+    weight, project = head.dense.weight, network.embeddings.project
+    back = torch.eye(*weight.shape)
+    if project is not None:
+        back = torch.nn.functional.normalize(torch.linalg.pinv(project.weight.detach().float().cpu()), dim=1)
+    weight.copy_(back + 0.02 * torch.randn(weight.shape, generator=generator))
     head.dense.bias.zero_()
     head.norm.weight.fill_(1.0)
     head.norm.bias.zero_()

@@ -15,7 +15,7 @@ from bortlab.model import Model
 from bortlab.registry import Options
 from bortlab.registry.options import USUAL
 
-LOADABLE = ("bundled", "hub", "folder")
+LOADABLE = ("bundled", "hub", "folder", "adapted")
 """Sources of models that can be loaded again."""
 
 
