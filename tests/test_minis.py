@@ -101,7 +101,10 @@ def test_the_file_is_small_and_float16(key: str) -> None:
     tensors = load_file(path)
     assert {tensor.dtype for tensor in tensors.values()} == {torch.float16}
     assert all(tensor.isfinite().all() for tensor in tensors.values())
-    assert dict(model.model.heads) == {"masked-lm": "trained"}
+    assert dict(model.model.heads) == {"masked-lm": "adapted" if key == ENCODER else "trained"}
+    adaptation = model.model.adaptation
+    assert (adaptation is None) == (key != ENCODER)
+    assert adaptation is None or adaptation.pieces == model.card["pieces_seen"]
     assert model.model.source == "bundled" and model.model.dtype == torch.float32
 
 

@@ -1,8 +1,8 @@
 """Train a model further to fill the blanks of a text: masked-LM training of all of its weights, unless told otherwise.
 
 So an encoder that was published without a trained masked-LM head (ConvBERT, Bort) gets one, and any model learns the
-words of your text. The result is a Hugging Face folder with a card of what it reads on text that was held out. A run may
-be killed at any moment, also with -9: the same command resumes it from its last checkpoint.
+words of your text. The result is a Hugging Face folder with a card of what it gained on text that was held out. A run
+may be killed at any moment, also with -9: the same command resumes it from its last checkpoint.
 """
 
 from __future__ import annotations

@@ -15,8 +15,7 @@ import re
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -24,8 +23,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from filelock import FileLock, Timeout
-from tqdm import tqdm
 
 from bortlab import registry
 from bortlab.data.own_text import Documents, OwnText, TextError, Texts, n_words, place_of, read_texts
@@ -33,8 +30,6 @@ from bortlab.model import Model
 from bortlab.models import Network
 from bortlab.registry import load_from
 from bortlab.system.checks import check_whole
-from bortlab.system.errors import BusyError
-from bortlab.system.machine import cores
 from bortlab.system.settings import cache_folder
 from bortlab.system.store import file_name
 from bortlab.text import Tokenizer
@@ -50,6 +45,7 @@ from bortlab.training.adaptable import (
 from bortlab.training.adapted_card import Guessing, write_adapted
 from bortlab.training.cut import cut_network, cut_tokenizer, fresh_head, most_used
 from bortlab.training.encoded import EncodedText, encode_text
+from bortlab.training.finishing import Report, alone, give_way, reporting
 from bortlab.training.masked_lm import Heldout, MaskedLMRun, measure
 from bortlab.work.jobs import Job, Running
 from bortlab.work.reference import ModelReference, fastest_device
@@ -64,9 +60,6 @@ SAVE_S = 10.0
 MOST_UNKNOWN = 0.3
 """Share of pieces that the vocabulary does not know beyond which nothing can be learned from a text."""
 FUNCTION = "bortlab.training.adapt:run"
-
-Report = Callable[..., None]
-"""report(progress, message, **numbers): see jobs.Running.report."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +119,7 @@ def adapt(
     base = model if isinstance(model, Model) else ModelReference.named(model).load()
     check_adaptable(base)
     top_layers(plan.train, base.config.depth)
-    with _shown(base, report) as say:
+    with reporting(report, f"adapting {base.key}") as say:
         say(0.0, "Reading the text.")
         text = read_texts(texts, column=column, name=name)
         key = key_of(base, text, plan)
@@ -173,8 +166,7 @@ class Start:
 def _adapt(base: Model, text: OwnText, plan: Plan, target: Path, key: str, say: Report) -> None:
     """Train and write the adapted model."""
     folder = cache_folder() / "adapting" / file_name(base.key, key, base.fingerprint, text.digest, repr(plan))
-    folder.mkdir(parents=True, exist_ok=True)
-    with _alone(base, folder):
+    with alone(folder, base.key):
         start = _start(base, text, plan)
         check_room(base.key, start.network, folder, target.parent)
         recipe = recipe_for(
@@ -314,33 +306,6 @@ def _tell(run: MaskedLMRun, start: Start, say: Report) -> None:
     )
 
 
-@contextmanager
-def _alone(base: Model, folder: Path) -> Iterator[None]:
-    """No other process does this very thing meanwhile: both would write one checkpoint."""
-    try:
-        lock = FileLock(folder / "run.lock").acquire(timeout=0)
-    except Timeout:
-        raise BusyError(f"{base.key} is being adapted to this very text by another process: wait for it.") from None
-    with lock:
-        yield
-
-
-@contextmanager
-def _shown(base: Model, report: Report | None) -> Iterator[Report]:
-    """Where progress goes: to `report`, or to a bar."""
-    if report is not None:
-        yield report
-        return
-    layout = "{l_bar}{bar}| {elapsed}<{remaining} {postfix}"
-    with tqdm(total=100, desc=f"adapting {base.key}", bar_format=layout) as bar:
-
-        def show(progress: float, message: str, **numbers: Any) -> None:
-            bar.set_postfix_str(message, refresh=False)
-            bar.update(round(100 * progress, 1) - bar.n)
-
-        yield show
-
-
 # -- as a job ----------------------------------------------------------------------------------------------------------
 
 
@@ -366,10 +331,8 @@ def run(
     column: str | None,
     name: str,
 ) -> Mapping[str, Any]:
-    """Adapt a model in a process of its own, on all processors, which the lab may have whenever it wants them."""
-    if hasattr(os, "nice"):
-        os.nice(5)
-    torch.set_num_threads(cores())
+    """Adapt a model in a process of its own."""
+    give_way()
     reference = ModelReference.from_json(base)
     running.report(0.0, f"Loading {reference.key}.")
     adapted = adapt(reference.load(), text, column=column, name=name, report=running.report, **plan)

@@ -130,8 +130,8 @@ def page(card: Mapping[str, Any]) -> str:
     return f"""# {card["title"]}
 
 {base["key"]}{revision}, trained further with bortlab to fill the blanks of {text["name"]}: {part},
-{card["pieces_seen"]:,} pieces in {card["steps"]:,} steps ({card["seconds"]:,.0f} seconds on {card["device"]}). Its weights, and with them its
-attention, kernels and vectors, are no longer those that were published.{cut}
+{card["pieces_seen"]:,} pieces in {card["steps"]:,} steps ({card["seconds"]:,.0f} seconds on {card["device"]}).{cut}
+Its weights, and with them its attention, kernels and vectors, are no longer those that were published.
 
 The text has {text["words"]:,} words in {text["documents"]:,} documents to learn from. On
 {held["hidden_pieces"]:,} hidden pieces of documents that it did not read (15 % of the words hidden):

@@ -12,7 +12,7 @@ import torch
 
 from bortlab import checkpoint
 from bortlab.data import corpus
-from bortlab.model import HEADS_KEY, Model
+from bortlab.model import ADAPTED_KEY, HEADS_KEY, Adaptation, Model
 from bortlab.models import FAMILIES, Family, Network
 from bortlab.registry import load_from
 from bortlab.system.assets import CHECKPOINTS
@@ -81,7 +81,7 @@ def write_model(
     training: what is known of the run (recipe, pieces_seen, device, command, ...), as it stands on the card. ordinary:
     sentences with blanks that people type, which are no part of the repository.
     """
-    config = replace(network.config, extra={HEADS_KEY: {"masked-lm": "trained"}})
+    config = replace(network.config, extra=_provenance(key, training["pieces_seen"]))
     checkpoint.save(folder, family, config, network.float().cpu(), tokenizer, dtype=torch.float16)
     model = load_from(folder, family=family.name)
     text = encode_text(heldout, [model.tokenizer], names=SOURCES)
@@ -111,6 +111,14 @@ def write_model(
     (folder / "curve.json").write_text(json.dumps(list(curve)) + "\n", encoding="utf-8")
     (folder / "README.md").write_text(page(card), encoding="utf-8")
     return card
+
+
+def _provenance(key: str, pieces: int) -> dict[str, Any]:
+    """What config.json says of where the weights come from."""
+    if key != ENCODER:
+        return {HEADS_KEY: {"masked-lm": "trained"}}
+    adaptation = Adaptation(base="all-MiniLM-L6-v2", text="everyday English", pieces=pieces)
+    return {HEADS_KEY: {"masked-lm": "adapted"}, ADAPTED_KEY: adaptation.to_json()}
 
 
 def write_run(folder: Path, key: str, run: MaskedLMRun, heldout: Texts, *, command: str) -> dict[str, Any]:
