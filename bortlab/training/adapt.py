@@ -177,7 +177,8 @@ def _adapt(base: Model, text: OwnText, plan: Plan, target: Path, key: str, say: 
         run.resume()
         _to_the_end(run, start, say)
         say(1.0, "Writing the model.")
-        write_adapted(target, base, run, text, train=plan.train, vocabulary=plan.vocabulary, guessing=start.guessing)
+        cut_to = None if plan.vocabulary is None else start.tokenizer.vocab_size
+        write_adapted(target, base, run, text, train=plan.train, vocabulary=cut_to, guessing=start.guessing)
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -187,11 +188,11 @@ def _start(base: Model, text: OwnText, plan: Plan) -> Start:
     documents = _sampled(text.train, plan.pieces, plan.seed)
     train = _encoded(documents, tokenizer, text.name)
     if plan.vocabulary is not None:
+        kept = most_used(tokenizer, Counter(train.cuttings[0].pieces.tolist()), plan.vocabulary)
         if plan.vocabulary >= tokenizer.vocab_size:
             raise ValueError(
                 f"vocabulary: {base.key} has {tokenizer.vocab_size:,} pieces; expected fewer, got {plan.vocabulary:,}."
             )
-        kept = most_used(tokenizer, Counter(train.cuttings[0].pieces.tolist()), plan.vocabulary)
         tokenizer = cut_tokenizer(tokenizer, kept)
         network = cut_network(base.family, network, kept, positions=base.config.max_position_embeddings)
         train = _encoded(documents, tokenizer, text.name)
