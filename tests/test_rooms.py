@@ -33,6 +33,7 @@ ROOMS = (
     "search",
     NOTEBOOK_API,
     "views",
+    "lessons",
     "ui",
     "cli",
     "__main__",

@@ -22,6 +22,7 @@ from bortlab import __version__
 COMMANDS = {
     "lab": "open the lab in a browser",
     "predict": "fill the blanks of a text",
+    "lessons": "list the lab's lessons, or check your own",
     "checkpoints": "list the models that can be loaded",
     "export": "write a model as files that run without torch",
     "latency": "measure how fast models are on this machine",

@@ -16,6 +16,8 @@ LENSES = ASSETS / "lenses"
 """The tuned lenses of the bundled models, one folder a key."""
 CORPUS = ASSETS / "corpus"
 JAVASCRIPT = ASSETS / "javascript"
+LESSONS = ASSETS / "lessons"
+"""The bundled lessons, a file each."""
 LATENCY = ASSETS / "latency"
 """Latencies that were recorded on named machines."""
 LAB = PACKAGE / "lab" if INSTALLED else CHECKOUT

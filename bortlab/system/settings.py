@@ -54,6 +54,12 @@ FOLDERS = Variable(
     "`1` where the lab listens to this machine only, otherwise `0`",
     "Whether visitors of the lab may open folders of the machine that it runs on: `1` or `0`.",
 )
+LESSONS = Variable(
+    "BORTLAB_LESSONS",
+    "none",
+    "A folder with lessons of your own, `*.md`, which the lab shows after those that come with it. One of the same "
+    "name as a bundled one takes its place.",
+)
 TOKEN = Variable(
     "BORTLAB_HF_TOKEN",
     "none",
@@ -93,6 +99,7 @@ SETTINGS = (
     RUNS,
     BUDGET,
     FOLDERS,
+    LESSONS,
     TOKEN,
     ENDPOINT,
     HUB_CACHE,

@@ -23,6 +23,11 @@ CONTENTS = {
         "Three ideas that made BERT smaller",
         "Look inside **ALBERT**, **ConvBERT** and **Bort**, with plain BERT beside them: live, on this machine.",
     ),
+    "lessons": Entry(
+        ":material/school:",
+        "What can I learn here?",
+        "Guess first, then look: each lesson asks the models in front of you, and computes what is right.",
+    ),
     "predict": Entry(
         ":material/edit:",
         "What does each model put in the blank?",

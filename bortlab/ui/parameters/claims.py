@@ -6,8 +6,7 @@ import streamlit as st
 
 from bortlab.analysis import claims
 from bortlab.system.numbers import short_count
-
-MARKS = {"holds": "✓ holds", "nearly": "≈ nearly", "differs": "✗ differs", "open": "· open"}
+from bortlab.views.claims import MARKS
 
 
 def claimed() -> None:
