@@ -35,7 +35,10 @@ def checked(chosen: Sequence[Claim], look: Look, *, title: str) -> View:
         colours=[look.ink] * len(rows),
         label=title,
     )
+    own = "<style>.bq .bl.bl tbody th { white-space: normal; min-width: 8rem; max-width: 17rem; }</style>"
     words = "; ".join(
         f"{c.about}: published {c.claimed}, counted {c.counted or 'nothing'}, {c.verdict}" for c in chosen
     )
-    return View(title, Fragment(body, style(look) + own), f"{title}: {words}.", claims.frame(chosen))
+    return View(
+        title, Fragment(f'<div class="bq">{body}</div>', style(look) + own), f"{title}: {words}.", claims.frame(chosen)
+    )

@@ -212,7 +212,6 @@ def test_a_header_must_say_what_a_lesson_is(tmp_path: Path) -> None:
         ("```view\nshow: layer-by-layer\ntext: No blank.\n```", "write \\[MASK\\]"),
         (f"```question\n{CHOICE.replace('probability', 'nonsense')}```", "There is no measure 'nonsense'"),
         (f"```question\n{CHOICE.replace('[table, moon]', '{A: table, B: table}')}```", "one right answer"),
-        ("top",),
         ("```question\nask: Q?\nkind: number\nmeasure: guesses\nwithin: 1\n```", "ranks words"),
         ("```question\nask: Q?\nkind: word\nmeasure: confidence\n```", "is a number"),
         ("```question\nask: Q?\nkind: number\nmeasure: pieces\nlow: 50\nwithin: 1\n```", "no one right answer"),
