@@ -16,7 +16,9 @@ Paris is the [MASK] of France.
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from bortlab.system import wiring
 
 if TYPE_CHECKING:
     from bortlab.model import Model, Trace
@@ -35,3 +37,13 @@ def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module 'bortlab' has no attribute {name!r}")
     return getattr(import_module(f"bortlab.{_HOME.get(name, 'registry')}"), name)
+
+
+def _open_engine(model: Any, name: str, threads: int | None) -> Any:
+    """What `Model.on` calls."""
+    from bortlab.runtimes.engines import open_engine
+
+    return open_engine(model, name, threads)
+
+
+wiring.open_engine = _open_engine

@@ -4,18 +4,9 @@ Nothing here changes the network, so any number of threads may share one `Model`
 """
 
 from bortlab.model.adaptation import ADAPTED_KEY, Adaptation
-from bortlab.model.model import (
-    EXAMPLE,
-    HEADS_KEY,
-    PROVENANCES,
-    Model,
-    NoHeadError,
-    NoMaskError,
-    NonFiniteError,
-    assemble,
-    n_bytes,
-)
+from bortlab.model.model import HEADS_KEY, PROVENANCES, Model, assemble, n_bytes
 from bortlab.model.predictions import Blank, Candidate, FilledMask
+from bortlab.model.questions import EXAMPLE, NoHeadError, NoMaskError, NonFiniteError, Questions
 from bortlab.model.trace import Trace
 
 __all__ = [
@@ -31,6 +22,7 @@ __all__ = [
     "NoHeadError",
     "NoMaskError",
     "NonFiniteError",
+    "Questions",
     "Trace",
     "assemble",
     "n_bytes",

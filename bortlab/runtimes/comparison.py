@@ -9,14 +9,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from bortlab.model import EXAMPLE, Model
+from bortlab.model import EXAMPLE, Questions
 from bortlab.models import SPANS
-from bortlab.runtimes.outputs import outputs
 from bortlab.system.numbers import percent
 from bortlab.text import Encoding
 
 Runner = Callable[[Tensor, Tensor | None, Tensor | None], dict[str, Tensor]]
-"""ids, mask and type ids -> all outputs of a network by our names, as `outputs.outputs` gives them."""
+"""ids, mask and type ids -> all outputs of a network by our names, as `Questions.outputs` gives them."""
 Text = str | Sequence[str]
 """A text, a pair of texts, or for multiple choice a prompt and its choices."""
 TEXTS: tuple[Text, ...] = (
@@ -60,10 +59,10 @@ class Agreement:
         return f"{numbers}, {self.same} of {self.decisions} decisions the same ({share}), over {self.texts} texts"
 
 
-def compare(model: Model, run: Runner, texts: Sequence[Text] | None = None) -> Agreement:
+def compare(model: Questions, torchs: Runner, others: Runner, texts: Sequence[Text] | None = None) -> Agreement:
     """Run texts through torch and through another program, each text alone, and compare what they give.
 
-    texts: TEXTS by default, CHOICES for multiple choice.
+    model: whose texts and decisions they are. texts: TEXTS by default, CHOICES for multiple choice.
 
     Raises ValueError for no texts, or for a lone text where a multiple-choice model needs a prompt and choices.
     """
@@ -75,19 +74,18 @@ def compare(model: Model, run: Runner, texts: Sequence[Text] | None = None) -> A
     for text in texts:
         encodings = encoded(model, text)
         with torch.inference_mode():
-            expected = _answers(model, lambda *inputs: outputs(model.network, *inputs), encodings)
-        actual = _answers(model, run, encodings)
+            expected, actual = (_answers(model, runner, encodings) for runner in (torchs, others))
         for name, numbers in expected.items():
             difference = max(difference, float((actual[name] - numbers).abs().max()))
             value = max(value, float(numbers.abs().max()))
-            ours, theirs = actual[name].flatten().double(), numbers.flatten().double()
-            cosine = min(cosine, float(F.cosine_similarity(ours, theirs, dim=0)))
+            vectors = torch.stack([actual[name].flatten(), numbers.flatten()]).double()
+            cosine = min(cosine, float(F.cosine_similarity(vectors[0], vectors[1], dim=0)))
         pairs = list(zip(decisions(model, encodings, actual), decisions(model, encodings, expected), strict=True))
-        same, decided = same + sum(mine == torchs for mine, torchs in pairs), decided + len(pairs)
+        same, decided = same + sum(mine == theirs for mine, theirs in pairs), decided + len(pairs)
     return Agreement(len(texts), difference, value, cosine, same, decided)
 
 
-def encoded(model: Model, text: Text) -> list[Encoding]:
+def encoded(model: Questions, text: Text) -> list[Encoding]:
     """A text or a pair as one encoding; a prompt and its choices as one for each choice."""
     first, *others = [text] if isinstance(text, str) else text
     if model.task == "multiple-choice":
@@ -99,7 +97,7 @@ def encoded(model: Model, text: Text) -> list[Encoding]:
     return [model.encode(first, *others)]
 
 
-def decisions(model: Model, encodings: Sequence[Encoding], values: dict[str, Tensor]) -> list[Hashable]:
+def decisions(model: Questions, encodings: Sequence[Encoding], values: dict[str, Tensor]) -> list[Hashable]:
     """What somebody would read off the outputs for one text: pieces, labels, a passage, a choice."""
     decided: list[Hashable] = []
     for name, numbers in values.items():
@@ -123,7 +121,7 @@ def decisions(model: Model, encodings: Sequence[Encoding], values: dict[str, Ten
     return decided
 
 
-def _answers(model: Model, run: Runner, encodings: Sequence[Encoding]) -> dict[str, Tensor]:
+def _answers(model: Questions, run: Runner, encodings: Sequence[Encoding]) -> dict[str, Tensor]:
     """The outputs for one text as float32 on the CPU. Choices run one by one, as nothing may be padded."""
     parts = []
     for encoding in encodings:

@@ -87,7 +87,7 @@ def export(
         target.parent.mkdir(parents=True, exist_ok=True)
         with whole_folder(target, last=MODEL_FILE) as partial:
             write_model(onnx_model(model.network, precision=precision, records=records), partial / MODEL_FILE)
-            agreement = compare(model, onnx_run(model.network, partial / MODEL_FILE), texts)
+            agreement = compare(model, model.outputs, onnx_run(model.network, partial / MODEL_FILE), texts)
             for name, content in _files_beside(model, precision, agreement).items():
                 (partial / name).write_text(content, encoding="utf-8")
             files = {path.name: path.stat().st_size for path in sorted(partial.iterdir())}

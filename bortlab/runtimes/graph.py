@@ -99,11 +99,11 @@ class Graph:
 
     # -- the whole -----------------------------------------------------------------------------------------------------
 
-    def input(self, name: Value, axes: Sequence[Axis]) -> Value:
-        """Whole numbers that are given anew in each call."""
+    def input(self, name: Value, axes: Sequence[Axis], kind: Literal["INT64", "FLOAT"] = "INT64") -> Value:
+        """Numbers that are given anew in each call: whole ones, unless told."""
         from onnx import helper
 
-        self._inputs.append(helper.make_tensor_value_info(name, _type("INT64"), list(axes)))
+        self._inputs.append(helper.make_tensor_value_info(name, _type(kind), list(axes)))
         return name
 
     def output(self, value: Value, name: Value, axes: Sequence[Axis]) -> None:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
 TEXT: tuple[Axis, ...] = ("batch", "seq")
+HIDDEN = "hidden"
+"""What the body gives and the heads take, where they are models of their own."""
 CHOICES: tuple[Axis, ...] = ("batch", "choices", "seq")
 
 
@@ -30,6 +32,38 @@ def onnx_model(network: Network, *, precision: Precision = "float32", records: b
     if choices:
         rows = graph.node("Concat", graph.constant([-1]), graph.node("Shape", ids, start=2, end=3), axis=0)
         ids, mask, type_ids = (graph.node("Reshape", part, rows) for part in (ids, mask, type_ids))
+    results = _results(network, graph, _encode(network, graph, (ids, mask, type_ids), records=records))
+    if choices:
+        results = {name: graph.node("Reshape", value, shape) for name, value in results.items()}
+    for ours, name in published(network).items():
+        graph.output(results[ours], name, _axes(network, ours))
+    return _finish(network, graph)
+
+
+def encoder_model(network: Network, *, precision: Precision = "float32") -> ModelProto:
+    """The body alone: inputs INPUTS (batch, seq), output HIDDEN (batch, seq, hidden)."""
+    graph = Graph(network, precision)
+    ids, mask, type_ids = (graph.input(name, TEXT) for name in INPUTS)
+    graph.output(_encode(network, graph, (ids, mask, type_ids)), HIDDEN, _axes(network, "hidden"))
+    return _finish(network, graph)
+
+
+def heads_model(network: Network, *, precision: Precision = "float32") -> ModelProto | None:
+    """The heads alone: input HIDDEN (batch, seq, hidden), outputs by our names, for choices (batch x choices, 1).
+
+    None for an encoder without pooler, which has nothing on it.
+    """
+    graph = Graph(network, precision)
+    results = _results(network, graph, graph.input(HIDDEN, _axes(network, "hidden"), "FLOAT"))
+    given = {name: value for name, value in results.items() if name != "hidden"}
+    for name, value in given.items():
+        graph.output(value, name, _axes(network, name))
+    return _finish(network, graph) if given else None
+
+
+def _encode(network: Network, graph: Graph, inputs: tuple[Value, Value, Value], *, records: bool = False) -> Value:
+    """ids, mask and type ids (batch, seq) -> last hidden states (batch, seq, hidden)."""
+    ids, mask, type_ids = inputs
     hidden, added = blocks.embed(network.embeddings, graph, ids, type_ids), blocks.visible(graph, mask)
     for layer in range(network.config.depth):
         written = blocks.block(network.block(layer), graph, hidden, added)
@@ -38,12 +72,11 @@ def onnx_model(network: Network, *, precision: Precision = "float32", records: b
             graph.output(written.attention, f"attentions.{layer}", ("rows", "heads", "seq", "seq"))
             if written.kernels is not None:
                 graph.output(written.kernels, f"kernels.{layer}", ("rows", "heads", "seq", "width"))
-    results = _results(network, graph, hidden)
-    if choices:
-        results = {name: graph.node("Reshape", value, shape) for name, value in results.items()}
-    for ours, name in published(network).items():
-        graph.output(results[ours], name, _axes(network, ours))
-    about = {"family": network.config.model_type, "task": network.task, "precision": precision}
+    return hidden
+
+
+def _finish(network: Network, graph: Graph) -> ModelProto:
+    about = {"family": network.config.model_type, "task": network.task, "precision": graph.precision}
     return graph.model(f"{network.config.model_type} {network.task}", about)
 
 

@@ -89,7 +89,7 @@ def test_fill_mask_predicts_at_the_masks_only(bert: Model, monkeypatch: pytest.M
 
     monkeypatch.setattr(Network, "predict", spy)
     bert.fill_mask(TWO)
-    assert shapes == [(2, 24)]
+    assert shapes == [(1, 2, 24)]
 
 
 def test_ids_that_no_piece_stands_for_are_never_candidates(tokenizers: dict[str, Tokenizer]) -> None:

@@ -23,7 +23,7 @@ from bortlab.runtimes import UnsupportedError, blocks, onnx
 from bortlab.runtimes.comparison import compare, encoded
 from bortlab.runtimes.export import export
 from bortlab.runtimes.network import onnx_model
-from bortlab.runtimes.outputs import INPUTS, main_output, outputs, published
+from bortlab.runtimes.outputs import INPUTS, published
 
 pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -45,7 +45,8 @@ def texts_for(task: str) -> list[Any]:
 def test_batches_padding_and_types_are_as_in_torch(tiny_model: Make, name: str, task: str, precision: Any) -> None:
     import onnx as onnx_package
 
-    network = tiny_model(name, task).network
+    model = tiny_model(name, task)
+    network = model.network
     graph = onnx_model(network, precision=precision)
     onnx_package.checker.check_model(graph, full_check=True)
     session = onnxruntime.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
@@ -57,8 +58,7 @@ def test_batches_padding_and_types_are_as_in_torch(tiny_model: Make, name: str, 
         type_ids = torch.randint(config.type_vocab_size, shape, generator=generator)
         mask = torch.ones_like(ids)
         mask[0, ..., (seq + 2) // 2 :] = 0
-        with torch.inference_mode():
-            expected = outputs(network, ids, mask, type_ids)
+        expected = model.outputs(ids, mask, type_ids)
         feed = dict(zip(INPUTS, (part.numpy() for part in (ids, mask, type_ids)), strict=True))
         names = published(network)
         assert list(expected) == list(names)
@@ -108,8 +108,7 @@ def test_every_summary(tiny_model: Make, summary: str, projects: bool) -> None:
     session = onnxruntime.InferenceSession(onnx_model(model.network).SerializeToString())
     ids = torch.arange(24).view(2, 3, 4)
     feed = dict(zip(INPUTS, (ids.numpy(), np.ones_like(ids), np.zeros_like(ids)), strict=True))
-    expected = main_output("multiple-choice", outputs(model.network, ids, None, None))
-    np.testing.assert_allclose(session.run(None, feed)[0], expected.detach(), atol=1e-5)
+    np.testing.assert_allclose(session.run(None, feed)[0], model.run(ids), atol=1e-5)
 
 
 def test_a_shared_block_is_stored_once(tiny_model: Make) -> None:
@@ -212,7 +211,7 @@ def test_answers_and_vectors_without_torch(tiny_model: Make, tmp_path: Path) -> 
     export(encoder, tmp_path / "encodes")
     (line,) = run_apart(tmp_path / "encodes", TEXT)
     ids, type_ids = encoder.inputs(encoder.encode(TEXT))
-    expected = outputs(encoder.network, ids, None, type_ids)["hidden"][0].mean(0)
+    expected = encoder.run(ids, None, type_ids)[0].mean(0)
     np.testing.assert_allclose([float(number) for number in line.split()], expected, atol=1e-4)
 
 
@@ -243,10 +242,9 @@ def test_agreement_counts_what_differs(tiny_model: Make) -> None:
     expected = model.scores(model.encode(TEXT))["sequence-classification"]
 
     def wrong(ids: Any, mask: Any, type_ids: Any) -> dict[str, torch.Tensor]:
-        values = outputs(model.network, ids, mask, type_ids)["sequence-classification"].detach()
-        return {"sequence-classification": -values}
+        return {"sequence-classification": -model.run(ids, mask, type_ids)}
 
-    found = compare(model, wrong, [TEXT])
+    found = compare(model, model.outputs, wrong, [TEXT])
     assert (found.same, found.decisions, found.texts) == (0, 1, 1)
     assert found.cosine == pytest.approx(-1)
     assert found.largest_difference == pytest.approx(2 * float(expected.abs().max()))
@@ -260,7 +258,7 @@ def test_texts_that_do_not_fit_are_said(tiny_model: Make) -> None:
     with pytest.raises(ValueError, match="a pair of texts, got 3"):
         encoded(tiny_model("bert"), ("a", "b", "c"))
     with pytest.raises(ValueError, match="at least one text"):
-        compare(tiny_model("bert"), lambda *_: {}, [])
+        compare(tiny_model("bert"), lambda *_: {}, lambda *_: {}, [])
 
 
 # -- errors, the command -----------------------------------------------------------------------------------------------
