@@ -77,7 +77,8 @@ class Model(Questions):
         """The same weights, run by another program, with the same questions: `model.on("onnx").fill_mask(...)`.
 
         engine: "torch", "torch-packed", "onnx", "onnx-int8" or "openvino". threads: that it may use (default: as many
-        as torch). Made once for a model, and kept as long as the model. Raises ValueError for another name, and where a package is missing, with the line that installs it.
+        as torch). Made once for a model, and kept as long as the model. Raises ValueError for another name, and where
+        a package is missing, with the line that installs it.
         """
         name = (engine, threads)
         with _OPENING:
