@@ -7,10 +7,12 @@ from bortlab.data.labelled.formats import read_table
 from bortlab.data.labelled.labels import TASKS
 from bortlab.data.labelled.reading import read
 from bortlab.data.labelled.tables import Table
+from bortlab.data.labelled.tasks import Card, load_task, tasks
 
 __all__ = [
     "SPLITS",
     "TASKS",
+    "Card",
     "Columns",
     "DataError",
     "Example",
@@ -18,6 +20,8 @@ __all__ = [
     "LabelledData",
     "Table",
     "guess",
+    "load_task",
     "read",
     "read_table",
+    "tasks",
 ]

@@ -114,4 +114,4 @@ def _strata(examples: Sequence[Example], problem_type: str | None) -> Callable[[
 
 def _names(example: Example) -> tuple[str, ...]:
     """The classes of a whole text."""
-    return (example.label,) if isinstance(example.label, str) else tuple(map(str, example.label))  # type: ignore[arg-type]
+    return tuple(map(str, example.label)) if isinstance(example.label, tuple) else (str(example.label),)
