@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from bortlab.analysis.intervals import Interval
 from bortlab.analysis.latency import timing
 
 Sample = np.ndarray
@@ -63,7 +64,7 @@ def test_verdicts_and_speedups() -> None:
     assert timing.Ratio(0.5, 0.4, 0.6).verdict == "faster"
     assert timing.Ratio(2.0, 1.5, 3.0).verdict == "slower"
     assert timing.Ratio(0.9, 0.7, 1.1).verdict == "no significant difference"
-    assert timing.Ratio(0.5, 0.4, 0.8).speedup == timing.Interval(2.0, 1.25, 2.5)
+    assert timing.Ratio(0.5, 0.4, 0.8).speedup == Interval(2.0, 1.25, 2.5)
 
 
 def test_variation_is_of_rounds() -> None:

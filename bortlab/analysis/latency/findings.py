@@ -7,10 +7,10 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from bortlab.analysis.intervals import Interval
 from bortlab.analysis.latency.cases import Case, shape, title
 from bortlab.analysis.latency.plans import MINIS, SMALL_BORT
 from bortlab.analysis.latency.results import Run
-from bortlab.analysis.latency.timing import Interval
 from bortlab.system import assets
 
 

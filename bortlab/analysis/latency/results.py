@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bortlab.analysis.intervals import Interval
 from bortlab.analysis.latency import machine, timing
 from bortlab.analysis.latency.cases import Case, title
 from bortlab.analysis.latency.machine import UNKNOWN, Noise
 from bortlab.analysis.latency.plans import Plan
-from bortlab.analysis.latency.timing import Interval, Ratio, Times
+from bortlab.analysis.latency.timing import Ratio, Times
 from bortlab.runtimes import RUNTIMES
 from bortlab.system.store import write
 

@@ -14,6 +14,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from bortlab.analysis.intervals import Interval
+
 Times = NDArray[np.float64]
 """Milliseconds, (rounds, calls)."""
 
@@ -26,15 +28,6 @@ _BATCH = 2_000_000
 """Numbers that are drawn at once, to bound memory."""
 
 Verdict = Literal["faster", "slower", "no significant difference"]
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """An estimate with the ends of its 95 % confidence interval."""
-
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True, slots=True)

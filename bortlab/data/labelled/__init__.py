@@ -6,6 +6,7 @@ from bortlab.data.labelled.examples import SPLITS, Example, LabelledData, LabelO
 from bortlab.data.labelled.formats import read_table
 from bortlab.data.labelled.labels import TASKS
 from bortlab.data.labelled.reading import read
+from bortlab.data.labelled.stored import fingerprint, store, stored
 from bortlab.data.labelled.tables import Table
 from bortlab.data.labelled.tasks import Card, load_task, tasks
 
@@ -19,9 +20,12 @@ __all__ = [
     "LabelOf",
     "LabelledData",
     "Table",
+    "fingerprint",
     "guess",
     "load_task",
     "read",
     "read_table",
+    "store",
+    "stored",
     "tasks",
 ]

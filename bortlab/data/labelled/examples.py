@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import cast
 
 LabelOf = str | float | int | tuple[str, ...] | tuple[tuple[int, str], ...]
 """An example's label. sequence-classification: a class, a tuple of classes (multi-label), or a number (regression).
@@ -34,6 +35,11 @@ class Example:
     words: tuple[str, ...] = ()
     choices: tuple[str, ...] = ()
     row: int = 0
+
+    @property
+    def answers(self) -> tuple[tuple[int, str], ...]:
+        """Of question-answering: the acceptable answers, each (first character in the context, text)."""
+        return cast(tuple[tuple[int, str], ...], self.label)
 
     @property
     def content(self) -> tuple[str, ...]:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import plotly.graph_objects as go
 
+from bortlab.analysis.intervals import Interval
 from bortlab.analysis.latency.cases import family_of
 from bortlab.analysis.latency.results import Measured, Run, baseline_title
-from bortlab.analysis.latency.timing import Interval
 from bortlab.system.numbers import factor, milliseconds
 from bortlab.views.escape import plotly
 from bortlab.views.figures import layout

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import plotly.graph_objects as go
 
+from bortlab.analysis.intervals import Interval
 from bortlab.analysis.latency.cases import Case, family_of, shape, title
 from bortlab.analysis.latency.results import Measured, Run
-from bortlab.analysis.latency.timing import Interval
 from bortlab.system.numbers import milliseconds
 from bortlab.views.escape import plotly
 from bortlab.views.figures import layout
