@@ -175,7 +175,7 @@ class FinetuneRun:
             return
         state = {
             "recipe": asdict(self.recipe),
-            "base": self.base.encoder_fingerprint,
+            "base": self.base.fingerprint,
             "counters": {name: getattr(self, name) for name in COUNTERS},
             "losses": self._losses,
             "network": self.network.state_dict(),
@@ -191,7 +191,7 @@ class FinetuneRun:
         if path is None or not path.exists():
             return False
         state = torch.load(path, map_location=self.device, weights_only=True)
-        if (state["recipe"], state["base"]) != (asdict(self.recipe), self.base.encoder_fingerprint):
+        if (state["recipe"], state["base"]) != (asdict(self.recipe), self.base.fingerprint):
             raise ValueError(f"{path} is of another recipe or model: give the same options, or another folder.")
         self.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
