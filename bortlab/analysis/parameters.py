@@ -151,7 +151,7 @@ def count(network: Network) -> Sizes:
         head = getattr(network, attribute)
         if head is not None:
             shares += _counted(head, f"{attribute}.")
-    if network.masked_lm is not None:  # its decoder is the word table
+    if network.masked_lm is not None and network.masked_lm.own_decoder is None:  # its decoder is the word table
         words = network.embeddings.words.weight.numel()
         shares = [replace(s, executed=s.executed + words) if s.name == "masked_lm" else s for s in shares]
     return Sizes(tuple(shares), layers)

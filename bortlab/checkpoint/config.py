@@ -10,7 +10,7 @@ from bortlab.models import FAMILIES, Config, ConfigError, Family
 
 _DROPPED_KEYS = re.compile(
     r"auto_map|custom_pipelines|quantization_config|transformers_weights|.*implementation.*"  # may choose or run code
-    r"|torch_dtype|dtype|tie_word_embeddings"  # say what one file was like, not what the model is
+    r"|torch_dtype|dtype"  # say what one file was like, not what the model is
 )
 _FIXED_KEYS = {"is_decoder": False, "add_cross_attention": False, "position_embedding_type": "absolute"}
 FAMILY_KEY = "bortlab_family"

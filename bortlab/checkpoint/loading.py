@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import logging
-import math
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -14,7 +13,7 @@ from torch import Tensor
 
 from bortlab.checkpoint.files import CheckpointError
 from bortlab.checkpoint.names import BUFFERS, canonical, published_name, published_names
-from bortlab.checkpoint.weights import INDEX, MAX_HEADER_BYTES, _pickles, open_weights, read_tensor
+from bortlab.checkpoint.weights import INDEX, MAX_HEADER_BYTES, Weights, _pickles, open_weights, read_tensor
 from bortlab.models import HEADS, TASKS, Config, ConfigError, Family, Network
 
 _log = logging.getLogger("bortlab")
@@ -23,6 +22,8 @@ MAX_PARAMETERS = 1_500_000_000
 """A network with more parameters than this is refused before it is built; the largest published one here has 0.34e9."""
 ROUNDING, SMALLEST = 2**-8, 2**-24
 """How far a number moves at most that went through bfloat16 or float16: as a share of itself, or near zero."""
+WORDS, DECODER = "embeddings.words.weight", "masked_lm.own_decoder"
+"""Our names of the word table, and of a decoder that is not the word table."""
 SEED = 0
 """Seed of the weights that a head gets where a file has none for it."""
 _TWO_OUTPUTS = ("pre-training", "question-answering")  # transformers gives these heads as many as there are labels
@@ -32,7 +33,7 @@ _TWO_OUTPUTS = ("pre-training", "question-answering")  # transformers gives thes
 class Loaded:
     """A network with its weights, and what the file said about them.
 
-    network: in eval mode, on the CPU, no parameter wants a gradient.
+    network: in eval mode, on the CPU, no parameter wants a gradient; its configuration says if the decoder is tied.
     heads: for each head the network has (names of models.base.HEADS), "trained" (it was in the file) or "random" (it
         was not, so it got random weights).
     missing: published names of the tensors that were given random weights for that reason.
@@ -67,26 +68,33 @@ def load_network(
 ) -> Loaded:
     """Load the weights of a folder, strictly: each tensor of the file is used or known to be useless, none is missing.
 
-    Tied copies must equal what they copy. Heads that the task does not use are left out; a head that the file lacks
-    altogether, or has for another task by its config.json's architectures, gets random weights (see Loaded). Raises
-    CheckpointError, and then names the tensors, for anything else: missing, unexpected or mis-shaped tensors, numbers
-    that are not finite, files that are damaged or no weights at all.
+    A decoder that differs from the word table by more than rounding is the head's own, whatever config.json says, and
+    its bias is the one beside it: so transformers reads them. Heads that the task does not use are left out; a head
+    that the file lacks altogether, or has for another task by its config.json's architectures, gets random weights (see
+    Loaded). Raises CheckpointError, and then names the tensors, for anything else: missing, unexpected or mis-shaped
+    tensors, numbers that are not finite, files that are damaged or no weights at all.
     """
     network = meta_network(family, config, task)
-    expected = {ours: tuple(tensor.shape) for ours, tensor in network.state_dict().items()}
-    limit = 16 * sum(math.prod(shape) for shape in expected.values()) + MAX_HEADER_BYTES  # float64, and all of it tied
+    limit = 16 * sum(tensor.numel() for tensor in network.state_dict().values()) + MAX_HEADER_BYTES  # float64, untied
     with open_weights(folder, limit) as weights:
         what = f"The weights in {folder} do not fit {family.title}, task {task}"
-        plan = _plan(what, family, network, weights.shapes, _written_for(family, config))
-        state: dict[str, Tensor] = {}
-        for ours, name in plan.sources.items():
-            state[ours] = read_tensor(weights, name, dtype)
-            # Compared while the original is at hand: one copy at a time is all the memory that this needs.
-            copy = plan.copies.get(ours, name)
-            if copy != name:
-                _check_tied(folder, name, copy, state[ours], read_tensor(weights, copy, dtype))
+
+        def planned(network: Network) -> _Plan:
+            return _plan(what, family, network, weights.shapes, _written_for(family, config))
+
+        plan, state = planned(network), dict[str, Tensor]()
+        if WORDS in plan.copies:
+            state = _table_and_decoder(folder, weights, plan, dtype)
+        # A decoder by what the file holds: its own, or none of its own for a head that the file has not.
+        tied = config.tie_word_embeddings or plan.heads.get("masked-lm") == "random"
+        if (tied and DECODER not in state) != config.tie_word_embeddings:
+            network = meta_network(family, replace(config, tie_word_embeddings=not config.tie_word_embeddings), task)
+            plan = planned(network)
+        for ours in plan.sources:
+            if ours not in state:
+                state[ours] = _read(folder, weights, plan, ours, dtype)
     for ours in plan.random:
-        state[ours] = _random(ours, expected[ours], config, dtype)
+        state[ours] = _random(ours, tuple(network.state_dict()[ours].shape), config, dtype)
     network.load_state_dict(state, assign=True)
     network.requires_grad_(False).eval()
     missing = tuple(published_name(family, ours) for ours in plan.random)
@@ -94,20 +102,34 @@ def load_network(
     return Loaded(network, plan.heads, missing, extra)
 
 
-def _check_tied(folder: Path, name: str, copy: str, original: Tensor, tied: Tensor) -> None:
-    """Refuse a copy that differs from its original by more than the rounding of float16 or bfloat16."""
-    if torch.equal(original, tied):
-        return
-    difference = (original.double() - tied.double()).abs()
+def _table_and_decoder(folder: Path, weights: Weights, plan: _Plan, dtype: torch.dtype) -> dict[str, Tensor]:
+    """The word table, and the decoder if it differs from it by more than the rounding of float16 or bfloat16."""
+    name, copy = plan.sources[WORDS], plan.copies[WORDS]
+    words = read_tensor(weights, name, dtype)
+    if copy == name:
+        return {WORDS: words}
+    decoder = read_tensor(weights, copy, dtype)
+    if torch.equal(words, decoder):
+        return {WORDS: words}
+    difference = (words.double() - decoder.double()).abs()
     where = f"{copy} differs from {name} by up to {difference.max().item():.2g}"
-    if bool((difference <= ROUNDING * original.double().abs() + SMALLEST).all()):
+    if bool((difference <= ROUNDING * words.double().abs() + SMALLEST).all()):
         _log.warning("%s: %s, the rounding of a narrower type; the latter is used for both.", folder, where)
-        return
-    share = (difference > 0).double().mean().item()
-    raise CheckpointError(
-        f"{folder}: {where} ({share:.0%} of the numbers differ; the largest is {original.abs().max().item():.2g}): "
-        'this is an untied decoder, and only tied ones are supported. Tie it, or load the model with task="encoder".'
-    )
+        return {WORDS: words}
+    share, largest = (difference > 0).double().mean().item(), words.abs().max().item()
+    _log.warning("%s: %s (%.0f%% of them; the largest is %.2g): untied.", folder, where, 100 * share, largest)
+    return {WORDS: words, DECODER: decoder}
+
+
+def _read(folder: Path, weights: Weights, plan: _Plan, ours: str, dtype: torch.dtype) -> Tensor:
+    """One tensor; of a bias that stands in the file twice, the one beside the decoder, which is the one in use."""
+    name, copy = plan.sources[ours], plan.copies.get(ours)
+    if copy is None or copy == name:
+        return read_tensor(weights, name, dtype)
+    original, used = read_tensor(weights, name, dtype), read_tensor(weights, copy, dtype)
+    if not torch.equal(original, used):
+        _log.warning("%s: %s differs from %s; the former is used, as in transformers.", folder, copy, name)
+    return used
 
 
 def check_weights(folder: Path, family: Family, config: Config, *, task: str = "masked-lm") -> None:
@@ -148,7 +170,7 @@ def own_heads(folder: Path, family: Family, config: Config) -> tuple[str | None,
 class _Plan:
     """Where each tensor of a network comes from, by our names.
 
-    sources: its name in the file; copies: the name of a tied copy, to be compared; random: the tensors of absent heads.
+    sources: its name in the file; copies: the name of what should be a copy; random: the tensors of absent heads.
     """
 
     sources: dict[str, str]
@@ -193,11 +215,21 @@ def _plan(
     }
     # Without a masked-LM head nobody asks what the decoder is. With one, a file may keep the copy and not the original.
     tied = family.tied.items() if network.masked_lm is not None else ()
-    copies = {ours: names_in_file[copy] for copy, ours in tied if copy in names_in_file}
+    copies = {
+        ours: names_in_file[copy]
+        for copy, ours in tied
+        if copy in names_in_file and not (ours == WORDS and DECODER in expected)
+    }
     sources = copies | sources
 
     present = {head: heads[head] for head in family.network.tasks[network.task]}
     absent = {head for head, names in present.items() if not sources.keys() & set(names)}
+    if DECODER in expected and DECODER not in sources and "masked-lm" not in absent:
+        raise CheckpointError(
+            f"{what}: config.json says that the decoder is not the word table (tie_word_embeddings is false), and "
+            f"there is no {theirs[DECODER]}. Set it to true if they are the same, or load the model with "
+            'task="encoder".'
+        )
     random = [ours for head in present if head in absent for ours in heads[head]]
     _check_names(
         what,

@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 
 from bortlab.checkpoint.config import _DROPPED_KEYS, FAMILY_KEY
 from bortlab.checkpoint.files import CheckpointError
-from bortlab.checkpoint.loading import _TWO_OUTPUTS
+from bortlab.checkpoint.loading import _TWO_OUTPUTS, WORDS
 from bortlab.checkpoint.names import published_names
 from bortlab.models import DEFAULT_LABELS, TASKS, Config, Family, Network
 from bortlab.system.store import whole_folder
@@ -26,7 +26,6 @@ def config_document(family: Family, config: Config, task: str) -> dict[str, Any]
         config = replace(config, labels=DEFAULT_LABELS)
     data = {key: value for key, value in config.to_dict().items() if not _DROPPED_KEYS.fullmatch(key)} | {
         "architectures": [family.architecture.removesuffix(TASKS["masked-lm"]) + TASKS[task]],
-        "tie_word_embeddings": True,
     }
     return data | ({FAMILY_KEY: family.name} if family.name != config.model_type else {})
 
@@ -42,7 +41,8 @@ def save(
 ) -> None:
     """Write config.json, model.safetensors and the tokenizer's files, so that transformers reads them back.
 
-    Tied copies are left out; dtype is the network's own by default. Files are written beside the folder, made
+    Tied copies are left out, but for the bias beside a decoder of its own, where transformers looks for it. dtype is
+    the network's own by default. Files are written beside the folder, made
     durable and then moved: a new folder appears at once and whole, in an old one each file is either old or new.
     Raises CheckpointError if the folder cannot be written.
     """
@@ -54,6 +54,9 @@ def save(
         names[ours]: tensor.detach().to("cpu", dtype or tensor.dtype).contiguous()
         for ours, tensor in network.state_dict().items()
     }
+    if network.masked_lm is not None and network.masked_lm.own_decoder is not None:
+        copies = {copy: names[ours] for copy, ours in family.tied.items() if ours in names and ours != WORDS}
+        tensors |= {copy: tensors[name].clone() for copy, name in copies.items()}
     data = config_document(family, config, network.task)
     data["dtype"] = str(next(iter(tensors.values())).dtype).removeprefix("torch.")
     try:

@@ -62,6 +62,11 @@ class Model(Questions):
         """How this model was made of another one by training it further; None for one as it was published."""
         return Adaptation.read(self.config.extra)
 
+    @property
+    def has_own_decoder(self) -> bool:
+        """Has its masked-LM head a decoder of its own, in place of the word table?"""
+        return self.network.masked_lm is not None and self.network.masked_lm.own_decoder is not None
+
     def encode_ids(self, ids: Tensor, mask: Tensor | None = None, type_ids: Tensor | None = None) -> Tensor:
         """ids, mask (0 where a piece is padding), type ids (batch, seq) -> last hidden states (batch, seq, hidden)."""
         return self.network.encode(self.network.embed(ids), type_ids, mask).hidden
@@ -111,6 +116,7 @@ class Model(Questions):
 
     def __repr__(self) -> str:
         heads = ", ".join(f"{name} {provenance}" for name, provenance in self.heads.items()) or "none"
+        heads += ", untied decoder" if self.has_own_decoder else ""
         size = f"{self.n_parameters / 1e6:.1f} M parameters, {self.n_bytes / 1e6:.1f} MB"
         where = f"{str(self.dtype).removeprefix('torch.')} on {self.device}, {self.source}"
         return f"Model({self.key!r}, {self.family.title}, {size}, {where}; heads: {heads})"

@@ -153,6 +153,7 @@ FAMILY = Family(
         (r"^pooler\.dense\.", "albert.pooler."),
         (r"^masked_lm\.dense\.", "predictions.dense."),
         (r"^masked_lm\.norm\.", "predictions.LayerNorm."),
+        (r"^masked_lm\.own_decoder", "predictions.decoder.weight"),
         (r"^masked_lm\.bias", "predictions.bias"),
         (r"^order\.", "sop_classifier.classifier."),
     ),

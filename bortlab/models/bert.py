@@ -112,6 +112,7 @@ RENAMES = (
     (r"^blocks\.", "bert.encoder.layer."),
     (r"^masked_lm\.dense\.", "cls.predictions.transform.dense."),
     (r"^masked_lm\.norm\.", "cls.predictions.transform.LayerNorm."),
+    (r"^masked_lm\.own_decoder", "cls.predictions.decoder.weight"),
     (r"^masked_lm\.bias", "cls.predictions.bias"),
     (r"^order\.", "cls.seq_relationship."),
 )

@@ -74,7 +74,8 @@ class Config:
 
     Keys that bortlab does not know are kept in `extra`, so that saving loses nothing. labels: what the outputs of a
     classification head stand for, in order; id2label, label2id and num_labels of config.json. problem_type: what they
-    are of a whole text; None: as the labels look that a loss is computed of.
+    are of a whole text; None: as the labels look that a loss is computed of. tie_word_embeddings: whether the
+    masked-LM head's decoder is the word table; False: it has one of its own.
     """
 
     model_type: ClassVar[str]
@@ -95,6 +96,7 @@ class Config:
     initializer_range: float = 0.02
     layer_norm_eps: float = 1e-12
     pad_token_id: int = 0
+    tie_word_embeddings: bool = True
     problem_type: str | None = None
     labels: tuple[str, ...] = DEFAULT_LABELS
     extra: Mapping[str, Any] = field(default_factory=dict, compare=False)
@@ -195,7 +197,9 @@ class Config:
                 return (
                     Part("head", f"{own}.dense", "EH + E", "EH"),
                     Part("head", f"{own}.norm", "2E"),
-                    Part("head", own, "V", "VE", tied="VE"),
+                    Part("head", own, "V", "VE", tied="VE")
+                    if self.tie_word_embeddings
+                    else Part("head", own, "VE + V", "VE"),
                 )
             case "pooler":
                 return (Part("pooler", f"{own}.dense", "HH + H", "HH", once=True),)

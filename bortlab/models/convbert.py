@@ -218,6 +218,7 @@ FAMILY = Family(
         (r"^blocks\.", "convbert.encoder.layer."),
         (r"^masked_lm\.dense\.", "generator_predictions.dense."),
         (r"^masked_lm\.norm\.", "generator_predictions.LayerNorm."),
+        (r"^masked_lm\.own_decoder", "generator_lm_head.weight"),
         (r"^masked_lm\.bias", "generator_lm_head.bias"),
     ),
     tied={"generator_lm_head.weight": "embeddings.words.weight"},

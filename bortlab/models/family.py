@@ -34,7 +34,8 @@ class Family:
     """A model family: the one place that everything else is derived from.
 
     renames: ordered (regular expression, replacement) pairs that turn our tensor names into the published ones.
-    tied: published names of tensors that are copies of (our name of) another one. tokenizer: kind of its vocabulary.
+    tied: published names of tensors that are, as a rule, copies of (our name of) another one.
+    tokenizer: kind of its vocabulary.
     mini: the architecture of its bundled mini. reference: is it what the others are compared with?
     """
 

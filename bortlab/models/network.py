@@ -75,6 +75,7 @@ class Network(nn.Module):
                     vocab=config.vocab_size,
                     activation=config.hidden_act,
                     eps=config.layer_norm_eps,
+                    tied=config.tie_word_embeddings,
                 )
             case "pooler":
                 return Pooler(hidden)

@@ -13,21 +13,27 @@ from bortlab.nn.linear import Linear, linear_map
 
 
 class MaskedLMHead(nn.Module):
-    """dense, activation, norm, then the word table as decoder (tied) and a bias per word.
+    """dense, activation, norm, then a decoder, the word table or one of its own, and a bias per word.
 
-    (..., hidden) -> (..., vocab). Source: BERT (Devlin et al. 2018), `get_masked_lm_output` of the published code.
+    (..., hidden) -> (..., vocab). Source: BERT (Devlin et al. 2018), `get_masked_lm_output` of the published code,
+    where the decoder is the word table: tied.
     """
 
-    def __init__(self, *, hidden: int, embed: int, vocab: int, activation: str, eps: float) -> None:
+    def __init__(self, *, hidden: int, embed: int, vocab: int, activation: str, eps: float, tied: bool = True) -> None:
         super().__init__()
         self.dense = Linear(hidden, embed)
         self.norm = nn.LayerNorm(embed, eps=eps)
+        self.own_decoder = None if tied else nn.Parameter(torch.zeros(vocab, embed))
         self.bias = nn.Parameter(torch.zeros(vocab))
         self.activation = ACTIVATIONS[activation]
 
+    def decoder(self, words: Tensor) -> Tensor:
+        """The decoder (vocab, embed), given the word table."""
+        return words if self.own_decoder is None else self.own_decoder
+
     def forward(self, hidden: Tensor, words: Tensor) -> Tensor:
         """hidden (..., hidden), words (vocab, embed): the word table -> logits (..., vocab)."""
-        return linear_map(self.norm(self.activation(self.dense(hidden))), words, self.bias)
+        return linear_map(self.norm(self.activation(self.dense(hidden))), self.decoder(words), self.bias)
 
 
 class Pooler(nn.Module):

@@ -145,7 +145,7 @@ def _summary(module: SummaryClassifier, graph: Graph, x: Value) -> Value:
 def masked_lm(module: MaskedLMHead, graph: Graph, x: Value, words: Tensor) -> Value:
     """Hidden states (batch, seq, hidden), and the word table (vocab, embed) -> logits (batch, seq, vocab)."""
     dense = nodes(module.norm, graph, activate(graph, module.activation, nodes(module.dense, graph, x)))
-    return graph.against_rows(dense, words, module.bias)
+    return graph.against_rows(dense, module.decoder(words), module.bias)
 
 
 # -- the encoder -------------------------------------------------------------------------------------------------------

@@ -64,7 +64,7 @@ def cut_network(family: Family, network: Network, kept: Iterable[int], *, positi
     )
     cut = family.network(config, network.task)
     state = dict(network.state_dict())
-    for name in ("embeddings.words.weight", "masked_lm.bias"):
+    for name in ("embeddings.words.weight", "masked_lm.own_decoder", "masked_lm.bias"):
         if name in state:
             state[name] = state[name][rows]
     state["embeddings.positions.weight"] = state["embeddings.positions.weight"][: config.max_position_embeddings]

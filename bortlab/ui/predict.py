@@ -130,6 +130,8 @@ def show(answers: Answers) -> None:
         family, title = model.family.name, opened.title(key)
         with column:
             facts = [f"{short_count(model.n_parameters)} parameters"]
+            if model.has_own_decoder:
+                facts.append("untied decoder")
             st.html(model_heading(title, family, head=model.heads["masked-lm"], facts=facts, look=look))
             for number, blank in enumerate(guesses.blanks[:BLANKS], 1):
                 if len(guesses.blanks) > 1:

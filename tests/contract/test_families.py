@@ -98,7 +98,10 @@ def test_renames_are_a_bijection(family: Family, task: str) -> None:
 
 @each_family
 def test_every_rename_is_used(family: Family, tiny_config: TinyConfig) -> None:
-    names = [name for task in family.tasks for name in meta_network(family, tiny_config(family), task).state_dict()]
+    configs = [tiny_config(family), tiny_config(family, tie_word_embeddings=False)]
+    names = [
+        name for task in family.tasks for config in configs for name in meta_network(family, config, task).state_dict()
+    ]
     unused = [pattern for pattern, _ in family.renames]
     for name in names:
         for pattern, replacement in family.renames:

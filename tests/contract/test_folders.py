@@ -13,113 +13,28 @@ from typing import Any
 import pytest
 import torch
 import transformers
-from safetensors.torch import load_file, save_file
 
 import bortlab
 from bortlab import registry
 from bortlab.checkpoint import CheckpointError
 from bortlab.models import FAMILIES
-from bortlab.registry import Registry
 from bortlab.text import MASK, Tokenizer, TokenizerError, TokenizerKind
-from bortlab.training.vocabulary import train_tokenizer
+from tests.contract.folders import (
+    CLASSES,
+    FORMATS,
+    KINDS,
+    MODELS,
+    SENTENCES,
+    edit_config,
+    expected_logits,
+    family_argument,
+    write_model,
+    write_tokenizer,
+    write_weights,
+)
 
-TEXTS = [
-    "Paris is the capital of France, and Rome is the capital of Italy.",
-    "The cat sat on the mat; a naïve dog barked at 9 o'clock.",
-] * 10
-SENTENCES = ("Paris is the capital of France.", "The [MASK] sat on the mat, unbelievably!", "naïve", "")
-KINDS: tuple[TokenizerKind, ...] = ("unigram", "wordpiece", "byte-bpe")
-CLASSES = {"unigram": "AlbertTokenizer", "wordpiece": "BertTokenizer", "byte-bpe": "RobertaTokenizer"}
-CLASSIC = {"unigram": ("spiece.model",), "wordpiece": ("vocab.txt",), "byte-bpe": ("vocab.json", "merges.txt")}
-FORMATS = ("model.safetensors", "sharded safetensors", "pytorch_model.bin", "sharded pytorch_model.bin")
-MODELS = {
-    "albert": (transformers.AlbertConfig, "Albert", {"embedding_size": 8}),
-    "convbert": (transformers.ConvBertConfig, "ConvBert", {"embedding_size": 16, "conv_kernel_size": 3}),
-    "bort": (transformers.BertConfig, "Bert", {"type_vocab_size": 1}),
-    "bert": (transformers.BertConfig, "Bert", {}),
-}
-TASKS = {
-    "masked-lm": "ForMaskedLM",
-    "pre-training": "ForPreTraining",
-    "sequence-classification": "ForSequenceClassification",
-    "multiple-choice": "ForMultipleChoice",
-    "token-classification": "ForTokenClassification",
-    "question-answering": "ForQuestionAnswering",
-    "encoder": "Model",
-}
 DOCUMENT = Path(__file__).parents[2] / "docs" / "folders.md"
-
-
-@pytest.fixture(scope="module")
-def tokenizers() -> dict[TokenizerKind, Tokenizer]:
-    return {kind: train_tokenizer(kind, TEXTS, vocab_size=300) for kind in KINDS}
-
-
-@pytest.fixture(autouse=True)
-def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
-    transformers.logging.set_verbosity_error()
-    monkeypatch.setattr(registry.loading, "REGISTRY", Registry())
-
-
-def write_model(folder: Path, family: str, *, task: str = "masked-lm", vocabulary: int = 320, **options: Any) -> Any:
-    """A tiny random model of transformers, saved to a folder."""
-    config, stem, sizes = MODELS[family]
-    torch.manual_seed(0)
-    model = getattr(transformers, stem + TASKS[task])(
-        config(
-            vocab_size=vocabulary,
-            hidden_size=16,
-            num_attention_heads=4,
-            num_hidden_layers=2,
-            intermediate_size=24,
-            max_position_embeddings=64,
-            **{**sizes, **options},
-        )
-    )
-    model.save_pretrained(folder)
-    return model.eval()
-
-
-def write_tokenizer(folder: Path, tokenizer: Tokenizer, *, classic: bool, **config: Any) -> None:
-    """The tokenizer's files, tokenizer.json or the classic ones alone, and a tokenizer_config.json."""
-    tokenizer.save(folder)
-    for name in ("tokenizer.json",) if classic else CLASSIC[tokenizer.kind]:
-        (folder / name).unlink()
-    said = json.loads((folder / "tokenizer_config.json").read_text()) | config
-    (folder / "tokenizer_config.json").write_text(json.dumps({k: v for k, v in said.items() if v is not None}))
-
-
-def write_weights(folder: Path, model: Any, form: str) -> None:
-    """The weights in one of FORMATS, in place of what save_pretrained wrote."""
-    state = load_file(folder / "model.safetensors")
-    (folder / "model.safetensors").unlink()
-    halves = [dict(list(state.items())[half::2]) for half in (0, 1)]
-    end = "safetensors" if "safetensors" in form else "bin"
-    stem = "model" if end == "safetensors" else "pytorch_model"
-    parts = [state] if "sharded" not in form else halves
-    names = [
-        f"{stem}.{end}" if len(parts) == 1 else f"{stem}-{i + 1:05}-of-{len(parts):05}.{end}" for i in range(len(parts))
-    ]
-    for name, part in zip(names, parts, strict=True):
-        if end == "safetensors":
-            save_file(part, folder / name, metadata={"format": "pt"})
-        else:
-            torch.save(part, folder / name)
-    if len(parts) > 1:
-        placed = {key: name for name, part in zip(names, parts, strict=True) for key in part}
-        index = {"metadata": {"total_size": 0}, "weight_map": placed}
-        (folder / f"{stem}.{end}.index.json").write_text(json.dumps(index))
-
-
-def family_argument(family: str) -> str | None:
-    """What has to be said beside the folder: a Bort calls itself "bert"."""
-    return "bort" if family == "bort" else None
-
-
-@torch.no_grad()
-def expected_logits(oracle: Any, ids: tuple[int, ...]) -> torch.Tensor:
-    output = oracle(input_ids=torch.tensor([ids]))
-    return getattr(output, "logits", None) if hasattr(output, "logits") else output.prediction_logits
+pytestmark = pytest.mark.usefixtures("fresh_registry")
 
 
 @pytest.mark.parametrize("files", ["tokenizer.json", "classic"])
@@ -353,11 +268,6 @@ def test_a_byte_order_mark_is_no_part_of_the_first_piece(tmp_path: Path) -> None
 # -- fields that a task does not use -----------------------------------------------------------------------------------
 
 
-def edit_config(folder: Path, **changes: Any) -> None:
-    config = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps(config | changes))
-
-
 @pytest.mark.parametrize(
     "changes",
     [
@@ -408,48 +318,6 @@ def test_activations_by_their_other_names(
     model = bortlab.load_from(tmp_path)
     encoding = model.encode(SENTENCES[0])
     torch.testing.assert_close(model.logits(encoding), expected_logits(oracle, encoding.ids), rtol=1e-4, atol=1e-5)
-
-
-# -- decoders ----------------------------------------------------------------------------------------------------------
-
-DECODERS = {"bert": "cls.predictions.decoder.weight", "albert": "predictions.decoder.weight"}
-TABLES = {"bert": "bert.embeddings.word_embeddings.weight", "albert": "albert.embeddings.word_embeddings.weight"}
-
-
-def write_decoder(folder: Path, family: str, change: Any) -> None:
-    state = load_file(folder / "model.safetensors")
-    save_file(state | {DECODERS[family]: change(state[TABLES[family]])}, folder / "model.safetensors")
-
-
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-@pytest.mark.parametrize("family", DECODERS)
-def test_a_decoder_that_was_rounded_is_read(
-    tmp_path: Path,
-    tokenizers: dict[TokenizerKind, Tokenizer],
-    caplog: pytest.LogCaptureFixture,
-    family: str,
-    dtype: torch.dtype,
-) -> None:
-    write_model(tmp_path, family)
-    write_tokenizer(tmp_path, tokenizers[FAMILIES[family].tokenizer], classic=False)
-    write_decoder(tmp_path, family, lambda table: table.to(dtype).float())
-    with caplog.at_level("WARNING", logger="bortlab"):
-        model = bortlab.load_from(tmp_path)
-    assert "differs from" in caplog.text and "rounding" in caplog.text
-    oracle = getattr(transformers, f"{MODELS[family][1]}ForMaskedLM").from_pretrained(tmp_path).eval()
-    encoding = model.encode(SENTENCES[1])
-    torch.testing.assert_close(model.logits(encoding), expected_logits(oracle, encoding.ids), rtol=0.02, atol=2e-3)
-
-
-def test_a_decoder_of_its_own_is_told_with_its_difference(
-    tmp_path: Path, tokenizers: dict[TokenizerKind, Tokenizer]
-) -> None:
-    write_model(tmp_path, "bert")
-    write_tokenizer(tmp_path, tokenizers["wordpiece"], classic=False)
-    write_decoder(tmp_path, "bert", lambda table: table + 0.25)
-    with pytest.raises(CheckpointError, match=r"differs from .*word_embeddings\.weight by up to 0\.25 \(100% of"):
-        bortlab.load_from(tmp_path)
-    assert bortlab.load_from(tmp_path, task="encoder").task == "encoder"
 
 
 # -- families that share a name ----------------------------------------------------------------------------------------
