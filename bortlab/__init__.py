@@ -21,13 +21,14 @@ from typing import TYPE_CHECKING, Any
 from bortlab.system import wiring
 
 if TYPE_CHECKING:
+    from bortlab import search
     from bortlab.model import Model, Trace
     from bortlab.models import FAMILIES
     from bortlab.registry import checkpoints, load, load_from
     from bortlab.training.adapt import adapt
 
 __version__ = "0.2.0"
-__all__ = ["FAMILIES", "Model", "Trace", "__version__", "adapt", "checkpoints", "load", "load_from"]
+__all__ = ["FAMILIES", "Model", "Trace", "__version__", "adapt", "checkpoints", "load", "load_from", "search"]
 
 _HOME = {"Model": "model", "Trace": "model", "FAMILIES": "models", "adapt": "training.adapt"}  # the rest: registry
 
@@ -36,6 +37,8 @@ def __getattr__(name: str) -> object:
     """Import torch only when something of it is asked for: `bortlab lab` has to set OMP_WAIT_POLICY first."""
     if name not in __all__:
         raise AttributeError(f"module 'bortlab' has no attribute {name!r}")
+    if name == "search":  # a room that may be called
+        return import_module("bortlab.search")
     return getattr(import_module(f"bortlab.{_HOME.get(name, 'registry')}"), name)
 
 

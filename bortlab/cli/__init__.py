@@ -25,6 +25,7 @@ COMMANDS = {
     "lessons": "list the lab's lessons, or check your own",
     "checkpoints": "list the models that can be loaded",
     "export": "write a model as files that run without torch",
+    "search": "search a space of sizes for the sub-architecture that pays",
     "latency": "measure how fast models are on this machine",
     "adapt": "train a model further to fill the blanks of a text",
     "lens": "train a tuned lens for a frozen model",

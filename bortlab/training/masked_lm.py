@@ -233,10 +233,17 @@ class MaskedLMRun(Run):
         losses = own.view_as(there)
         if self.teacher is not None:
             probabilities, ids, speaks = self.teacher.distributions(rows, hidden)
-            taught = -(probabilities * (logs if ids is None else logs[..., ids])).sum(-1)
+            taught = -(probabilities * _at(logs, ids)).sum(-1)
             share = self.recipe.teach * speaks
             losses = (1 - share) * losses + share * taught
         return (losses * there).sum() / there.sum()
+
+
+def _at(logs: Tensor, ids: Tensor | None) -> Tensor:
+    """The values (batch, hidden, words) of all pieces, of some (words,), or of some at each place, as `logs`."""
+    if ids is None:
+        return logs
+    return logs[..., ids] if ids.ndim == 1 else logs.gather(-1, ids)
 
 
 def hidden_logits(network: Network, hidden: Hidden) -> Tensor:

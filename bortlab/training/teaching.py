@@ -62,7 +62,8 @@ class Teacher:
 
     @torch.no_grad()
     def distributions(self, rows: Rows, hidden: Hidden) -> tuple[Tensor, Tensor | None, Tensor]:
-        """probabilities (batch, hidden, words), the student's ids of those words (None: all), where it speaks.
+        """probabilities (batch, hidden, words), the student's ids of those words (None: all; or as many for each
+        place, in a teacher that gives the likeliest alone), where it speaks.
 
         The last is (batch, hidden): True where the teacher says something.
         """

@@ -1,0 +1,32 @@
+"""Searches as pictures and sentences."""
+
+from bortlab.views.search.axes import QUANTITIES, grouped, named
+from bortlab.views.search.points import cloud, pair, table
+from bortlab.views.search.sentences import (
+    bort_sentence,
+    findings,
+    moving_sentence,
+    row_sentence,
+    study_sentences,
+    verdict_sentence,
+)
+from bortlab.views.search.trained import errors, errors_frame, strides, strides_frame
+
+__all__ = [
+    "QUANTITIES",
+    "bort_sentence",
+    "cloud",
+    "errors",
+    "errors_frame",
+    "findings",
+    "grouped",
+    "moving_sentence",
+    "named",
+    "pair",
+    "row_sentence",
+    "strides",
+    "strides_frame",
+    "study_sentences",
+    "table",
+    "verdict_sentence",
+]

@@ -1,0 +1,184 @@
+"""What can be read from a search, in sentences of Markdown that are computed from it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bortlab.search import Answer, Extraction, Row, Standing
+from bortlab.search.grid import TrainedGrid
+from bortlab.search.study import SETTLED, STABLE, Study, Verdict
+from bortlab.system.numbers import percent, short_count
+from bortlab.views.escape import markdown
+from bortlab.views.prose import counted, names
+from bortlab.views.search.axes import named
+
+
+def findings(extraction: Extraction) -> list[str]:
+    """How many candidates there are, which wins, what the stride missed, and what cannot be told apart."""
+    return [
+        sentence
+        for sentence in (space_sentence(extraction), winner_sentence(extraction), missed_sentence(extraction))
+        if sentence
+    ]
+
+
+def space_sentence(extraction: Extraction) -> str:
+    """The number of candidates, of distinct costs, and of those that are looked at."""
+    n, looked = len(extraction.rows), len(extraction.representatives)
+    sentence = f"{counted(n, 'candidate')}"
+    if extraction.space.n_refused:
+        sentence += f" ({counted(extraction.space.n_refused, 'combination')} more are no models)"
+    if extraction.n_distinct < n:
+        sentence += f", only **{extraction.n_distinct:,}** of which differ in parameters or operations"
+    if looked < n:
+        sentence += f"; one of every {extraction.stride} is looked at, **{looked:,}** in all"
+    return f"{sentence}."
+
+
+def winner_sentence(extraction: Extraction) -> str:
+    """Which candidates have the largest W."""
+    best = extraction.best
+    if not best:
+        return "None of those that are looked at has an error, so none has a W."
+    row = best[0]
+    sentence = (
+        f"The largest W, {row.w:.3g}, is that of **{named(extraction, best)}**: {short_count(row.costs.parameters)} "
+        f"parameters, {percent(row.costs.operations / extraction.maximum.operations)} of the operations of "
+        f"{markdown(extraction.maximum.title)}"
+    )
+    if len(best) > 1:
+        sentence += f". {counted(len(best), 'candidate').capitalize()} share it, for nothing in W tells them apart"
+    return f"{sentence}."
+
+
+def missed_sentence(extraction: Extraction) -> str:
+    """What a stride above 1 missed."""
+    best, of_all = extraction.best, extraction.best_of_all
+    if extraction.stride == 1 or not best or not of_all or best[0].w is None or of_all[0].w is None:
+        return ""
+    if of_all[0].w <= best[0].w * (1 + 1e-9):
+        return "No candidate that was left out has a larger W."
+    return (
+        f"Among those that were left out, **{named(extraction, of_all)}** has a larger W: the stride costs "
+        f"{percent(1 - best[0].w / of_all[0].w)}."
+    )
+
+
+def bort_sentence(standings: Sequence[Standing], extraction: Extraction) -> str:
+    """Below which error Bort's shape would win against the candidate with the largest factor."""
+    known = [standing for standing in standings if standing.landmark.title.startswith("Bort")]
+    told = [
+        f"{standing.landmark.title} if its error is below {standing.needed:.3f} times"
+        for standing in known
+        if standing.needed is not None
+    ]
+    if not told:
+        return ""
+    most = max(extraction.rows, key=lambda row: row.factor)
+    return (
+        f"Size and speed alone favour {most.name}, whose factor is {most.factor:.3f}. Against it wins "
+        f"{names(told)} that candidate's."
+    )
+
+
+def moving_sentence(given: Sequence[Answer]) -> str:
+    """How often the winner changes with what was asked."""
+    different = {answer.winners for answer in given if answer.stride == 1}
+    of_stride = {answer.winners for answer in given}
+    if not given:
+        return ""
+    if len(of_stride) == 1:
+        return "Every maximum point, length and stride in the table gives the same winner."
+    return (
+        f"With every candidate looked at, maximum point and length alone give {counted(len(different), 'winner')}; "
+        f"with larger strides there are {len(of_stride)} different answers."
+    )
+
+
+def row_sentence(extraction: Extraction, row: Row) -> str:
+    """One candidate in words."""
+    costs = row.costs
+    sentence = (
+        f"**{row.name}**: {costs.parameters:,} parameters ({percent(1 - costs.effective / costs.parameters)} of them "
+        f"embeddings), {short_count(costs.operations)}FLOP for {counted(extraction.seq, 'piece')}; factor "
+        f"(1 − p/p_T)(1 − i/i_T) = {row.factor:.4f}"
+    )
+    if row.w is not None and row.error is not None:
+        sentence += f", error {row.error:.4g}, W = {row.w:.4g}"
+    return f"{sentence}. {'It is' if row.on_front else 'It is not'} on the Pareto front."
+
+
+# -- a trained grid ----------------------------------------------------------------------------------------------------
+
+
+def study_sentences(trained: TrainedGrid, result: Study) -> list[str]:
+    """What a trained grid says: what was trained, how far, who wins how surely, and was the search worth it?"""
+    return [
+        trained_sentence(trained, result),
+        settled_sentence(result),
+        trained_winner_sentence(result),
+        front_sentence(result),
+        strides_sentence(result),
+    ]
+
+
+def trained_sentence(trained: TrainedGrid, result: Study) -> str:
+    """How many were trained, on what, and how good the maximum point is."""
+    n = len(result.names) + len(result.uninformative)
+    teacher, unigram = trained.exam["teacher"], trained.exam["unigram"]
+    sentence = (
+        f"**{n}** candidates were trained with {counted(len(trained.grid.seeds), 'seed')} each, on "
+        f"{short_count(trained.grid.budget.pieces)} pieces, with {markdown(trained.grid.teacher)} as the maximum point "
+        f"(its loss is {percent(teacher['loss'] / unigram['loss'])} of that of knowing frequencies alone)"
+    )
+    if result.uninformative:
+        sentence += f"; **{len(result.uninformative)}** are uninformative: they have not left the frequencies of words"
+    return f"{sentence}."
+
+
+def settled_sentence(result: Study) -> str:
+    """Did the ranking settle?"""
+    tau = result.settled["0.25"]
+    judged = "settled early" if tau >= SETTLED else "had **not** settled, so longer training may change it"
+    return f"Kendall's τ of the rankings at a quarter of the training and at its end is {tau:.2f}: the order {judged}."
+
+
+def trained_winner_sentence(result: Study) -> str:
+    """Which candidate wins, and in how many resamplings of the seeds."""
+    return (
+        f"The largest W is that of **{result.winner}**, in {percent(result.best[result.winner])} of the resamplings of "
+        "the seeds."
+    )
+
+
+def front_sentence(result: Study) -> str:
+    """Which members of the front are stable."""
+    stable = [name for name in result.front if result.stability[name] >= STABLE]
+    return (
+        f"{len(result.front)} of {len(result.names)} candidates are on the front of parameters, operations and error; "
+        f"{f'stable are {names(stable)}' if stable else 'none of them is stable'}."
+    )
+
+
+def strides_sentence(result: Study) -> str:
+    """How the largest stride compares with its rivals."""
+    last = result.comparisons[-1]
+    return (
+        f"With a stride of {last.stride} only {last.trained} of {len(result.names)} need training, and "
+        f"{percent(last.chosen.regret)} of the best W is missed; random choices of {last.trained} miss "
+        f"{percent(last.random.regret)} on average, the {last.trained} smallest {percent(last.smallest.regret)}."
+    )
+
+
+def verdict_sentence(found: Verdict, title: str) -> str:
+    """Is a shape on the front of the grid?"""
+    if found.on_front:
+        return (
+            f"**{title}**, {found.name} here, **is on the front** of our grid, in {percent(found.share)} of the "
+            "resamplings of the seeds."
+        )
+    return (
+        f"**{title}**, {found.name} here, **is not on the front** of our grid: {names(list(found.dominated_by))} "
+        f"{'is' if len(found.dominated_by) == 1 else 'are'} better in every respect. With seeds drawn again it is on "
+        f"the front in {percent(found.share)}."
+    )
