@@ -20,7 +20,7 @@ from bortlab.training.encoded import EncodedText
 from bortlab.training.hiding import Rows
 from bortlab.training.masked_lm import MaskedLMRun, Recipe
 from bortlab.training.minis import log_frequencies
-from bortlab.training.pretrain import starting_point
+from bortlab.training.starts import starting_point
 from bortlab.training.teaching import start_words
 
 MEASURED_AT = (0.25, 0.5, 1.0)

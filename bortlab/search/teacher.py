@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,10 +22,10 @@ from bortlab.model import Model
 from bortlab.models import Network
 from bortlab.system.store import write
 from bortlab.training.encoded import EncodedText, encode_text
-from bortlab.training.hiding import IGNORED, DeviceText, Hidden, Rows, Template, hide
-from bortlab.training.masked_lm import MEASURED_RATE, SHORTEST, hidden_logits
-from bortlab.training.minis import log_frequencies, template_of
-from bortlab.training.packing import epoch_batches, epoch_rows, parts_of
+from bortlab.training.hiding import IGNORED, DeviceText, Hidden, Rows, Template
+from bortlab.training.masked_lm import hidden_logits, measured_batches
+from bortlab.training.minis import log_frequencies
+from bortlab.training.packing import epoch_rows, parts_of
 from bortlab.training.teaching import Teacher
 
 KEPT = 64
@@ -117,7 +118,8 @@ class Exam:
             )
 
 
-def _grade(logs, batches, answers) -> Grade:  # type: ignore[no-untyped-def]
+def _grade(logs: Iterable[Tensor], batches: Sequence[Hidden], answers: Sequence[Tensor]) -> Grade:
+    """The means over hidden pieces. logs, answers: (batch, hidden, vocab), log-probabilities and probabilities."""
     error = loss = right = n_hidden = 0.0
     for log, hidden, answer in zip(logs, batches, answers, strict=True):
         there = hidden.labels != IGNORED
@@ -137,7 +139,7 @@ def read_text(model: Model, split: corpus.Split, every: int = 1) -> EncodedText:
 @torch.no_grad()
 def set_exam(model: Model, train: EncodedText, heldout: EncodedText, *, length: int, pieces: int = EXAM_PIECES) -> Exam:
     """The exam that a maximum point sets: always the same words of the held-out text."""
-    template = template_of(model.tokenizer)
+    template = Template.of(model.tokenizer)
     batches = _hidden_batches(heldout, template, length=length, pieces=pieces)
     unigram = log_frequencies(train, model.config.vocab_size).log_softmax(-1)
     answers = [hidden_logits(model.network, hidden).float().softmax(-1) for hidden in batches]
@@ -156,19 +158,13 @@ def _hidden_batches(text: EncodedText, template: Template, *, length: int, piece
     """Batches with words hidden, until so many pieces are."""
     device_text = DeviceText(text, 0, template, torch.device("cpu"))
     rows = epoch_rows(text, parts_of(text, length - 2), room=length - 2, weights={}, seed=0, epoch=0)
-    chunks = torch.from_numpy(rows)
-    lengths = device_text.rows(chunks)[1].numpy() + 2
-    chunks, lengths = chunks[lengths > SHORTEST], lengths[lengths > SHORTEST]
     batches: list[Hidden] = []
     hidden_pieces = 0
-    for index, numbers in enumerate(epoch_batches(lengths, batch_pieces=2048, rng=np.random.default_rng(0))):
-        if hidden_pieces >= pieces:
-            break
-        width = int(lengths[numbers[0]]) - 2
-        generator = torch.Generator().manual_seed(index)
-        hidden = hide(device_text, chunks[torch.from_numpy(numbers)], width, rate=MEASURED_RATE, generator=generator)
+    for hidden in measured_batches(device_text, rows, seed=0, batch_pieces=2048):
         batches.append(hidden)
         hidden_pieces += int((hidden.labels != IGNORED).sum())
+        if hidden_pieces >= pieces:
+            break
     if not batches:
         raise ValueError("The held-out text has no row to measure with.")
     return batches

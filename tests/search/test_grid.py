@@ -18,6 +18,7 @@ from bortlab.search.candidate_run import Budget, CandidateRun, Classroom, train_
 from bortlab.search.grid import TrainedGrid, TrainingGrid, read_grid, train_grid
 from bortlab.search.teacher import Exam, Grade, RememberedTeacher, TeacherError, read_text, set_exam
 from bortlab.training.encoded import EncodedText
+from bortlab.training.hiding import hide
 
 TINY = Budget(pieces=3_000, step_pieces=600, length=24, warmup=600)
 GRID = TrainingGrid(
@@ -76,9 +77,7 @@ def test_the_teacher_is_asked_once_for_each_batch(room: Classroom, tmp_path: Pat
         teacher=lambda text: RememberedTeacher(room.teacher.network, text, tmp_path / "answers"),
     )  # fmt: skip
     rows = next(run.batches())
-    hidden = teacher.hide(
-        run.on_device, rows.chunks, rows.widths[0], rate=0.15, generator=torch.Generator().manual_seed(0)
-    )
+    hidden = hide(run.on_device, rows.chunks, rows.widths[0], rate=0.15, generator=torch.Generator().manual_seed(0))
     assert run.teacher is not None
     first = run.teacher.distributions(rows, hidden)
     (file,) = (tmp_path / "answers").glob("*.npz")
