@@ -15,11 +15,13 @@ from huggingface_hub import constants
 from streamlit.testing.v1 import AppTest
 
 from bortlab import hub, registry
+from bortlab.analysis import learning
 from bortlab.registry import Registry
 from bortlab.system import settings
 from bortlab.system.assets import CHECKPOINTS
 from bortlab.ui import opened, startup
 from bortlab.ui.startup import minis
+from bortlab.views import learning as learning_view
 from tests.hub.server import FakeHub, running
 from tests.pages.visiting import bodies, check, sentences, visit
 
@@ -128,7 +130,7 @@ def test_a_budget_that_is_none_is_a_sentence(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_every_checkpoint_is_in_the_table() -> None:
     at = visit("models")
-    shown = at.dataframe[-1].value
+    (shown,) = [table.value for table in at.dataframe if "key" in table.value]
     assert list(shown["key"]) == list(registry.checkpoints()["key"])
     assert set(shown.columns) >= {"family", "source", "size_mb", "licence", "masked_lm", "offline"}
 
@@ -310,3 +312,15 @@ def test_a_link_loads_nothing(fake: FakeHub) -> None:
     assert sum("Models page" in said for said in sentences(at)) == 2
     check(visit("models", model="albert-base-v2"))
     assert not fake.seen
+
+
+def test_how_the_bundled_models_learned_is_drawn_and_told() -> None:
+    at = visit("models", curve=learning_view.title_of("loss"))
+    check(at)
+    assert at.selectbox(key="curve").value == "loss"
+    best, *_ = learning.ranked([curve for curve in learning.bundled_curves() if curve.from_scratch], "loss", -1)
+    assert f"In the end {best.title} ({best.loss[-1]:.2f})" in html.unescape(
+        "".join(part.value for part in at.markdown)
+    ).replace("\u2060", "")
+    check(at.selectbox(key="curve").set_value("standard-ebooks").run())
+    assert len(at.dataframe[-1].value) == len(learning.frame(learning.bundled_curves()))
