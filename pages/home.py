@@ -1,11 +1,10 @@
-"""Home: what is here, and what should I try?"""
+"""Home: what is here, and where do I begin?"""
 
 from __future__ import annotations
 
 from bortlab.ui import home, shared
 
 shared.introduce("home")
+home.ways_in()
 home.ideas()
-home.what_to_try()
-home.questions()
-home.models()
+home.pages()

@@ -21,7 +21,8 @@ CONTENTS = {
     "home": Entry(
         ":material/home:",
         "Three ideas that made BERT smaller",
-        "Look inside **ALBERT**, **ConvBERT** and **Bort**, with plain BERT beside them: live, on this machine.",
+        "**ALBERT**, **ConvBERT** and **Bort** are small language models that read a whole text at once, as BERT does. "
+        "Here they stand side by side, live on this machine: write a sentence, guess what they say, and look inside.",
     ),
     "lessons": Entry(
         ":material/school:",

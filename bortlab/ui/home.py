@@ -1,20 +1,73 @@
-"""The parts of the Home page."""
+"""The parts of the Home page: the ways in, the three ideas, and every page; one screen of a laptop."""
 
 from __future__ import annotations
 
 import streamlit as st
 
-from bortlab import registry
+from bortlab import lessons
 from bortlab.models import FAMILIES
 from bortlab.ui import shared
 from bortlab.ui.contents import CONTENTS
-from bortlab.ui.examples import EXAMPLES
-from bortlab.ui.startup import bundled
+from bortlab.ui.examples import DEFAULT_TEXT
+from bortlab.ui.lessons import progress
 from bortlab.views.cards import model_heading
 from bortlab.views.escape import markdown
 from bortlab.views.ideas import draw
 
-COLUMNS = 3
+TO_CHOOSE = {
+    "parameters": "How large?",
+    "latency": "How fast here?",
+    "finetune": "How good on my data?",
+    "search": "Which sizes are best?",
+}
+"""Pages that help to choose an encoder, as far as they are there, and what they are asked."""
+
+
+def ways_in() -> None:
+    """A lesson, a sentence, an encoder."""
+    for (title, icon, way), column in shared.grid(WAYS, len(WAYS)):
+        with column.container(border=True, height="stretch", gap="small"):
+            st.markdown(f"{icon} **{title}**")
+            way()
+
+
+def _lesson() -> None:
+    there = lessons.available()[0]
+    minutes = sorted(lesson.header.minutes for lesson in there.values())
+    st.caption(f"Guess first, then look: {len(there)} lessons of {minutes[0]} to {minutes[-1]} minutes.")
+    last = progress.last()
+    lesson = there[last] if last in there else next(iter(there.values()))
+    label = "Go on with" if last in there else "Start with"
+    if st.button(f"{label}: {markdown(lesson.title)}", key="start-lesson", type="primary"):
+        st.switch_page("pages/lessons.py", query_params=progress.address(lesson))
+
+
+def _sentence() -> None:
+    with st.form("sentence", border=False):
+        text = st.text_input(
+            "A sentence with a [MASK], the word to guess",
+            value=DEFAULT_TEXT,
+            key="first-sentence",
+            max_chars=shared.LONGEST_TEXT,
+        )
+        if st.form_submit_button("What do the models guess?", key="try"):
+            st.switch_page("pages/predict.py", query_params={"text": text or ""})
+
+
+def _encoder() -> None:
+    st.caption("Published and bundled models side by side: sizes, speed on this machine, and more.")
+    with st.container(horizontal=True, gap="small"):
+        for page, question in TO_CHOOSE.items():
+            if page in CONTENTS and st.button(question, key=f"choose-{page}", icon=CONTENTS[page].icon):
+                st.switch_page(f"pages/{page}.py")
+
+
+WAYS = (
+    ("Start a lesson", ":material/school:", _lesson),
+    ("Try a sentence", ":material/edit:", _sentence),
+    ("Pick an encoder", ":material/balance:", _encoder),
+)
+"""What a visitor may want: its title, its icon, and the way."""
 
 
 def ideas() -> None:
@@ -22,53 +75,18 @@ def ideas() -> None:
     look = shared.look()
     ideas = [(family, draw(family.name, look)) for family in FAMILIES.values() if not family.reference]
     for (family, drawing), column in shared.grid(ideas, len(ideas)):
-        with column:
+        with column.container(gap="xsmall"):
             st.html(model_heading(family.title, family.name, head=None, facts=[], look=look))
             if drawing is not None:
                 shared.drawing(drawing)
-            st.markdown(f"{family.idea} [Paper]({family.paper})")
+            st.markdown(f":small[{family.idea} [Paper]({family.paper})]")
 
 
-def what_to_try() -> None:
-    """Sentences that lead to the Predict page."""
-    st.subheader("Try one", anchor=False)
-    st.markdown("Each opens the Predict page with all models side by side.")
-    with st.container(horizontal=True):
-        for number, example in enumerate(EXAMPLES):
-            if st.button(markdown(example), key=f"try-{number}"):
-                st.switch_page("pages/predict.py", query_params={"text": example})
-
-
-def questions() -> None:
-    """Every page, by the question that it answers."""
-    st.subheader("Look inside", anchor=False)
-    st.markdown("Each page answers one question.")
-    entries = [(name, entry) for name, entry in CONTENTS.items() if name != "home"]
-    for (page, entry), column in shared.grid(entries, COLUMNS, stretch=False):
-        with column.container(border=True, gap="xxsmall", height="stretch"):
-            if st.button(f"**{page.capitalize()}**", key=f"open-{page}", icon=entry.icon, type="tertiary"):
+def pages() -> None:
+    """Every page, by its name and, on pointing, its question."""
+    with st.container(horizontal=True, gap="small"):
+        for page, entry in CONTENTS.items():
+            if page == "home":
+                continue
+            if st.button(page.capitalize(), key=f"open-{page}", icon=entry.icon, type="tertiary", help=entry.question):
                 st.switch_page(f"pages/{page}.py")
-            st.caption(entry.question)
-
-
-def models() -> None:
-    """What is on this machine, with its size."""
-    table = registry.checkpoints()
-    here = table[table["key"].isin(bundled())]
-    st.subheader("On this machine", anchor=False)
-    st.markdown(
-        "Four minis, trained alike: same text, same number of pieces, same teacher, so that comparing them is a fair "
-        "experiment. MiniLM is a real pre-trained encoder, adapted here to fill blanks; it taught the minis."
-    )
-    st.dataframe(
-        here[["title", "parameters", "size_mb", "licence"]],
-        hide_index=True,
-        width="content",
-        column_config={
-            "title": "Model",
-            "parameters": st.column_config.NumberColumn("Parameters", format="localized"),
-            "size_mb": st.column_config.NumberColumn("Memory (float32)", format="%.1f MB"),
-            "licence": "Licence",
-        },
-        alt="The bundled models and their sizes",
-    )

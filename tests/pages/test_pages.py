@@ -18,10 +18,11 @@ from streamlit.testing.v1 import AppTest
 
 from bortlab import registry
 from bortlab.analysis.predict import MAX_WORDS
+from bortlab.models import FAMILIES
 from bortlab.system.errors import BusyError
 from bortlab.ui import examples, predict, shared
 from bortlab.ui.contents import CONTENTS
-from bortlab.ui.startup import bundled, minis
+from bortlab.ui.startup import minis
 from bortlab.views import escape
 from bortlab.work.pool import Pool
 from tests.pages.visiting import HOSTILE, PAGES, ROOT, bodies, charts, check, elements, sentences, types_of, visit
@@ -423,11 +424,22 @@ def test_the_download_is_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
 # -- Home --------------------------------------------------------------------------------------------------------------
 
 
-def test_home_shows_the_ideas_and_the_bundled_models() -> None:
+def test_home_shows_the_ways_in_and_the_ideas() -> None:
     at = visit("home")
-    table = at.dataframe[0].value
-    assert len(table) == len(bundled()) and "minilm-l6" in set(bundled())
-    assert at.button and all(b.key.startswith(("try-", "open-")) for b in at.button)
+    assert {b.key for b in at.button} >= {"start-lesson", "try", "choose-parameters", "choose-latency"}
+    drawings = [e for e in elements(at._tree) if e.type in ("imgs", "image")]
+    assert len(drawings) == sum(not family.reference for family in FAMILIES.values())
+
+
+def test_home_leads_into_the_first_lesson_and_back_to_where_it_was_left() -> None:
+    at = check(visit("home").button(key="start-lesson").click().run())
+    first = at.title[0].value
+    assert at.subheader[0].value.startswith("1. ")
+    check(at.button(key="next").click().run())
+    at.switch_page("pages/home.py")
+    check(at.run())
+    check(at.button(key="start-lesson").click().run())
+    assert at.title[0].value == first and at.subheader[0].value.startswith("2. ")
 
 
 def test_home_leads_to_every_page_by_its_question() -> None:
@@ -435,12 +447,12 @@ def test_home_leads_to_every_page_by_its_question() -> None:
         assert check(visit("home").button(key=f"open-{page}").click().run()).title[0].value == entry.question
 
 
-@pytest.mark.parametrize("number", range(len(examples.EXAMPLES)))
-def test_a_sentence_of_home_opens_predict_with_it(number: int) -> None:
+@pytest.mark.parametrize("text", [FIRST, "The cat sat on the [MASK].", HOSTILE["markdown"], ""])
+def test_a_sentence_of_home_opens_predict_with_it(text: str) -> None:
     at = visit("home")
-    at.button(key=f"try-{number}").click().run()
-    check(at)
-    assert at.text_input(key="text").value == examples.EXAMPLES[number] and bars(at)
+    at.text_input(key="first-sentence").set_value(text)
+    check(at.button(key="try").click().run())
+    assert at.title[0].value == CONTENTS["predict"].question and at.text_input(key="text").value == text
 
 
 # -- nothing is left in models -----------------------------------------------------------------------------------------

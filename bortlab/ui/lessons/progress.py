@@ -60,9 +60,8 @@ def guess(lesson: Lesson, question: Question, text: str | None) -> None:
 
 def open_lesson(lesson: Lesson) -> None:
     """Open a lesson where the visitor left it; for callbacks."""
-    kept = _session().get(lesson.key, {})
-    number, made = kept.get("step"), kept.get("guesses")
-    _keep(lesson, number if isinstance(number, int) else 1, made if isinstance(made, dict) else {})
+    query: dict[str, str | list[str]] = dict(st.query_params.to_dict())
+    st.query_params.from_dict(query | address(lesson))
 
 
 def close() -> None:
@@ -71,8 +70,25 @@ def close() -> None:
     st.query_params.from_dict({} if teacher is None else {"teacher": teacher})
 
 
+def last() -> str | None:
+    """The key of the lesson that was open last in this session."""
+    return next(reversed(_session()), None)
+
+
+def address(lesson: Lesson) -> dict[str, str | list[str]]:
+    """The query of a lesson where the visitor left it."""
+    kept = _session().get(lesson.key, {})
+    number, made = kept.get("step"), kept.get("guesses")
+    return _written(lesson, number if isinstance(number, int) else 1, made if isinstance(made, dict) else {})
+
+
+def _written(lesson: Lesson, number: int, made: Guesses) -> dict[str, str | list[str]]:
+    guesses = [f"{question}:{text}" for question, text in sorted(made.items())]
+    return {"lesson": lesson.key, "step": str(number), "guess": guesses}
+
+
 def _keep(lesson: Lesson, number: int, made: Guesses) -> None:
+    _session().pop(lesson.key, None)  # the lesson that was open last comes last
     _session()[lesson.key] = {"step": number, "guesses": made}
     query: dict[str, str | list[str]] = dict(st.query_params.to_dict())
-    written = [f"{question}:{text}" for question, text in sorted(made.items())]
-    st.query_params.from_dict(query | {"lesson": lesson.key, "step": str(number), "guess": written})
+    st.query_params.from_dict(query | _written(lesson, number, made))
