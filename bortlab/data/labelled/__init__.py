@@ -1,5 +1,6 @@
 """Labelled data for fine-tuning: readers, checks, splits and bundled tasks."""
 
+from bortlab.data.labelled.checks import Finding, check
 from bortlab.data.labelled.columns import Columns, guess
 from bortlab.data.labelled.errors import DataError
 from bortlab.data.labelled.examples import SPLITS, Example, LabelledData, LabelOf
@@ -17,9 +18,11 @@ __all__ = [
     "Columns",
     "DataError",
     "Example",
+    "Finding",
     "LabelOf",
     "LabelledData",
     "Table",
+    "check",
     "fingerprint",
     "guess",
     "load_task",

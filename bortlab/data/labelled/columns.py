@@ -8,78 +8,9 @@ from dataclasses import dataclass
 
 from bortlab.data.labelled.conll import WORDS
 from bortlab.data.labelled.errors import DataError
+from bortlab.data.labelled.names import LABEL_NAMES, PAIR_NAMES, SPLIT_NAMES, TEXT_NAMES, plain_name
 from bortlab.data.labelled.tables import Table
 
-TEXT_NAMES = (
-    "text",
-    "sentence",
-    "sentence1",
-    "text1",
-    "text_a",
-    "premise",
-    "question1",
-    "q1",
-    "review",
-    "tweet",
-    "content",
-    "body",
-    "message",
-    "comment",
-    "document",
-    "snippet",
-    "utterance",
-    "query",
-    "prompt",
-    "question",
-    "words",
-    "tokens",
-    "ctx",
-    "definition",
-    "description",
-    "title",
-    "input",
-)
-PAIR_NAMES = (
-    "pair",
-    "text2",
-    "sentence2",
-    "text_b",
-    "hypothesis",
-    "question2",
-    "q2",
-    "context",
-    "passage",
-    "response",
-    "second",
-)
-LABEL_NAMES = (
-    "label",
-    "labels",
-    "class",
-    "classes",
-    "category",
-    "sentiment",
-    "intent",
-    "emotion",
-    "genre",
-    "topic",
-    "stars",
-    "rating",
-    "score",
-    "target",
-    "gold",
-    "answers",
-    "answer",
-    "ner_tags",
-    "pos_tags",
-    "upos",
-    "tags",
-    "tag",
-    "similarity",
-    "polarity",
-    "y",
-)
-SPLIT_NAMES = ("split", "set", "subset", "partition", "fold", "part")
 CHOICE_NAME = re.compile(r"(?:choice|ending|option|sol|alternative|answer)[ _]?(?:\d+|[a-e])|[a-e]")
 ID_NAME = re.compile(r"(?:.*[ _])?(?:id|idx|index|uid|guid|no|nr)|unnamed: \d+|column 0")
 SAMPLE = 2_000
@@ -135,10 +66,6 @@ def _names(value: str | Sequence[str] | None) -> tuple[str, ...]:
     return () if value is None else (value,) if isinstance(value, str) else tuple(value)
 
 
-def _plain_name(column: str) -> str:
-    return re.sub(r"[\s-]+", "_", column.strip().lower())
-
-
 def _cells(table: Table, column: str) -> list[object]:
     """The first cells of a column that hold something."""
     place = table.columns.index(column)
@@ -148,20 +75,18 @@ def _cells(table: Table, column: str) -> list[object]:
 def _choices(table: Table, taken: set[str]) -> tuple[str, ...]:
     """The columns of the choices: a column of lists, or at least two whose names are numbered alike."""
     for column in table.columns:
-        cells = _cells(table, column) if _plain_name(column) in ("choices", "options", "endings") else []
+        cells = _cells(table, column) if plain_name(column) in ("choices", "options", "endings") else []
         if cells and all(isinstance(cell, list | tuple) for cell in cells):
             return (column,)
-    numbered = [
-        column for column in table.columns if CHOICE_NAME.fullmatch(_plain_name(column)) and column not in taken
-    ]
-    stems = {re.sub(r"(?:\d+|(?<![a-z])[a-e])$", "", _plain_name(column)) for column in numbered}
+    numbered = [column for column in table.columns if CHOICE_NAME.fullmatch(plain_name(column)) and column not in taken]
+    stems = {re.sub(r"(?:\d+|(?<![a-z])[a-e])$", "", plain_name(column)) for column in numbered}
     at_least = 3 if stems == {""} else 2  # columns a and b may be two texts
     return tuple(numbered) if len(numbered) >= at_least and len(stems) == 1 else ()
 
 
 def _by_name(table: Table, names: Sequence[str], taken: set[str]) -> str | None:
     """The first column, in the order of names, that bears one and holds something."""
-    plain = {_plain_name(column): column for column in reversed(table.columns) if column not in taken}
+    plain = {plain_name(column): column for column in reversed(table.columns) if column not in taken}
     for name in names:
         if name in plain and _cells(table, plain[name]):
             return plain[name]
@@ -177,7 +102,7 @@ def _longest(table: Table, taken: set[str]) -> str | None:
     lengths = {
         column: _mean_length(_cells(table, column))
         for column in table.columns
-        if column not in taken and not ID_NAME.fullmatch(_plain_name(column))
+        if column not in taken and not ID_NAME.fullmatch(plain_name(column))
     }
     longest = max(lengths, key=lambda column: lengths[column], default=None)
     return longest if longest is not None and lengths[longest] > 0 else None
@@ -189,7 +114,7 @@ def _fewest(table: Table, taken: set[str]) -> str | None:
     for column in table.columns:
         cells = _cells(table, column)
         n_values = len({str(cell) for cell in cells})
-        if column not in taken and n_values > 1 and not ID_NAME.fullmatch(_plain_name(column)):
+        if column not in taken and n_values > 1 and not ID_NAME.fullmatch(plain_name(column)):
             counts[column] = n_values
     return min(reversed(counts), key=lambda column: counts[column]) if counts else None
 

@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterator
 from typing import IO
 
 from bortlab.data.labelled.errors import DataError
+from bortlab.data.labelled.names import KNOWN_NAMES, plain_name
 from bortlab.data.labelled.tables import Table, check_columns, check_rows, excerpt
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
@@ -205,6 +206,8 @@ def _is_header(rows: list[list[str]], expected: Collection[str]) -> bool:
     first = [cell.strip() for cell in rows[0]]
     if any(cell in expected for cell in first):
         return True
+    if sum(plain_name(cell) in KNOWN_NAMES for cell in first) > 1:
+        return True  # though two may be the same, which is refused later
     names = [cell for cell in first if cell]
     if not names or len(set(names)) < len(names) or any(len(cell.split()) > HEADER_WORDS for cell in names):
         return False
@@ -225,7 +228,7 @@ def _check_widths(
     row, number = rows[ragged[0]], numbers[ragged[0]]
     if len(row) < width:
         column = columns[len(row)]
-        detail = f"row {number:,} has {len(row)} cells: nothing for column {column!r}"
+        detail = f"row {number:,} has {len(row)} cell{'s' if len(row) > 1 else ''}: nothing for column {column!r}"
     else:
         column = f"column {width + 1}"
         detail = f"row {number:,} has {len(row)} cells: {excerpt(next(filter(None, row[width:])))} lies beyond the last"

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from bortlab.data.labelled import labels as kinds
+from bortlab.data.labelled.checks import errors
 from bortlab.data.labelled.columns import Columns, guess, is_words
 from bortlab.data.labelled.errors import DataError
 from bortlab.data.labelled.examples import SPLITS, Example, LabelledData
@@ -51,7 +52,7 @@ def read(
     examples, labels = _examples(table, columns, task)
     notes = [*table.notes, *labels.notes]
     splits = _split(table, columns, examples, labels, seed, notes)
-    return LabelledData(
+    data = LabelledData(
         name=name or Path(table.name).stem,
         task=labels.task,
         problem_type=labels.problem_type,
@@ -62,6 +63,9 @@ def read(
         source=f"{table.name}, {len(table):,} {table.unit}s",
         notes=tuple(notes),
     )
+    for error in errors(data):
+        raise DataError(f"{table.name}: {error.sentence}", row=next(iter(error.rows), 0), column=columns.label)
+    return data
 
 
 def _joined(source: Source, name: str | None, expected: Sequence[str]) -> Table:
