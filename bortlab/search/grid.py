@@ -18,6 +18,7 @@ from bortlab.analysis.latency import machine
 from bortlab.search.candidate_run import Budget, Classroom, train_candidate
 from bortlab.search.space import Space, SpaceError, Subarchitecture, space
 from bortlab.search.teacher import Exam, read_text, set_exam
+from bortlab.system import assets
 from bortlab.system.store import write
 from bortlab.work.jobs import Job, Running
 
@@ -229,6 +230,12 @@ def _trainings(
 
 def _failures_last(training: Mapping[str, Any]) -> float:
     return math.inf if training.get("failed") else error_of(training)
+
+
+def recorded() -> dict[str, TrainedGrid]:
+    """The trained grids that come with bortlab, by the name of their file."""
+    paths = sorted(assets.EXPERIMENTS.glob("search-grid*.json"))
+    return {path.stem: read_grid(path) for path in paths}
 
 
 def read_grid(path: Path) -> TrainedGrid:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 from bortlab.models import Config, ConfigError
@@ -93,13 +94,22 @@ def _standing(extraction: Extraction, landmark: Landmark, most: float) -> Standi
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What one search said: the winners' names, and their W."""
+    """What one search said: the winners' names, their costs, and their W."""
 
     maximum: str
     seq: int
     stride: int
     winners: tuple[str, ...]
+    costs: Costs
     w: float
+
+    @property
+    def written(self) -> str:
+        """The winners as one name, where they differ in a size that nothing tells apart: "2-4/8/16-512-1024"."""
+        places = [tuple(dict.fromkeys(values)) for values in zip(*(n.split("-") for n in self.winners), strict=True)]
+        if prod(map(len, places)) != len(self.winners):
+            return ", ".join(self.winners)
+        return "-".join("/".join(values) for values in places)
 
 
 def answers(
@@ -123,10 +133,9 @@ def answers(
                     result = search(where, stride=stride, maximum=maximum, error=error, seq=seq, size=size)
                 except MaximumPointError:
                     continue
-                best = result.best
-                given.append(
-                    Answer(result.maximum.title, seq, stride, tuple(row.name for row in best), best[0].w or 0.0)
-                )
+                names = tuple(row.name for row in result.best)
+                first = result.best[0]
+                given.append(Answer(result.maximum.title, seq, stride, names, first.costs, first.w or 0.0))
     return tuple(given)
 
 
@@ -137,5 +146,5 @@ def answers_frame(given: Iterable[Answer]) -> pandas.DataFrame:
     rows: dict[tuple[str, int], dict[str, object]] = {}
     for answer in given:
         row = rows.setdefault((answer.maximum, answer.seq), {"maximum point": answer.maximum, "pieces": answer.seq})
-        row[f"stride {answer.stride}"] = ", ".join(answer.winners)
+        row[f"stride {answer.stride}"] = answer.written
     return pandas.DataFrame(list(rows.values()))

@@ -89,14 +89,13 @@ def maximum_point(where: Space, name: str = LARGEST, *, seq: int, size: str = "p
 def in_space(where: Space, name: str) -> Config:
     """The sizes of a model of the catalogue, all else as in the space; MaximumPointError where that is no model."""
     config = registry.architecture(name)[1]
-    shared = [field for field in ARCHITECTURE if hasattr(where.base, field)]
-    missing = [field for field in shared if not hasattr(config, field)]
-    if missing:
+    own, others = ({field for field in ARCHITECTURE if hasattr(entry, field)} for entry in (where.base, config))
+    if own != others:
         raise MaximumPointError(
-            f"{registry.find(name)[1].title} cannot be compared with this space: it has no {missing[0]}. Choose a "
-            f"model of the family {where.family.title}."
+            f"{registry.find(name)[1].title} cannot be compared with this space, for only one of the two has "
+            f"{', '.join(sorted(own ^ others))}. Choose a model of the family {where.family.title}."
         )
-    changes: Any = {field: getattr(config, field) for field in shared}
+    changes: Any = {field: getattr(config, field) for field in own}
     return replace(where.base, **changes)
 
 

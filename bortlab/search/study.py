@@ -239,6 +239,29 @@ def settled(trained: TrainedGrid, names: Sequence[str]) -> dict[str, float]:
 # -- the question ------------------------------------------------------------------------------------------------------
 
 
+def bort_shapes(where: Space) -> dict[str, str]:
+    """Bort's proportions in a space with D, A, H and I, by the candidate's name: what is proportional to what.
+
+    Bort has the width of BERT large, a feed-forward part of 0.75 widths, and 4 layers: a third of BERT base's, the
+    deepest of its space, or a sixth of BERT large's.
+    """
+    sizes = {field: max(values) for field, values in where.sizes.items()}
+    if not {"num_hidden_layers", "hidden_size", "intermediate_size"} <= set(sizes):
+        return {}
+    shapes = {}
+    for share, of_whom in (
+        (3, "a third of the layers, as 4 of BERT base's 12"),
+        (6, "a sixth, as 4 of BERT large's 24"),
+    ):
+        own = sizes | {
+            "num_hidden_layers": sizes["num_hidden_layers"] // share,
+            "intermediate_size": sizes["hidden_size"] * 3 // 4,
+        }
+        shapes["-".join(str(own[field]) for field in where.sizes)] = of_whom
+    names = {candidate.name for candidate in where.candidates}
+    return {name: title for name, title in shapes.items() if name in names}
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """Is a shape on the front? share: of the resamplings in which it is. dominated_by: by mean errors."""

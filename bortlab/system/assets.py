@@ -20,6 +20,8 @@ TASKS = ASSETS / "tasks"
 JAVASCRIPT = ASSETS / "javascript"
 LESSONS = ASSETS / "lessons"
 """The bundled lessons, a file each."""
+EXPERIMENTS = ASSETS / "experiments"
+"""What experiments gave, with their commands and machines."""
 LATENCY = ASSETS / "latency"
 """Latencies that were recorded on named machines."""
 LAB = PACKAGE / "lab" if INSTALLED else CHECKOUT

@@ -73,6 +73,12 @@ CONTENTS = {
         "What each model would say if it stopped after a given layer, how surprising it finds each word, and how "
         "similar sentences look to it.",
     ),
+    "search": Entry(
+        ":material/manage_search:",
+        "Which sub-architecture is optimal?",
+        "Bort's sizes were found by a search. Here it is again, as we understand it: hundreds of sizes, weighed by "
+        "parameters, operations and error, for any family.",
+    ),
     "models": Entry(
         ":material/inventory_2:",
         "Which models are here?",

@@ -73,9 +73,13 @@ def test_a_maximum_point_that_knows_little_is_refused(room: Classroom) -> None:
 def test_the_teacher_is_asked_once_for_each_batch(room: Classroom, tmp_path: Path) -> None:
     """Its answers, read back from the disk, are those that it gave: KEPT pieces at each place, rescaled to 1."""
     run = CandidateRun(
-        TINY.recipe(1e-3, 0), tmp_path, _network(room), room.text, room.teacher.tokenizer,
+        TINY.recipe(1e-3, 0),
+        tmp_path,
+        _network(room),
+        room.text,
+        room.teacher.tokenizer,
         teacher=lambda text: RememberedTeacher(room.teacher.network, text, tmp_path / "answers"),
-    )  # fmt: skip
+    )
     rows = next(run.batches())
     hidden = hide(run.on_device, rows.chunks, rows.widths[0], rate=0.15, generator=torch.Generator().manual_seed(0))
     assert run.teacher is not None
@@ -184,6 +188,15 @@ def test_a_candidate_larger_than_the_teacher_is_refused(tmp_path: Path) -> None:
 def test_a_budget_that_is_none_is_refused(pieces: int, clip: float) -> None:
     with pytest.raises(ValueError, match="expected"):
         Budget(pieces=pieces, clip=clip)
+
+
+def test_a_grid_is_trained_as_a_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BORTLAB_CACHE", str(tmp_path))
+    work = grid.job(replace(GRID, candidates=("1-4-112-168",), seeds=(0,), rates=(4e-3,))).start()
+    status = work.wait(300)
+    assert status.state == "done", work.log()
+    result = read_grid(Path(status.numbers["path"]))
+    assert result.complete and result.names == ("1-4-112-168",)
 
 
 def test_a_file_that_is_no_grid_is_refused(tmp_path: Path) -> None:

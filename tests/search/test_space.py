@@ -63,8 +63,13 @@ BAD = {
     "no such size": ({"base": "bort", "sizes": {"bread": [1]}}, "no size 'bread'"),
     "another family's": ({"base": "bort", "sizes": {"num_groups": [1]}}, "Bort has no size 'num_groups'"),
     "no model": ({"base": "bort", "sizes": {"hidden_size": [100], "num_attention_heads": [7]}}, "is a model. hid"),
-    "a million": ({"base": "bort", "sizes": {f: list(range(1, 101)) for f in (
-        "num_hidden_layers", "hidden_size", "intermediate_size")}}, "1,000,000 combinations; at most 10,000"),
+    "a million": (
+        {
+            "base": "bort",
+            "sizes": {f: list(range(1, 101)) for f in ("num_hidden_layers", "hidden_size", "intermediate_size")},
+        },
+        "1,000,000 combinations; at most 10,000",
+    ),
     "many values": ({"base": "bort", "sizes": {"hidden_size": list(range(1, 200))}}, "at most 100 values"),
     "words": ({"base": "bort", "sizes": {"hidden_size": ["wide"]}}, "whole numbers from 1, got wide"),
     "below one": ({"base": "bort", "sizes": {"hidden_size": [0]}}, "whole numbers from 1, got 0"),
@@ -75,7 +80,7 @@ BAD = {
     "no table": ({"base": "bort", "sizes": 3}, "table [sizes]"),
     "no list": ({"base": "bort", "sizes": {"hidden_size": 64}}, "table [sizes]"),
     "another output": ({"base": "bort", "output": "bread", "sizes": {"hidden_size": [64]}}, "output: expected"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("data", "words"), BAD.values(), ids=BAD)

@@ -21,9 +21,13 @@ def trained(errors: dict[str, list[float]], *, early: dict[str, float] | None = 
     """A grid with these errors at the end, a seed each. early: the errors at a quarter and a half of it."""
     seeds = tuple(range(len(next(iter(errors.values())))))
     grid = TrainingGrid(
-        space="minis", candidates=tuple(errors), teacher="bert-mini", budget=Budget(pieces=10_000), rates=(1e-3,),
+        space="minis",
+        candidates=tuple(errors),
+        teacher="bert-mini",
+        budget=Budget(pieces=10_000),
+        rates=(1e-3,),
         seeds=seeds,
-    )  # fmt: skip
+    )
     trainings: list[dict[str, Any]] = []
     for name, values in errors.items():
         for seed, value in enumerate(values):
@@ -124,6 +128,6 @@ def test_the_verdict_on_a_shape() -> None:
     assert verdict(grid, result, NAMES[0]).on_front
     beaten = verdict(grid, result, NAMES[1])
     assert (beaten.on_front, beaten.share, beaten.dominated_by) == (False, 0.0, (NAMES[0],))
-    assert "**is not on the front**" in verdict_sentence(beaten, "Bort's proportions")
+    assert "**is not on the front**" in verdict_sentence(beaten, "a third of the layers")
     with pytest.raises(StudyError, match="is not among the informative candidates"):
         verdict(grid, result, NAMES[20])

@@ -83,15 +83,15 @@ def bort_sentence(standings: Sequence[Standing], extraction: Extraction) -> str:
 
 def moving_sentence(given: Sequence[Answer]) -> str:
     """How often the winner changes with what was asked."""
-    different = {answer.winners for answer in given if answer.stride == 1}
-    of_stride = {answer.winners for answer in given}
+    different = {answer.costs for answer in given if answer.stride == 1}
+    of_stride = {answer.costs for answer in given}
     if not given:
         return ""
     if len(of_stride) == 1:
         return "Every maximum point, length and stride in the table gives the same winner."
     return (
         f"With every candidate looked at, maximum point and length alone give {counted(len(different), 'winner')}; "
-        f"with larger strides there are {len(of_stride)} different answers."
+        f"with all strides together there are {len(of_stride)}, counting those of equal costs as one."
     )
 
 
@@ -171,14 +171,12 @@ def strides_sentence(result: Study) -> str:
 
 
 def verdict_sentence(found: Verdict, title: str) -> str:
-    """Is a shape on the front of the grid?"""
+    """Is a shape on the front of the grid? title: which of Bort's proportions it has."""
+    shape = f"**{found.name}**, Bort's proportions with {title},"
     if found.on_front:
-        return (
-            f"**{title}**, {found.name} here, **is on the front** of our grid, in {percent(found.share)} of the "
-            "resamplings of the seeds."
-        )
+        return f"{shape} **is on the front** of our grid, in {percent(found.share)} of the resamplings of the seeds."
+    better = found.dominated_by
     return (
-        f"**{title}**, {found.name} here, **is not on the front** of our grid: {names(list(found.dominated_by))} "
-        f"{'is' if len(found.dominated_by) == 1 else 'are'} better in every respect. With seeds drawn again it is on "
-        f"the front in {percent(found.share)}."
+        f"{shape} **is not on the front** of our grid: {names(list(better))} {'is' if len(better) == 1 else 'are'} at "
+        f"least as good in every respect. With seeds drawn again it is on the front in {percent(found.share)}."
     )

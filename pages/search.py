@@ -1,0 +1,21 @@
+"""Search: which sub-architecture is optimal?"""
+
+from __future__ import annotations
+
+from bortlab.ui import search, shared
+
+shared.introduce("search")
+with shared.sentences():
+    setting = search.settings()
+    extraction = search.extract(setting)
+    search.answer(extraction)
+    views = search.fronts(extraction, setting)
+    search.one_candidate(extraction)
+    search.published(extraction)
+    search.moving(extraction, setting)
+    search.take_away(extraction, setting, views)
+with shared.sentences():
+    search.trained()
+search.own()
+
+shared.what_is_this(search.EXPLANATION)
