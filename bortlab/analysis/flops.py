@@ -118,7 +118,7 @@ def activations(
         kept = _kept(network.train(), ids, explicit)
         with torch.no_grad(), Memory() as memory:
             _run(network.eval(), ids, explicit)
-    steps = [now - before for before, now in pairwise([0, *kept])]  # embeddings, layers, head
+    steps = [after - before for before, after in pairwise([0, *kept])]  # embeddings, layers, head
     return Activations(memory.peak, kept[-1] + (config.depth - network.config.depth) * steps[-2])
 
 
@@ -145,17 +145,17 @@ def _encode(network: Network, ids: Tensor, explicit: bool, after: Callable[[], N
 def _kept(network: Network, ids: Tensor, explicit: bool) -> list[int]:
     """Bytes that autograd keeps for the backward pass, each storage once, weights left out; after each step."""
     weights = {parameter.untyped_storage()._cdata for parameter in network.parameters()}
-    seen: dict[int, Tensor] = {}
+    storages: dict[int, Tensor] = {}
     sums: list[int] = []
 
     def keep(tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()._cdata
         if storage not in weights:
-            seen[storage] = tensor  # held, so that no other storage takes its address
+            storages[storage] = tensor  # held, so that no other storage takes its address
         return tensor
 
     with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        _run(network, ids, explicit, lambda: sums.append(sum(t.untyped_storage().nbytes() for t in seen.values())))
+        _run(network, ids, explicit, lambda: sums.append(sum(t.untyped_storage().nbytes() for t in storages.values())))
     return sums
 
 

@@ -159,11 +159,11 @@ def count(network: Network) -> Sizes:
 
 def _counted(module: nn.Module, prefix: str, *, block: int | None = None, uses: int = 1) -> list[Share]:
     """A share for each module inside that has tensors of its own."""
-    found: dict[str, int] = {}
+    weights_of: dict[str, int] = {}
     for name, tensor in module.named_parameters():
         owner = (prefix + name).rpartition(".")[0]
-        found[owner] = found.get(owner, 0) + tensor.numel()
-    return [Share(_component(name), name, block, weights, weights * uses) for name, weights in found.items()]
+        weights_of[owner] = weights_of.get(owner, 0) + tensor.numel()
+    return [Share(_component(name), name, block, weights, weights * uses) for name, weights in weights_of.items()]
 
 
 def _component(name: str) -> str:
@@ -222,20 +222,20 @@ def nearest(config: Config, changes: Mapping[str, int]) -> dict[str, tuple[int, 
 
     Sizes that were changed are tried first; the others only where none of these helps.
     """
-    wanted = {knob.field: int(getattr(config, knob.field)) for knob in knobs(config)} | dict(changes)
-    found: dict[str, tuple[int, ...]] = {}
-    for group in (changes, wanted):
+    sizes = {knob.field: int(getattr(config, knob.field)) for knob in knobs(config)} | dict(changes)
+    alternatives: dict[str, tuple[int, ...]] = {}
+    for group in (changes, sizes):
         for name in group:
             low, high = map(int, LIMITS[name])
-            start = min(max(wanted[name], low), high)
+            start = min(max(sizes[name], low), high)
             below = (value for value in range(start, max(low, start - NEAREST) - 1, -1))
             above = (value for value in range(start + 1, min(high, start + NEAREST) + 1))
-            fits = [next((v for v in values if _works(config, wanted | {name: v})), None) for values in (below, above)]
+            fits = [next((v for v in values if _works(config, sizes | {name: v})), None) for values in (below, above)]
             if any(fits):
-                found[name] = tuple(value for value in fits if value is not None)
-        if found:
+                alternatives[name] = tuple(value for value in fits if value is not None)
+        if alternatives:
             break
-    return found
+    return alternatives
 
 
 def _works(config: Config, changes: Mapping[str, int]) -> bool:
@@ -248,13 +248,13 @@ def _works(config: Config, changes: Mapping[str, int]) -> bool:
 
 def sweep(config: Config, field: str, values: Iterable[int], heads: Sequence[str] = ()) -> dict[int, Sizes]:
     """The sizes for each value of a field that the family allows."""
-    found = {}
+    sizes = {}
     for value in values:
         try:
-            found[value] = formula(replace(config, **{field: value}), heads)  # type: ignore[arg-type]
+            sizes[value] = formula(replace(config, **{field: value}), heads)  # type: ignore[arg-type]
         except ConfigError:
             continue
-    return found
+    return sizes
 
 
 # -- tables ------------------------------------------------------------------------------------------------------------
@@ -284,9 +284,9 @@ def layers_frame(sizes: Sizes) -> pandas.DataFrame:
     """One row an executed layer: the block it uses, whether for the first time, and that block's weights."""
     import pandas
 
-    seen: set[int] = set()
+    counted: set[int] = set()
     rows = []
     for number, block in enumerate(sizes.layers, 1):
-        rows.append({"layer": number, "block": block + 1, "new weights": block not in seen, **sizes.of_block(block)})
-        seen.add(block)
+        rows.append({"layer": number, "block": block + 1, "new weights": block not in counted, **sizes.of_block(block)})
+        counted.add(block)
     return pandas.DataFrame(rows)

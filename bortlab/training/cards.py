@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -47,10 +48,15 @@ class Blanks:
 
 
 def fill_blanks(model: Model, blanks: Sequence[Mapping[str, Any]]) -> Blanks:
-    """Score blanks, each with "text" and "answers"; an answer counts whatever its case."""
+    """Score a model on blanks."""
+    return score_guesses(lambda text: [guess.text for guess in model.fill_mask(text).blanks[0].candidates], blanks)
+
+
+def score_guesses(guesses_for: Callable[[str], Sequence[str]], blanks: Sequence[Mapping[str, Any]]) -> Blanks:
+    """Score five guesses for each blank, best first; a blank has "text" and "answers", whose case does not count."""
     first = top_five = 0
     for blank in blanks:
-        guesses = [guess.text.strip().lower() for guess in model.fill_mask(blank["text"]).blanks[0].candidates]
+        guesses = [guess.strip().lower() for guess in guesses_for(blank["text"])]
         answers = {answer.lower() for answer in blank["answers"]}
         first += guesses[0] in answers
         top_five += bool(answers.intersection(guesses))
@@ -122,7 +128,7 @@ def _provenance(key: str, pieces: int) -> dict[str, Any]:
 
 
 def write_run(folder: Path, key: str, run: MaskedLMRun, heldout: Texts, *, command: str) -> dict[str, Any]:
-    """Write the model of a finished run; ordinary sentences are not scored, for they are no part of the repository."""
+    """Write the model of a run as it is now; the run may go on. Ordinary sentences are not scored."""
     training = {
         "recipe": asdict(run.recipe),
         "pieces_seen": run.seen,
@@ -140,7 +146,7 @@ def write_run(folder: Path, key: str, run: MaskedLMRun, heldout: Texts, *, comma
         folder,
         key,
         family,
-        run.network,
+        copy.deepcopy(run.network),
         run.tokenizer,
         training=training,
         curve=run.curve,

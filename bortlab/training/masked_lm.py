@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +38,7 @@ SHORTEST = 3
 """Pieces of a row, template included, that are too few to learn from: one word."""
 MOST_EMPTY = 1000
 """Epochs without a row, one after another, that say there will never be one; small weights make some by chance."""
+CPU = torch.device("cpu")
 COUNTERS = ("step", "seen", "epoch", "taken", "seconds", "curve")
 
 
@@ -262,23 +264,37 @@ class Heldout:
     n_hidden: int
 
 
-@torch.no_grad()
 def measure(network: Network, text: EncodedText, template: Template, *, length: int = 128, limit: int = 0) -> Heldout:
     """Quality with MEASURED_RATE of the words hidden; always the same words on one kind of device.
 
     limit: batches of each source to measure with, 0: all.
     """
-    was_training = network.training
+    was_training, device = network.training, network.embeddings.words.weight.device
     network.eval()
-    on_device = DeviceText(text, 0, template, network.embeddings.words.weight.device)
+    held = measure_logits(partial(hidden_logits, network), text, template, device, length=length, limit=limit)
+    network.train(was_training)
+    return held
+
+
+@torch.no_grad()
+def measure_logits(
+    logits_of: Callable[[Hidden], Tensor],
+    text: EncodedText,
+    template: Template,
+    device: torch.device = CPU,
+    *,
+    length: int = 128,
+    limit: int = 0,
+) -> Heldout:
+    """As `measure`, of anything that gives logits (batch, hidden, vocab) for the hidden places of a batch."""
+    on_device = DeviceText(text, 0, template, device)
     parts = parts_of(text, length - 2)
     totals: dict[str, Totals] = {}
     for number, name in enumerate(text.names):
         some = parts.of_source(number)
         if len(some.starts):
             rows = epoch_rows(text, some, room=length - 2, weights={}, seed=0, epoch=0)
-            totals[name] = _measure_rows(network, on_device, rows, number, limit)
-    network.train(was_training)
+            totals[name] = _measure_rows(logits_of, on_device, rows, number, limit)
     n_hidden = sum(source.n_hidden for source in totals.values())
     return Heldout(
         loss=sum(source.loss for source in totals.values()) / max(1, n_hidden),
@@ -297,12 +313,14 @@ class Totals:
     right: int
 
 
-def _measure_rows(network: Network, text: DeviceText, rows: NDArray[np.int64], seed: int, limit: int) -> Totals:
+def _measure_rows(
+    logits_of: Callable[[Hidden], Tensor], text: DeviceText, rows: NDArray[np.int64], seed: int, limit: int
+) -> Totals:
     """The totals of some rows. seed: of the order and of what is hidden."""
     counts = torch.zeros(3, dtype=torch.float64, device=text.device)
     for hidden in measured_batches(text, rows, seed=seed, limit=limit):
         with autocast(text.device):
-            logits = hidden_logits(network, hidden).float()
+            logits = logits_of(hidden).float()
         there = hidden.labels != IGNORED
         losses = F.cross_entropy(logits.flatten(0, 1), hidden.labels.flatten(), ignore_index=IGNORED, reduction="sum")
         right = ((logits.argmax(-1) == hidden.labels) & there).sum()

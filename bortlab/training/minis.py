@@ -11,7 +11,7 @@ from __future__ import annotations
 import random
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -204,14 +204,31 @@ def run_of(
     return encoder_run(start, folders, folder, recipe=recipe, device=device)
 
 
-def train(run: MaskedLMRun, heldout: Texts, *, every: int, minutes: float, title: str) -> bool:
-    """Go on to the budget or for some minutes, measuring and saving every so many pieces; is the run finished?"""
+def train(
+    run: MaskedLMRun,
+    heldout: Texts,
+    *,
+    every: int,
+    minutes: float,
+    title: str,
+    keep: Sequence[int] = (),
+    write: Callable[[int], None] = lambda pieces: None,
+) -> bool:
+    """Go on to the budget or for some minutes, measuring and saving every so many pieces; is the run finished?
+
+    keep: numbers of pieces at which `write` is called, with the number.
+    """
     run.resume()
     text = encode_text(heldout, [run.tokenizer], names=SOURCES)
     until = time.monotonic() + 60 * minutes
     with tqdm(total=run.recipe.pieces, initial=run.seen, unit="piece", unit_scale=True, desc=title) as bar:
+        before = run.seen
         for _ in run.train():
             bar.update(run.seen - bar.n)
+            for pieces in keep:
+                if before < pieces <= run.seen:
+                    write(pieces)
+            before = run.seen
             stop = time.monotonic() > until
             measured = int(run.curve[-1]["pieces"]) if run.curve else 0
             if run.seen // every > measured // every or run.seen >= run.recipe.pieces or stop:

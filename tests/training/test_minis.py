@@ -151,6 +151,30 @@ def test_a_head_starts_from_how_frequent_pieces_are(
         assert float(head.bias[piece].detach().exp()) == pytest.approx((counts[piece] + 1) / total, rel=1e-4)
 
 
+def test_the_model_is_kept_at_numbers_of_pieces_however_often_the_run_stops(
+    texts: Path, tiny: Callable[[str], Family], tmp_path: Path
+) -> None:
+    def new() -> MaskedLMRun:
+        return mini_run(tiny("bert"), [texts], tmp_path / "run", recipe=RECIPE, device="cpu", teacher=None)
+
+    kept: list[tuple[int, int]] = []
+    heldout = read_texts([texts], heldout=True)
+    for minutes in (0.0, 0.0, 9.0):  # nothing but one step, twice; then the rest
+        run = new()
+        finished = minis.train(
+            run,
+            heldout,
+            every=10**9,
+            minutes=minutes,
+            title="x",
+            keep=[90, 300, 10**9],
+            write=lambda pieces, run=run: kept.append((pieces, run.seen)),  # type: ignore[misc]
+        )
+    assert finished
+    assert [pieces for pieces, _ in kept] == [90, 300]
+    assert all(pieces <= seen < pieces + RECIPE.step_pieces for pieces, seen in kept)
+
+
 def test_a_vocabulary_is_made_once(
     texts: Path, tiny: Callable[[str], Family], teacher: Network, tmp_path: Path
 ) -> None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from torch import Tensor
+
 from bortlab.analysis import kernels as analysis
 from bortlab.analysis.kernels import Kernels
 from bortlab.model import Model
 from bortlab.ui import opened, shared
+from bortlab.views import kernels as draw
 from bortlab.views.escape import visible
 from bortlab.views.view import View
 
@@ -38,6 +41,24 @@ def choose_token(kernels: Kernels) -> int:
 def title(model: Model, *parts: str) -> str:
     """The title of a view."""
     return ", ".join([opened.title(model.key), *parts])
+
+
+def beside_the_token_alone(
+    model: Model, kernels: Kernels, alone: Tensor, where: tuple[int, int, int], *, name: str
+) -> View:
+    """A kernel over its neighbours, with the one that the token alone would make.
+
+    alone: (layers, heads, tokens, taps). where: layer, head and token. name: the view's title.
+    """
+    return draw.laid_over(
+        kernels.weights[where],
+        kernels.units,
+        where[-1],
+        colour=shared.colour(model),
+        look=shared.look(),
+        title=name,
+        other=("from the token alone", alone[where]),
+    )
 
 
 def take_away(model: Model, text: str, views: Sequence[View], *, imports: str = "", lines: str) -> None:

@@ -13,7 +13,15 @@ from bortlab.analysis.kernels import Kernels
 from bortlab.model import Model
 from bortlab.system.numbers import percent
 from bortlab.ui import shared
-from bortlab.ui.kernels.choosing import Views, choose_layer, choose_token, kernels_of, take_away, title
+from bortlab.ui.kernels.choosing import (
+    Views,
+    beside_the_token_alone,
+    choose_layer,
+    choose_token,
+    kernels_of,
+    take_away,
+    title,
+)
 from bortlab.views import kernels as draw
 from bortlab.views.escape import markdown
 
@@ -33,15 +41,8 @@ def one_token(model: Model, text: str) -> None:
     for head, column in shared.grid(range(kernels.weights.shape[1]), 2, stretch=False):
         with column:
             st.markdown(f"**Convolution head {head + 1}**")
-            view = draw.laid_over(
-                kernels.weights[layer, head, place],
-                kernels.units,
-                place,
-                colour=shared.colour(model),
-                look=shared.look(),
-                title=title(model, f"layer {layer + 1}", f"head {head + 1}", word),
-                other=("from the token alone", alone[layer, head, place]),
-            )
+            name = title(model, f"layer {layer + 1}", f"head {head + 1}", word)
+            view = beside_the_token_alone(model, kernels, alone, (layer, head, place), name=name)
             shared.picture(view, f"laid-{model.key}-{head}")
             views.append(view)
     own = kernels.weights[layer, :, place]

@@ -11,7 +11,7 @@ from bortlab.analysis.kernels import Change
 from bortlab.model import Model
 from bortlab.system.numbers import percent
 from bortlab.ui import shared
-from bortlab.ui.kernels.choosing import Views, choose_head, choose_layer, take_away, title
+from bortlab.ui.kernels.choosing import Views, beside_the_token_alone, choose_head, choose_layer, take_away, title
 from bortlab.views import kernel_numbers
 from bortlab.views import kernels as draw
 from bortlab.views.escape import markdown, visible
@@ -80,15 +80,8 @@ def _both_kernels(model: Model, change: Change, layer: int, head: int, pair: int
     for number, ((name, kernels, alone, place), column) in enumerate(shared.grid(list(sides), 2)):
         with column:
             st.markdown(f"**{name.capitalize()}**")
-            view = draw.laid_over(
-                kernels.weights[layer, head, place],
-                kernels.units,
-                place,
-                colour=shared.colour(model),
-                look=shared.look(),
-                title=title(model, f"layer {layer + 1}", f"head {head + 1}", name),
-                other=("from the token alone", alone[layer, head, place]),
-            )
+            which = title(model, f"layer {layer + 1}", f"head {head + 1}", name)
+            view = beside_the_token_alone(model, kernels, alone, (layer, head, place), name=which)
             shared.picture(view, f"side-{model.key}-{number}")
             views.append(view)
     return views
