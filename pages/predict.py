@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from bortlab.ui import predict, shared
+from bortlab.ui import adapt, predict, shared
 
 shared.introduce("predict")
 models = shared.choose_models()
@@ -19,5 +19,6 @@ with shared.sentences():
         predict.show_agreement(answers)
         predict.how_likely(answers, text)
         predict.take_away(answers, text, top_k)
+adapt.section(models)
 
 shared.what_is_this(predict.EXPLANATION)

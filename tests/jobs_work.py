@@ -87,6 +87,17 @@ def adapt_and_die(running: Running, **arguments: Any) -> Any:
     return adapt.run(running, **arguments)
 
 
+def adapt_elsewhere(running: Running, *, checkpoints: str, seconds: float = 0.0, **arguments: Any) -> Any:
+    """Adapt a model that lies where the tests put bundled ones; wait first."""
+    from bortlab.training import adapt
+
+    assets.CHECKPOINTS = Path(checkpoints)
+    curve = [{"pieces": 0, "accuracy": 0.01, "loss": 9.0}, {"pieces": 500, "accuracy": 0.07, "loss": 8.0}]
+    running.report(0.25, "500 of 2,000 pieces read.", seconds_left=200.0, curve=curve, frequency=0.06)
+    time.sleep(seconds)
+    return adapt.run(running, **arguments)
+
+
 def fit_lens_elsewhere(running: Running, *, checkpoints: str, **arguments: Any) -> Any:
     """Fit a lens to a model that lies where the tests put bundled ones."""
     from bortlab.training import lens

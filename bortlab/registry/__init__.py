@@ -6,7 +6,7 @@ has run once, and the memory of all cached models stays under a bound. What is e
 Python's references see to it.
 """
 
-from bortlab.registry.adapted import adapted_card, adapted_folder, adapted_keys, is_adapted, remove_adapted
+from bortlab.registry.adapted import ADAPTED, adapted_card, adapted_folder, adapted_keys, is_adapted, remove_adapted
 from bortlab.registry.building import TooLargeError, build, own_task, own_task_from
 from bortlab.registry.cache import Registry, Resident
 from bortlab.registry.catalogue import UnknownModelError, architecture, checkpoints, find, is_repository
@@ -15,6 +15,7 @@ from bortlab.registry.options import Options, Weights
 from bortlab.registry.request import NeedsNetworkError, Request
 
 __all__ = [
+    "ADAPTED",
     "REGISTRY",
     "NeedsNetworkError",
     "Options",

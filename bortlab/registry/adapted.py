@@ -11,7 +11,7 @@ from typing import Any
 
 from bortlab.system.settings import cache_folder
 
-SOURCE = "adapted"
+ADAPTED = "adapted"
 """`Model.source` of such a model."""
 LARGEST_CARD = 1_000_000
 _KEY = re.compile(r"[a-z0-9][a-z0-9.-]{0,120}")

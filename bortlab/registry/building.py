@@ -114,7 +114,7 @@ def _check_family(request: Request, family: Family, tokenizer: Tokenizer) -> Non
 
 def design_of(request: Request) -> tuple[Family, Config]:
     """The family and the configuration of a request."""
-    if request.source in ("folder", "hub", adapted.SOURCE):
+    if request.source in ("folder", "hub", adapted.ADAPTED):
         return read_config(request.folder, request.family)
     family, checkpoint = find(request.key)
     return family, config_of(family, checkpoint)

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import NamedTuple
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
-from bortlab.model import Model
+from bortlab.model import Adaptation, Model
 from bortlab.registry.building import TooLargeError, build, measure
 from bortlab.registry.request import Request
 from bortlab.system import settings
@@ -28,8 +28,9 @@ POLL_S = 0.1
 class Resident(NamedTuple):
     """A model in the cache.
 
-    source: "bundled", "hub", "folder" or "random weights". revision: the commit, of what comes from the hub. heads:
-    provenance by name. last_used: when it was last requested, seconds since 1970. in_use: whether it must stay for now.
+    source: "bundled", "hub", "folder", "adapted" or "random weights". revision: the commit, of what comes from the
+    hub. heads: provenance by name. last_used: when it was last requested, seconds since 1970. in_use: whether it must
+    stay for now.
     """
 
     key: str
@@ -37,6 +38,7 @@ class Resident(NamedTuple):
     source: str
     revision: str
     heads: Mapping[str, str]
+    adaptation: Adaptation | None
     n_bytes: int
     last_used: float
     in_use: bool
@@ -142,7 +144,17 @@ class Registry:
         with self._lock:
             entries = [(entry.model, entry.size, entry.last_used, entry.pins > 0) for entry in self._entries.values()]
         return [
-            Resident(model.key, model.family.name, model.source, model.revision, model.heads, size, used, in_use)
+            Resident(
+                model.key,
+                model.family.name,
+                model.source,
+                model.revision,
+                model.heads,
+                model.adaptation,
+                size,
+                used,
+                in_use,
+            )
             for model, size, used, in_use in entries
         ]
 

@@ -52,7 +52,7 @@ def request_for(key: str, options: Options = USUAL) -> Request:
     """The request for a key; every argument is checked here, before anything is read."""
     random = options.weights == "random"
     if not random and adapted.is_adapted(key):
-        return replace(request_from(adapted.adapted_folder(key), options), key=key, source=adapted.SOURCE)
+        return replace(request_from(adapted.adapted_folder(key), options), key=key, source=adapted.ADAPTED)
     if not random and is_repository(key):
         return _request_hub(key, None, options)
     family, checkpoint = find(key)

@@ -18,7 +18,6 @@ from bortlab.training import lens as tuning
 from bortlab.ui import opened, shared
 from bortlab.ui.job_panel import Labels, job_panel
 from bortlab.views import layers as view
-from bortlab.views.cards import model_heading
 from bortlab.views.escape import markdown, visible
 from bortlab.work.reference import can_be_loaded_again
 
@@ -157,7 +156,7 @@ def show(views: Views, measure: str, word: int, lens: str) -> None:
         inside = views[key]
         family, focus = inside.model.family.name, inside.plain.position_of(word)
         with column:
-            st.html(model_heading(inside.title, family, head=inside.model.heads["masked-lm"], facts=[], look=look))
+            shared.name_card(inside.model, [], head=inside.model.heads["masked-lm"])
             table = view.lens_table(
                 inside.through(lens), measure=measure, focus=focus, family=family, title=inside.title, look=look
             )
@@ -251,7 +250,7 @@ def closely(views: Views, measure: str, word: int, lens: str) -> None:
     with st.expander("The first guesses there, in every layer"):
         for key, position in places.items():
             inside, family = views[key], views[key].model.family.name
-            st.html(model_heading(inside.title, family, head=None, facts=[], look=look))
+            shared.name_card(inside.model, [])
             table = view.guesses_table(inside.through(lens), position, family=family, title=inside.title, look=look)
             shared.picture(table, f"guesses-{key}")
 

@@ -69,6 +69,8 @@ def _card(resident: Resident, number: int) -> None:
         head=resident.heads.get("masked-lm"),
         facts=[data_size(resident.n_bytes), used],
         look=shared.look(),
+        adaptation=resident.adaptation,
+        here=resident.source == registry.ADAPTED,
     )
     with st.container(border=True, width=CARD, gap="xxsmall"):
         st.html(heading)

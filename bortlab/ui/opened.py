@@ -125,6 +125,8 @@ def title(key: str) -> str:
     """A model's title: the catalogue's, or the last part of its repository's or folder's name."""
     entry = _opened.get(key)
     checkpoint = known(key)
+    if entry is None and checkpoint is None and registry.is_adapted(key):
+        return str(registry.adapted_card(key).get("title", key))
     return entry.title if entry else checkpoint.title if checkpoint else _last_part(key)
 
 
@@ -141,6 +143,8 @@ def licence(key: str) -> str:
     """A model's licence, as the catalogue or its repository states it."""
     entry = _opened.get(key)
     checkpoint = known(key)
+    if entry is None and checkpoint is None and registry.is_adapted(key):
+        return str(registry.adapted_card(key).get("licence", NOT_STATED))
     return entry.licence if entry else checkpoint.licence if checkpoint else NOT_STATED
 
 
@@ -210,5 +214,5 @@ def dismiss_download() -> None:
 
 
 def choosable(bundled: Sequence[str]) -> list[str]:
-    """What pages offer: the bundled models, then the opened ones."""
-    return [*bundled, *(key for key in keys() if key not in bundled)]
+    """What pages offer: the bundled models, those adapted here, then the opened ones."""
+    return list(dict.fromkeys([*bundled, *registry.adapted_keys(), *keys()]))

@@ -10,10 +10,9 @@ from bortlab.analysis import predict as analysis
 from bortlab.model import FilledMask, Model
 from bortlab.system.numbers import short_count
 from bortlab.text import MASK
-from bortlab.ui import opened, shared
+from bortlab.ui import adapt, opened, shared
 from bortlab.ui.examples import EXAMPLES
 from bortlab.views import predict as draw
-from bortlab.views.cards import model_heading
 from bortlab.views.escape import markdown
 
 BUTTONS = 60
@@ -132,7 +131,8 @@ def show(answers: Answers) -> None:
             facts = [f"{short_count(model.n_parameters)} parameters"]
             if model.has_own_decoder:
                 facts.append("untied decoder")
-            st.html(model_heading(title, family, head=model.heads["masked-lm"], facts=facts, look=look))
+            shared.name_card(model, facts, head=model.heads["masked-lm"])
+            adapt.about_head(model)
             for number, blank in enumerate(guesses.blanks[:BLANKS], 1):
                 if len(guesses.blanks) > 1:
                     st.caption(f"Blank {number}")
@@ -203,7 +203,7 @@ def _show_scores(answers: Answers, scores: Mapping[str, Sequence[analysis.WordSc
     for key, column in shared.grid(list(scores), COLUMNS):
         family, title = answers[key][0].family.name, opened.title(key)
         with column:
-            st.html(model_heading(title, family, head=None, facts=[], look=look))
+            shared.name_card(answers[key][0], [])
             bars = draw.word_bars(scores[key], title=title, family=family, largest=largest, look=look)
             shared.picture(bars, f"words-{key}")
             unknown = [f"**{markdown(score.word)}**" for score in scores[key] if not score.known]

@@ -15,7 +15,6 @@ from bortlab.model import Model
 from bortlab.system.numbers import fixed
 from bortlab.ui import opened, shared
 from bortlab.views import layers as view
-from bortlab.views.cards import model_heading
 from bortlab.views.escape import markdown
 from bortlab.views.prose import counted
 
@@ -139,7 +138,7 @@ def show(by_model: EmbeddedByModel, choice: Choice) -> None:
         row = view.Row(opened.title(key), model.family.name)
         facts = [f"layer {layer} of {embedded.depth}"]
         with column:
-            st.html(model_heading(row.title, row.family, head=None, facts=facts, look=look))
+            shared.name_card(model, facts)
             cosines = embedded.similarity(layer, centred=choice.centred)
             shared.picture(view.similarity_table(cosines, row, look), f"similarity-{key}")
             if len(texts) > 1:

@@ -180,6 +180,19 @@ def test_a_heading_says_title_head_and_facts(look: Look, family: str, head: str 
     assert head is None or cards.HEADS[head][0] in found.text
 
 
+@each_look
+@pytest.mark.parametrize(("accuracy", "sign"), [(0.30, "✓"), (0.07, "⚠"), (None, "✓")])
+def test_an_adapted_model_says_so_in_place_of_its_head(look: Look, accuracy: float | None, sign: str) -> None:
+    from bortlab.model import Adaptation
+
+    origin = Adaptation(base="<img src=x>", pieces=2_000_000, accuracy=accuracy, frequency=0.065)
+    for head in (None, "adapted", "trained"):
+        heading = cards.model_heading("A", "bert", head=head, facts=[], look=look, adaptation=origin, here=True)
+        assert f"{sign} adapted here from <img src=x>, 2.0 M pieces" in Tags(heading).text
+        assert "trained head" not in heading
+        assert accuracy is None or f"{100 * accuracy:.2g}" in Tags(heading).text
+
+
 def test_every_provenance_has_a_badge() -> None:
     from bortlab.model import PROVENANCES
 

@@ -18,7 +18,6 @@ from bortlab.ui.attribution.asking import Selection, ask, by_layer
 from bortlab.ui.attribution.parts import columns, take_away
 from bortlab.ui.attribution.waiting import answers
 from bortlab.views import attribution as draw
-from bortlab.views.cards import model_heading
 from bortlab.views.contributions import where_the_answer_is_read
 from bortlab.views.view import View
 
@@ -98,7 +97,7 @@ def _heading(question: Question) -> None:
     depth, blocks = model.config.depth, model.config.n_blocks
     reuse = f", {'one block' if blocks == 1 else f'{blocks} blocks'} used {depth} times" if blocks < depth else ""
     facts = [question.target.describe(model, question.encoding), f"{depth} layers{reuse}"]
-    st.html(model_heading(opened.title(model.key), model.family.name, head=None, facts=facts, look=shared.look()))
+    shared.name_card(model, facts)
 
 
 def _layer_names(model: Model) -> list[str]:

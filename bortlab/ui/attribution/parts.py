@@ -14,7 +14,6 @@ from bortlab.system.numbers import percent, signed
 from bortlab.ui import opened, shared
 from bortlab.ui.attribution.asking import Selection
 from bortlab.ui.attribution.choosing import STEPS
-from bortlab.views.cards import model_heading
 from bortlab.views.view import View
 
 COLUMNS = 2
@@ -47,7 +46,7 @@ def heading(question: Question, attribution: Attribution) -> None:
         f"{signed(attribution.value)}, {signed(attribution.without)} without words",
     ]
     head = model.heads.get("masked-lm")
-    st.html(model_heading(opened.title(model.key), model.family.name, head=head, facts=facts, look=shared.look()))
+    shared.name_card(model, facts, head=head)
 
 
 def completeness(attribution: Attribution, key: str) -> None:

@@ -14,7 +14,7 @@ from bortlab.ui.shared.controls import (
     text_box,
 )
 from bortlab.ui.shared.ending import FOOTER, downloads, footer, link, take_away, together, what_is_this
-from bortlab.ui.shared.pictures import colour, drawing, grid, heading, look, picture, sentence
+from bortlab.ui.shared.pictures import colour, drawing, grid, heading, look, name_card, picture, sentence
 from bortlab.views.prose import names
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "left_out",
     "link",
     "look",
+    "name_card",
     "names",
     "picture",
     "second_text",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import streamlit as st
 
+from bortlab import registry
 from bortlab.model import Model
 from bortlab.ui import opened
 from bortlab.views.cards import model_heading
@@ -45,7 +46,22 @@ def heading(model: Model) -> None:
         facts.append(f"{'one block' if blocks == 1 else f'{blocks} blocks'}, used {layers} times")
     if heads < model.config.num_attention_heads:
         facts.append(f"{heads} of {model.config.num_attention_heads} heads remain, convolution does the rest")
-    st.html(model_heading(opened.title(model.key), model.family.name, head=None, facts=facts, look=look()))
+    name_card(model, facts)
+
+
+def name_card(model: Model, facts: Sequence[str], *, head: str | None = None) -> None:
+    """A model's name, where its weights come from, and a line of facts. head: the provenance of a head, for a badge."""
+    st.html(
+        model_heading(
+            opened.title(model.key),
+            model.family.name,
+            head=head,
+            facts=facts,
+            look=look(),
+            adaptation=model.adaptation,
+            here=model.source == registry.ADAPTED,
+        )
+    )
 
 
 def colour(model: Model) -> str:
