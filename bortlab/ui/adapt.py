@@ -369,15 +369,15 @@ def _compare(before: Model, after: Model) -> None:
         st.info(f"Write a sentence with {markdown(MASK)} where a word is to be guessed.")
     if len(sentences) > SENTENCES:
         st.warning(f"The first {SENTENCES} sentences are compared.")
-    sides = st.columns(2, gap="medium")
-    for side, model in zip(sides, (before, after), strict=True):
+    for side, model in zip(st.columns(2, gap="medium"), (before, after), strict=True):
         with side:
             shared.name_card(model, [], head=model.heads["masked-lm"])
     for number, sentence in enumerate(sentences[:SENTENCES]):
         st.markdown(f"**{markdown(sentence)}**")
         filled = [_filled(model, sentence) for model in (before, after)]
         largest = max(guesses.blanks[0].candidates[0].probability for guesses in filled)
-        for side, model, guesses in zip(st.columns(2, gap="medium"), (before, after), filled, strict=True):
+        sides = zip(st.columns(2, gap="medium"), ("Before", "After"), (before, after), filled, strict=True)
+        for side, when, model, guesses in sides:
             bars = draw.candidate_bars(
                 guesses.blanks[0],
                 title=f"{opened.title(model.key)}: {sentence}",
@@ -386,6 +386,7 @@ def _compare(before: Model, after: Model) -> None:
                 look=shared.look(),
             )
             with side:
+                st.caption(when)
                 shared.picture(bars, f"before-after-{number}-{model.key}")
 
 

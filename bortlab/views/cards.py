@@ -68,5 +68,6 @@ def _badge(text: str, why: str, kind: str | None, *, colour: str, look: Look) ->
     tint = {"light": "#b42318", "dark": "#ff9a8d"}[look.mode] if kind == "warn" else colour
     return (
         f'<span title="{attribute(why)}" style="font-size:.78rem;padding:.05rem .45rem;border-radius:999px;'
+        f"-webkit-box-decoration-break:clone;box-decoration-break:clone;"
         f'color:{look.ink};background:{translucent(tint, 0.18)};border:1px solid {tint}">{html(text)}</span>'
     )
