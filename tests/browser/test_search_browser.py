@@ -28,7 +28,7 @@ def test_a_click_on_a_point_opens_the_candidate(visit: Arrive) -> None:
     candidate = lab.page.get_by_role("combobox", name="Candidate (D-A-H-I)")
     before = candidate.input_value()
     points = lab.charts.first.locator(".scatterlayer .trace .points path")
-    points.last.click(force=True)
+    points.first.click(force=True)
     lab.settled()
     expect(candidate).not_to_have_value(before)
     assert f"candidate={candidate.input_value()}" in lab.page.url

@@ -75,7 +75,12 @@ def chosen_candidate(extraction: Extraction) -> str:
     if st.session_state.get("candidate", "") not in names:
         st.session_state.pop("candidate", None)
     chosen = st.session_state.get("candidate") or st.query_params.get("candidate", "")
-    return chosen if chosen in names else (extraction.best or extraction.rows)[0].name
+    return chosen if chosen in names else first_candidate(extraction)
+
+
+def first_candidate(extraction: Extraction) -> str:
+    """The best, or the smallest where nothing that is looked at has a W."""
+    return (extraction.best or extraction.rows)[0].name
 
 
 # -- one candidate -----------------------------------------------------------------------------------------------------
@@ -88,7 +93,7 @@ def one_candidate(extraction: Extraction) -> None:
     name = st.selectbox(
         f"Candidate ({'-'.join(extraction.space.letters)})",
         names,
-        index=names.index(chosen_candidate(extraction)),
+        index=names.index(first_candidate(extraction)),
         key="candidate",
         bind="query-params",
         width=260,
