@@ -31,5 +31,5 @@ else:
         layers.show(views, measure, word, lens)
         layers.findings(views, text, word, lens)
         layers.closely(views, measure, word, lens)
-        layers.take_away(views, text, lens)
+        layers.take_away(views, text, measure, word, lens)
     shared.what_is_this(layers.LENS)

@@ -34,6 +34,7 @@ ROOMS = (
     NOTEBOOK_API,
     "views",
     "lessons",
+    "notebooks",
     "ui",
     "cli",
     "__main__",

@@ -23,6 +23,7 @@ COMMANDS = {
     "lab": "open the lab in a browser",
     "predict": "fill the blanks of a text",
     "lessons": "list the lab's lessons, or check your own",
+    "notebook": "list the bundled notebooks, or copy them",
     "checkpoints": "list the models that can be loaded",
     "export": "write a model as files that run without torch",
     "search": "search a space of sizes for the sub-architecture that pays",

@@ -255,8 +255,9 @@ def closely(views: Views, measure: str, word: int, lens: str) -> None:
             shared.picture(table, f"guesses-{key}")
 
 
-def take_away(views: Views, text: str, lens: str) -> None:
+def take_away(views: Views, text: str, measure: str, word: int, lens: str) -> None:
     """Table, CSV, link and Python of the lens."""
+    of_one = "probability" if measure == "guess" else measure
     if views:
         is_tuned = any(inside.through(lens).tuned for inside in views.values())
         tuned = ", tuned=(tuning.read_lens(model) or tuning.fit(model)).lens" if is_tuned else ""
@@ -266,10 +267,19 @@ def take_away(views: Views, text: str, lens: str) -> None:
             ),
             name="layers",
             python=(
-                "import bortlab\nfrom bortlab.analysis import lens\n"
+                "import bortlab\nfrom bortlab.analysis import lens\nfrom bortlab.views import layers as draw\n"
+                "from bortlab.views.theme import Look\n"
                 + ("from bortlab.training import lens as tuning\n" if tuned else "")
                 + f"\nmodels = [{', '.join(map(opened.python, views))}]\n"
                 f"views = [(model.key, lens.lens(model, {text!r}{tuned})) for model in models]\n"
-                "print(lens.frame(views))\n"
+                f"look, curves = Look({shared.look().mode!r}), []\n"
+                "for model, (key, view) in zip(models, views):\n"
+                f"    position, family = view.position_of({word}), model.family.name\n"
+                f"    draw.lens_table(\n        view, measure={measure!r}, focus=position, family=family, title=key, "
+                "look=look,\n    ).show()\n"
+                "    if position is not None:\n"
+                f"        curve = draw.curve(view, measure={of_one!r}, position=position, title=key, family=family)\n"
+                "        curves.append(curve)\n"
+                f"draw.curves(curves, measure={of_one!r}, look=look).show()\n"
             ),
         )

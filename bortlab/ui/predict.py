@@ -229,7 +229,16 @@ def take_away(answers: Answers, text: str, top_k: int) -> None:
         analysis.frame({key: guesses for key, (_, guesses) in answers.items()}),
         name="predictions",
         python=(
-            f"import bortlab\n\nmodels = [{', '.join(map(opened.python, answers))}]\n"
-            f"for model in models:\n    print(model.key)\n    print(model.fill_mask({text!r}, top_k={top_k}))\n"
+            "import bortlab\nfrom bortlab.views import predict as draw\nfrom bortlab.views.theme import Look\n\n"
+            f"models = [{', '.join(map(opened.python, answers))}]\n"
+            f"filled = {{model.key: model.fill_mask({text!r}, top_k={top_k}) for model in models}}\n"
+            "blanks = [blank for guesses in filled.values() for blank in guesses.blanks]\n"
+            "largest = max(blank.candidates[0].probability for blank in blanks)\n"
+            f"look = Look({shared.look().mode!r})\n"
+            "for model in models:\n"
+            "    print(model.key, filled[model.key], sep='\\n')\n"
+            "    for blank in filled[model.key].blanks:\n"
+            "        family = model.family.name\n"
+            "        draw.candidate_bars(blank, title=model.key, family=family, largest=largest, look=look).show()\n"
         ),
     )

@@ -202,9 +202,14 @@ def take_away(by_model: EmbeddedByModel, texts: Sequence[str], choice: Choice) -
             analysis.frame({key: embedded for key, (_, embedded) in by_model.items()}, centred=choice.centred),
             name="sentences",
             python=(
-                "import bortlab\nfrom bortlab.analysis import embeddings\n\n"
+                "import bortlab\nfrom bortlab.analysis import embeddings\nfrom bortlab.views import layers as draw\n"
+                "from bortlab.views.theme import Look\n\n"
                 f"models = [{', '.join(map(opened.python, by_model))}]\ntexts = {list(texts)!r}\n"
                 f"by_model = {{model.key: embeddings.embed(model, texts, pool={choice.pool!r}) for model in models}}\n"
-                f"print(embeddings.frame(by_model, centred={choice.centred}))\n"
+                "for model in models:\n"
+                "    embedded, row = by_model[model.key], draw.Row(model.key, model.family.name)\n"
+                f"    layer = min({choice.layer}, embedded.depth)\n"
+                f"    cosines = embedded.similarity(layer, centred={choice.centred})\n"
+                f"    draw.similarity_table(cosines, row, Look({shared.look().mode!r})).show()\n"
             ),
         )

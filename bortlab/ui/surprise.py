@@ -116,9 +116,12 @@ def take_away(by_model: ScoreByModel, text: str) -> None:
             analysis.frame({key: score for key, (_, score) in by_model.items()}),
             name="surprise",
             python=(
-                "import bortlab\nfrom bortlab.analysis import surprise\n\n"
+                "import bortlab\nfrom bortlab.analysis import surprise\nfrom bortlab.views import layers as draw\n"
+                "from bortlab.views.theme import Look\n\n"
                 f"models = [{', '.join(map(opened.python, by_model))}]\n"
                 f"by_model = {{model.key: surprise.surprise(model, {text!r}, most={most}) for model in models}}\n"
-                "print(surprise.frame(by_model))\nprint(surprise.summary(by_model))\n"
+                "rows = [(draw.Row(model.key, model.family.name), by_model[model.key]) for model in models]\n"
+                f"draw.surprise_table(rows, Look({shared.look().mode!r})).show()\n"
+                "print(surprise.summary(by_model))\n"
             ),
         )

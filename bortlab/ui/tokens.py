@@ -229,9 +229,12 @@ def take_away(cuts: Cuts, text: str, second: str | None, joined: PairFormat) -> 
         analysis.frame({key: cut for key, (_, cut) in cuts.items()}),
         name="tokens",
         python=(
-            "import bortlab\nfrom bortlab.analysis import tokens\n\n"
+            "import bortlab\nfrom bortlab.analysis import tokens\nfrom bortlab.views import tokens as draw\n"
+            "from bortlab.views.theme import Look\n\n"
             f"models = [{', '.join(map(opened.python, cuts))}]\n"
             f"cuts = {{model.key: tokens.cut({tokenizer}, {text!r}{pair}) for model in models}}\n"
-            "print(tokens.frame(cuts))\n"
+            "rows = [draw.ModelCut(model.key, model.family.name, cuts[model.key]) for model in models]\n"
+            f"draw.strip(rows, Look({shared.look().mode!r})).show()\n"
+            "print(tokens.counts_frame(cuts))\n"
         ),
     )

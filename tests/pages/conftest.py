@@ -31,6 +31,12 @@ def frame_of_the_lab(first_visit: bool, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 @pytest.fixture(autouse=True)
+def no_browser(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a page shows as Python can be run: outside a notebook, `View.show` would open a browser."""
+    monkeypatch.setattr("bortlab.views.view.View.show", lambda view: None)
+
+
+@pytest.fixture(autouse=True)
 def nothing_outdated(recwarn: pytest.WarningsRecorder) -> Iterator[None]:
     """No test may make Streamlit, plotly or pandas say that something is deprecated."""
     said: list[str] = []

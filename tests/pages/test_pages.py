@@ -9,6 +9,7 @@ import json
 from functools import partial
 from typing import Any
 
+import nbformat
 import pandas
 import pytest
 import streamlit as st
@@ -413,7 +414,7 @@ def test_the_download_is_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
         st, "download_button", lambda label, data, *a, **k: saved.append(data) or button(label, data, *a, **k)
     )
     at = visit(text="=1+[MASK]")
-    again = pandas.read_csv(io.BytesIO(saved[-1]), encoding="utf-8-sig", keep_default_na=False)
+    again = pandas.read_csv(io.BytesIO(saved[0]), encoding="utf-8-sig", keep_default_na=False)
     shown = at.dataframe[0].value
     assert list(again.columns) == list(shown.columns) and len(again) == len(shown)
     assert again["probability"].tolist() == pytest.approx(shown["probability"].tolist())
@@ -471,3 +472,27 @@ def test_pages_leave_the_models_as_they_were() -> None:
 def test_the_types_that_the_check_of_the_session_would_find() -> None:
     assert "Tensor" in types_of({"a": [torch.zeros(1)]}) and "Module" in types_of(torch.nn.Linear(1, 1))
     assert "Figure" in types_of((Figure(),))
+
+
+# -- notebooks ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page", sorted({*PAGES} - {"home", "lessons"}))  # which are ways to the others
+def test_a_view_can_be_opened_as_a_notebook(page: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    saved: dict[str, Any] = {}
+    button = st.download_button
+
+    def note(label: str, data: Any, name: str, *rest: Any, **more: Any) -> bool:
+        saved.setdefault(label, (data, name))
+        return button(label, data, name, *rest, **more)
+
+    monkeypatch.setattr(st, "download_button", note)
+    at = visit(page)
+    python = next(code.value for code in at.code if code.language == "python")
+    data, name = saved["Notebook"]
+    assert name.endswith(".ipynb")
+    node = nbformat.reads(data(), as_version=4)
+    nbformat.validate(node)
+    about, link, lines = node.cells
+    assert "pip install" in about.source and "view of the lab" in about.source and "?" in link.source
+    assert lines.source == python.strip("\n")

@@ -185,7 +185,7 @@ def test_the_download_is_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
         st, "download_button", lambda label, data, *a, **k: saved.append(data) or button(label, data, *a, **k)
     )
     at = lab(text="=1+1 @x")
-    again = pandas.read_csv(io.BytesIO(saved[-1]), encoding="utf-8-sig", keep_default_na=False)
+    again = pandas.read_csv(io.BytesIO(saved[0]), encoding="utf-8-sig", keep_default_na=False)
     assert list(again.columns) == list(table(at).columns) and again["id"].tolist() == table(at)["id"].tolist()
     assert again["piece"].tolist() == [escape.csv_cell(piece) for piece in table(at)["piece"]]
     assert not again["text"].astype(str).str.match(r"[=+@]").any()

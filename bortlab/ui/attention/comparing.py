@@ -87,10 +87,13 @@ def _two_models(selection: Selection, layer: int, heads: Sequence[int]) -> None:
         selection,
         {second: [view]},
         name="difference",
-        lines=f"other = {opened.python(first)}\n"
-        f"a, b = analysis.of_words(other.trace({_texts(selection.text, selection.second)})), analysis.of_words(trace)\n"
-        f"compared = analysis.compare((a, {_mean('a', pair[0][1])}), (b, {_mean('b', pair[1][1])}))\n"
-        "view = draw.difference(compared, look=look, title='difference', names=('first', 'second'))\n",
+        lines=lambda key: (
+            f"other = {opened.python(first)}\n"
+            f"other_trace = other.trace({_texts(selection.text, selection.second)})\n"
+            "a, b = analysis.of_words(other_trace), analysis.of_words(trace)\n"
+            f"compared = analysis.compare((a, {_mean('a', pair[0][1])}), (b, {_mean('b', pair[1][1])}))\n"
+            "view = draw.difference(compared, look=look, title='difference', names=('first', 'second'))\n"
+        ),
     )
 
 
@@ -124,15 +127,15 @@ def _word_hidden(selection: Selection, layer: int, heads: Sequence[int]) -> None
         st.markdown(hiding_sentence(compared, every_word.index(word)))
         yield view
 
-    choice = heads_of_model(selection, selection.first, layer, heads)
-    take_away(
-        selection,
-        side_by_side(selection, show),
-        name="hidden-word",
-        lines=f"a, b = analysis.of_words(trace), analysis.of_words(model.trace({_texts(hidden, selection.second)}))\n"
-        f"compared = analysis.compare((a, {_mean('a', choice)}), (b, {_mean('b', choice)}))\n"
-        "view = draw.difference(compared, look=look, title='hidden', names=('before', 'hidden'))\n",
-    )
+    def lines(key: str) -> str:
+        choice = heads_of_model(selection, key, layer, heads)
+        return (
+            f"a, b = analysis.of_words(trace), analysis.of_words(model.trace({_texts(hidden, selection.second)}))\n"
+            f"compared = analysis.compare((a, {_mean('a', choice)}), (b, {_mean('b', choice)}))\n"
+            "view = draw.difference(compared, look=look, title='hidden', names=('before', 'hidden'))\n"
+        )
+
+    take_away(selection, side_by_side(selection, show), name="hidden-word", lines=lines)
 
 
 def hiding_sentence(compared: Compared, word: int) -> str:

@@ -11,6 +11,7 @@ from bortlab.analysis import flow
 from bortlab.analysis.attention import QueryKey, Unit
 from bortlab.model import Model
 from bortlab.system.numbers import fixed, percent
+from bortlab.text import Encoding
 from bortlab.ui import opened, shared
 from bortlab.ui.attention.selection import (
     LEVELS,
@@ -65,13 +66,19 @@ def through_layers(selection: Selection) -> None:
         yield view
         yield rows
 
+    def lines(key: str) -> str:
+        own = same_unit(first, place, selection.attention(key, LEVELS[0]))
+        return (
+            f"attention = analysis.of_words(trace)\nflows = flow.flow(attention, {own})\n"
+            f"view = draw.through(attention, {own}, flows, colour=colour, look=look, title=model.key)\n"
+        )
+
     take_away(
         selection,
         side_by_side(selection, show),
         name="rollout",
         imports="from bortlab.analysis import flow\n",
-        lines=f"attention = analysis.of_words(trace)\nflows = flow.flow(attention, {place})\n"
-        f"view = draw.through(attention, {place}, flows, colour=colour, look=look, title=model.key)\n",
+        lines=lines,
     )
 
 
@@ -103,21 +110,28 @@ def query_and_key(selection: Selection) -> None:
         st.markdown(query_sentence(record))
         yield view
 
-    take_away(
-        selection,
-        side_by_side(selection, show),
-        name="query-and-key",
-        lines=f"record = analysis.query_key(model, trace, {layer}, {head}, position=1)\n"
-        "view = draw.query_key(record, colour=colour, look=look, title=model.key)\n",
-    )
+    def lines(key: str) -> str:
+        choice, attention = heads_of_model(selection, key, layer, [head]), selection.attention(key, LEVELS[0])
+        unit = attention.units[same_unit(first, place, attention) or 0]
+        position = _first_piece(selection.models[key].encode(selection.text, selection.second), unit)
+        return (
+            f"record = analysis.query_key(model, trace, {choice.layer}, {(choice.heads or [0])[0]}, {position})\n"
+            "view = draw.query_key(record, colour=colour, look=look, title=model.key)\n"
+        )
+
+    take_away(selection, side_by_side(selection, show), name="query-and-key", lines=lines)
 
 
 def _of_first_piece(model: Model, selection: Selection, layer: int, head: int, unit: Unit) -> QueryKey:
     """The query of a word's first piece."""
     trace = model.trace(selection.text, selection.second)
-    units, members = analysis.word_units(trace.encoding)
-    row = [own.key for own in units].index(unit.key)
-    return analysis.query_key(model, trace, layer, head, int(members[row].argmax()))
+    return analysis.query_key(model, trace, layer, head, _first_piece(trace.encoding, unit))
+
+
+def _first_piece(encoding: Encoding, unit: Unit) -> int:
+    """The position of a word's first piece."""
+    units, members = analysis.word_units(encoding)
+    return int(members[[own.key for own in units].index(unit.key)].argmax())
 
 
 def query_sentence(record: QueryKey) -> str:

@@ -60,15 +60,14 @@ def one_head(selection: Selection) -> None:
             with st.expander(f"From {markdown(word)}", expanded=len(attention.units) <= 20):
                 shared.picture(bars, f"from-{key}")
 
-    shown = side_by_side(selection, show)
-    choice = heads_of_model(selection, selection.first, layer, heads)
-    take_away(
-        selection,
-        shown,
-        name="attention",
-        lines=f"attention = {_make(level)}\nmatrix = attention.mean({choice.layer}, {choice.heads})\n"
-        f"view = draw.heat(matrix, attention.units, colour=colour, look=look, title={choice.title!r})\n",
-    )
+    def lines(key: str) -> str:
+        choice = heads_of_model(selection, key, layer, heads)
+        return (
+            f"attention = {_make(level)}\nmatrix = attention.mean({choice.layer}, {choice.heads})\n"
+            f"view = draw.heat(matrix, attention.units, colour=colour, look=look, title={choice.title!r})\n"
+        )
+
+    take_away(selection, side_by_side(selection, show), name="attention", lines=lines)
 
 
 def _make(level: str) -> str:
@@ -120,8 +119,10 @@ def all_heads(selection: Selection) -> None:
         side_by_side(selection, show),
         name="all-heads",
         imports=OF_HEADS,
-        lines=f"attention = {_make(level)}\n"
-        "view = draw_heads.thumbnails(attention, heads.of(attention), colour=colour, look=look, title=model.key)\n",
+        lines=lambda key: (
+            f"attention = {_make(level)}\n"
+            "view = draw_heads.thumbnails(attention, heads.of(attention), colour=colour, look=look, title=model.key)\n"
+        ),
     )
 
 
@@ -176,6 +177,8 @@ def what_heads_do(selection: Selection) -> None:
         side_by_side(selection, show),
         name="heads",
         imports=OF_HEADS,
-        lines=f"attention = {_make(level)}\n"
-        "view = draw_heads.measures(heads.of(attention), colour=colour, look=look, title=model.key)\n",
+        lines=lambda key: (
+            f"attention = {_make(level)}\n"
+            "view = draw_heads.measures(heads.of(attention), colour=colour, look=look, title=model.key)\n"
+        ),
     )

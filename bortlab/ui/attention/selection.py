@@ -149,13 +149,24 @@ def side_by_side(selection: Selection, show: Callable[[str], Iterable[View]]) ->
     return shown
 
 
-def take_away(selection: Selection, shown: ViewsByModel, *, name: str, imports: str = "", lines: str) -> None:
-    """All views' numbers, to look at and to download, and how to make one of them in a notebook."""
+def take_away(
+    selection: Selection, shown: ViewsByModel, *, name: str, imports: str = "", lines: Callable[[str], str]
+) -> None:
+    """All views' numbers, to look at and to download, and how to make each model's in a notebook.
+
+    lines: the Python that makes `view` of the model of a key.
+    """
     views = [view for of_model in shown.values() for view in of_model]
     if not views:
         return
     tables = [view.table.assign(model=key, view=view.title) for key, of_model in shown.items() for view in of_model]
     pair = "" if selection.second is None else f", {selection.second!r}"
+    blocks = [
+        f"\nmodel = {opened.python(key)}\ncolour = look.family(model.family.name)\n"
+        f"trace = model.trace({selection.text!r}{pair})\n{lines(key)}view.show()\n"
+        for key, of_model in shown.items()
+        if of_model
+    ]
     shared.take_away(
         shared.together(tables, first=("model", "view")),
         name=name,
@@ -163,8 +174,6 @@ def take_away(selection: Selection, shown: ViewsByModel, *, name: str, imports: 
         python=(
             f"import bortlab\nfrom bortlab.analysis import attention as analysis\n{imports}"
             "from bortlab.views import attention as draw\nfrom bortlab.views.theme import Look\n\n"
-            f"model, look = {opened.python(next(iter(shown)))}, Look({shared.look().mode!r})\n"
-            f"colour = look.family(model.family.name)\n"
-            f"trace = model.trace({selection.text!r}{pair})\n{lines}view.show()\n"
+            f"look = Look({shared.look().mode!r})\n{''.join(blocks)}"
         ),
     )

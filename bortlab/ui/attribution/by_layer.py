@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 
 import pandas
 import streamlit as st
@@ -15,7 +16,7 @@ from bortlab.analysis.attribution import METHODS, Question, Slopes, WholeText
 from bortlab.model import Model
 from bortlab.ui import opened, shared
 from bortlab.ui.attribution.asking import Selection, ask, by_layer
-from bortlab.ui.attribution.parts import columns, take_away
+from bortlab.ui.attribution.parts import attribute, columns, take_away
 from bortlab.ui.attribution.waiting import answers
 from bortlab.views import attribution as draw
 from bortlab.views.contributions import where_the_answer_is_read
@@ -59,7 +60,19 @@ def layers(selection: Selection) -> None:
                 questions[key] = question
     if tables:
         table = pandas.concat(tables, ignore_index=True)
-        take_away(selection, questions, views, table, method if inside == "States" else "shapley")
+        take_away(selection, questions, views, table, partial(_lines, inside=inside, method=method))
+
+
+def _lines(question: Question, inside: str, method: str) -> str:
+    """The Python of what is drawn; of the states, every layer's, else the words' values."""
+    if inside != "States":
+        result = attribute(question, "shapley")
+        return f"result = {result}\nprint(result)\ndraw.words(result, look, title=model.key).show()\n"
+    rows = attribute(question, method, ", layer=layer").replace("\n", "\n    ")
+    return (
+        "rows = {\n    f'into layer {layer + 1}': " + rows + "\n    for layer in range(model.config.depth + 1)\n}\n"
+        "draw.heat(rows, look=look, title=model.key, row='layer').show()\n"
+    )
 
 
 def _controls() -> tuple[str, str]:

@@ -46,7 +46,16 @@ def methods(selection: Selection) -> None:
             tables.append(draw.frame(results, row="method").assign(model=name))
             questions[key] = question
     if tables:
-        take_away(selection, questions, views, pandas.concat(tables, ignore_index=True), "shapley")
+        take_away(selection, questions, views, pandas.concat(tables, ignore_index=True), _lines)
+
+
+def _lines(question: Question) -> str:
+    return (
+        f"question = attribution.Question(\n    model, encoding, target, {question.baseline!r}, {question.by!r}, "
+        f"{dict(question.steps)}, {question.seed},\n)\n"
+        "rows = {attribution.METHODS[name].title: question.attribute(name) for name in question.methods}\n"
+        "draw.heat(rows, look=look, title=model.key, row='method').show()\n"
+    )
 
 
 def _by_method(question: Question, name: str) -> dict[str, Attribution]:

@@ -7,7 +7,7 @@ import streamlit as st
 from bortlab.analysis.attribution import METHODS, Attribution, Question
 from bortlab.ui import opened, shared
 from bortlab.ui.attribution.asking import Selection, attribution
-from bortlab.ui.attribution.parts import choose_method, columns, completeness, heading, take_away
+from bortlab.ui.attribution.parts import attribute, choose_method, columns, completeness, heading, take_away
 from bortlab.ui.attribution.waiting import answers
 from bortlab.views import attribution as draw
 from bortlab.views.contributions import contributions
@@ -47,4 +47,11 @@ def words(selection: Selection) -> None:
         view = draw.heat(attributions, look=look, title="Models and words", row="model")
         shared.picture(view, "side-by-side")
         views.append(view)
-    take_away(selection, questions, views, draw.frame(attributions, row="model"), method)
+
+    def lines(question: Question) -> str:
+        return (
+            f"result = {attribute(question, method)}\nprint(result)\n"
+            "draw.words(result, look, title=model.key, numbers=True).show()\n"
+        )
+
+    take_away(selection, questions, views, draw.frame(attributions, row="model"), lines)

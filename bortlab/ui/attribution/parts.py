@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import pandas
 import streamlit as st
@@ -93,19 +93,29 @@ def take_away(
     questions: Mapping[str, Question],
     views: Sequence[View],
     table: pandas.DataFrame,
-    method: str,
+    lines: Callable[[Question], str],
 ) -> None:
-    """Table, CSV, HTML, link and Python of a view of these questions."""
-    key, question = next(iter(questions.items()))
+    """Table, CSV, HTML, link and Python of a view of these questions. lines: the Python for one, with what it needs."""
     pair = "" if selection.second is None else f", {selection.second!r}"
-    python = (
-        "import bortlab\nfrom bortlab.analysis import attribution\n\n"
-        f"model = {opened.python(key, question.model.task)}\n"
+    blocks = [
+        f"\nmodel = {opened.python(key, question.model.task)}\n"
         f"encoding = model.encode({selection.text!r}{pair})\n"
-        f"target = {selection.python(question.target)}\n"
-        f"result = attribution.attribute(\n    model, encoding, target, method={method!r}, "
-        f"baseline={question.baseline!r}, by={question.by!r},\n    "
-        f"steps={question.steps_of(method)}, seed={question.seed},\n)\n"
-        "print(result)\n"
+        f"target = {selection.python(question.target)}\n{lines(question)}"
+        for key, question in questions.items()
+    ]
+    shared.take_away(
+        table,
+        name="attribution",
+        views=views,
+        python="import bortlab\nfrom bortlab.analysis import attribution\n"
+        "from bortlab.views import attribution as draw\n"
+        f"from bortlab.views.theme import Look\n\nlook = Look({shared.look().mode!r})\n{''.join(blocks)}",
     )
-    shared.take_away(table, name="attribution", views=views, python=python)
+
+
+def attribute(question: Question, method: str, more: str = "") -> str:
+    """The Python that makes an attribution. more: other arguments."""
+    return (
+        f"attribution.attribute(\n    model, encoding, target, method={method!r}, baseline={question.baseline!r}, "
+        f"by={question.by!r},\n    steps={question.steps_of(method)}, seed={question.seed}{more},\n)"
+    )

@@ -13,7 +13,7 @@ from bortlab.analysis.attribution import METHODS, Assessment, Question, work
 from bortlab.system.numbers import fixed, percent, signed
 from bortlab.ui import opened, shared
 from bortlab.ui.attribution.asking import Selection, assessment, attribution, curves
-from bortlab.ui.attribution.parts import choose_method, columns, completeness, heading, take_away
+from bortlab.ui.attribution.parts import attribute, choose_method, columns, completeness, heading, take_away
 from bortlab.ui.attribution.waiting import answers, panel
 from bortlab.ui.patience import is_long
 from bortlab.views import attribution as draw
@@ -36,7 +36,15 @@ def trust(selection: Selection) -> None:
     if views:
         tables = [view.table.assign(model=opened.title(key)) for key, view in views.items()]
         drawn = {key: questions[key] for key in views}
-        take_away(selection, drawn, list(views.values()), pandas.concat(tables, ignore_index=True), method)
+
+        def lines(question: Question) -> str:
+            return (
+                f"result = {attribute(question, method)}\nprint(result)\n"
+                f"question = attribution.Question(model, encoding, target, {question.baseline!r}, {question.by!r})\n"
+                "draw.curves(question.curves(result), look=look, title=model.key).show()\n"
+            )
+
+        take_away(selection, drawn, list(views.values()), pandas.concat(tables, ignore_index=True), lines)
     with st.expander("All methods, tested", expanded=True):
         st.caption("Every method, with other seeds, random weights, and words taken away and put back in its order.")
         for key, question in questions.items():

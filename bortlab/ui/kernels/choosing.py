@@ -72,6 +72,6 @@ def take_away(model: Model, text: str, views: Sequence[View], *, imports: str = 
             "from bortlab.views import kernel_numbers\nfrom bortlab.views import kernels as draw\n"
             f"from bortlab.views.theme import Look\n\nmodel, look = {opened.python(model.key)}, "
             f"Look({shared.look().mode!r})\ncolour = look.family(model.family.name)\ntrace = model.trace({text!r})\n"
-            f"{lines}view.show()\n"
+            f"{lines}"
         ),
     )

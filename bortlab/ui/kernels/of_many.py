@@ -39,7 +39,7 @@ def by_layer(model: Model, text: str) -> None:
         text,
         [here, many],
         lines="survey = analysis.survey(model, analysis.sample())\n"
-        "view = kernel_numbers.preferences(survey, colour=colour, look=look, title='what kernels prefer')\n",
+        "kernel_numbers.preferences(survey, colour=colour, look=look, title='what kernels prefer').show()\n",
     )
 
 
@@ -85,8 +85,10 @@ def halves(model: Model, text: str) -> None:
         model,
         text,
         views,
-        lines=f"results = analysis.ablate(model, {text!r})\n"
-        "view = kernel_numbers.ablated(results, colour=colour, look=look, title='what if')\n",
+        lines="added = analysis.contributions(model, trace)\n"
+        "kernel_numbers.halves(added, colour=colour, look=look, title='two halves').show()\n"
+        f"results = analysis.ablate(model, {text!r})\n"
+        "kernel_numbers.ablated(results, colour=colour, look=look, title='what if').show()\n",
     )
 
 

@@ -58,8 +58,11 @@ def one_token(model: Model, text: str) -> None:
         model,
         text,
         views,
-        lines=f"kernels = analysis.of(trace)\nkernel = kernels.weights[{layer}, 0, {place}]\n"
-        f"view = draw.laid_over(kernel, kernels.units, {place}, colour=colour, look=look, title='kernel')\n",
+        lines="kernels, alone = analysis.of(trace), analysis.token_only(model, trace)\n"
+        "for head in range(kernels.weights.shape[1]):\n"
+        f"    kernel, other = kernels.weights[{layer}, head, {place}], alone[{layer}, head, {place}]\n"
+        f"    draw.laid_over(\n        kernel, kernels.units, {place}, colour=colour, look=look,\n"
+        "        title=f'head {head + 1}', other=('from the token alone', other),\n    ).show()\n",
     )
 
 
@@ -89,7 +92,9 @@ def whole_text(model: Model, text: str) -> None:
         model,
         text,
         views,
-        lines=f"view = draw.heat(analysis.of(trace), {layer}, 0, colour=colour, look=look, title='kernels')\n",
+        lines="kernels = analysis.of(trace)\n"
+        "for head in [*range(kernels.weights.shape[1]), None]:  # None: the mean of all\n"
+        f"    draw.heat(kernels, {layer}, head, colour=colour, look=look, title=f'head {{head}}').show()\n",
     )
 
 
@@ -147,5 +152,6 @@ def the_block(model: Model, text: str) -> None:
         [view],
         imports="from bortlab.analysis import attention\n",
         lines=f"weights = attention.of_pieces(trace)\n"
-        f"view = draw.mixed_block(weights, analysis.of(trace), {layer}, colour=colour, look=look, title='block')\n",
+        f"view = draw.mixed_block(weights, analysis.of(trace), {layer}, colour=colour, look=look, title='block')\n"
+        "view.show()\n",
     )

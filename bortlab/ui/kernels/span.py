@@ -53,7 +53,8 @@ def why_a_span(model: Model, text: str) -> None:
         text,
         views,
         lines=f"change = analysis.change(model, {text!r}, {second!r})\n"
-        "view = draw.changes(change, look=look, title='how kernels moved')\n",
+        "view = draw.changes(change, look=look, title='how kernels moved')\n"
+        "view.show()\n",
     )
 
 

@@ -160,10 +160,12 @@ def take_away(run: Run, baseline: str, views: Sequence[View]) -> None:
         name="latency",
         views=views,
         python=(
-            "from bortlab.analysis import latency\n\n"
+            "from bortlab.analysis import latency\nfrom bortlab.views import latency as draw\n"
+            "from bortlab.views.theme import Look\n\n"
             f"plan = latency.plan({models!r}{arguments}{output})\n"
             "run = latency.measure(plan)\n"
             f"print(run.frame({baseline!r}))\n"
+            f"draw.times(run.timed, Look({shared.look().mode!r})).show()\n"
             'run.save("here.json")  # latency.load reads it again\n'
         ),
         json=run.to_json(),

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
+from bortlab.notebooks import Code, Text, notebook
 from bortlab.ui.shared.pictures import look
 from bortlab.views.escape import csv_cell
 
@@ -76,10 +77,24 @@ def downloads(
         with st.popover("As Python", icon=":material/code:"):
             st.caption("The same in a notebook.")
             st.code(python, language="python")
+        button(
+            "Notebook",
+            lambda: _notebook(name, python, link(says)),
+            f"{name}.ipynb",
+            "application/x-ipynb+json",
+            key=f"notebook-{name}",
+            help="This view as a Jupyter notebook: how to install bortlab, and the lines of Python that make it.",
+        )
         if any(is_figure(view) for view in views):
             st.segmented_control(
                 "The camera above a picture saves", ["PNG", "SVG"], default="PNG", key="picture", required=True
             )
+
+
+def _notebook(name: str, python: str, address: str) -> str:
+    """The present view as a notebook."""
+    about = f"From the view at\n\n    {address}\n\nThe cell below makes it anew: the same text, models and settings."
+    return notebook(f"{name.replace('-', ' ').capitalize()}: a view of the lab", [Text(about), Code(python)])
 
 
 def link(says: Mapping[str, object] | None = None) -> str:
