@@ -194,14 +194,6 @@ _TENSORS: dict[str, tuple[Callable[[State], Any], str]] = {
         lambda state: state.update({f"{DECODER}.weight": torch.ones(3, 3)}),
         r"decoder.weight has shape \(3, 3\), expected",
     ),
-    "an untied copy": (
-        lambda state: state.update({f"{DECODER}.weight": state[WORDS] + 1}),
-        f"{DECODER}.weight differs from {WORDS}.*untied decoder",
-    ),
-    "an untied bias": (
-        lambda state: state.update({f"{DECODER}.bias": state["cls.predictions.bias"] + 1}),
-        "decoder.bias differs from cls.predictions.bias",
-    ),
     "nan": (change(QUERY, first(float("nan"))), f"{QUERY} holds numbers that are not finite"),
     "infinity": (change(QUERY, first(-float("inf"))), f"{QUERY} holds numbers that are not finite"),
     "too big for float32": (change(QUERY, lambda t: t.double() * 1e300), f"{QUERY} .* not finite as torch.float32"),

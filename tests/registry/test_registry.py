@@ -365,6 +365,7 @@ class Fake:
     family = SimpleNamespace(name="bert")
     source, revision = "folder", ""
     heads: ClassVar[dict[str, str]] = {}
+    adaptation = None
 
     def __init__(self, key: str) -> None:
         self.key = key
