@@ -7,6 +7,7 @@ error), or what candidates that are trained here reach (--train, resumable).
 from __future__ import annotations
 
 import argparse
+import html
 import json
 import sys
 from pathlib import Path
@@ -114,11 +115,16 @@ def _search(options: argparse.Namespace) -> None:
         return
     shown = table(found)[list(COLUMNS)].head(max(1, options.top))
     print(shown.to_string(index=False, float_format="{:.4g}".format))
-    print("\n".join(sentence.replace("**", "") for sentence in findings(found)))
+    print("\n".join(map(_plain, findings(found))))
     for standing in standings(found):
         factor = "larger than the maximum point" if standing.factor is None else f"factor {standing.factor:.3f}"
         print(f"{standing.landmark.title} ({standing.name}): {standing.costs.parameters:,} parameters, {factor}.")
     _save(options, found.to_dict(), found)
+
+
+def _plain(sentence: str) -> str:
+    """A sentence of Markdown as a terminal shows it."""
+    return html.unescape(sentence.replace("**", ""))
 
 
 def _save(options: argparse.Namespace, data: dict[str, Any], found: Extraction) -> None:
@@ -186,13 +192,18 @@ def _train(options: argparse.Namespace) -> None:
 
 
 def _study(options: argparse.Namespace) -> None:
+    from bortlab.search import space
     from bortlab.search.grid import read_grid
-    from bortlab.search.study import study
+    from bortlab.search.study import bort_shapes, study, verdict
     from bortlab.system.store import write
-    from bortlab.views.search import study_sentences
+    from bortlab.views.search import study_sentences, verdict_sentence
 
     trained = read_grid(options.study)
     result = study(trained, size=options.size)
-    print("\n".join(sentence.replace("**", "") for sentence in study_sentences(trained, result)))
+    sentences = study_sentences(trained, result)
+    for name, title in bort_shapes(space(trained.grid.space)).items():
+        if name in result.names:
+            sentences.append(verdict_sentence(verdict(trained, result, name, size=options.size), title))
+    print("\n".join(map(_plain, sentences)))
     if options.json:
         write(options.json, json.dumps({**trained.to_dict(), "study": result.to_dict()}, indent=1).encode())

@@ -33,7 +33,7 @@ def test_borts_space_is_searched_at_once() -> None:
     found = at.markdown[1].value
     assert "300 candidates" in found and "only **90** of which differ" in found
     assert f"{result.best[0].w:.3g}" in found and "D 2 · A 4, 8 or 16 · H 512 · I 3,072" in found
-    assert len(charts(at)) == 3
+    assert len(charts(at, "pair-")) == 3
     table = frame(at, "candidate")
     assert len(table) == 300
     for name in ("4-8-1024-768", "2-4-512-256", "12-12-768-3072"):  # the page's numbers are the formulas'
@@ -126,6 +126,14 @@ def test_foreign_values_in_the_link_change_nothing() -> None:
 
 
 # -- the trained part --------------------------------------------------------------------------------------------------
+
+
+def test_the_recorded_grid_and_its_verdicts_are_shown() -> None:
+    at = lab()
+    assert len(charts(at, "errors-")) == len(charts(at, "strides-")) == 1
+    texts = [element.value for element in at.markdown]
+    assert any("**2-4-224-168**" in text and "**is on the front**" in text for text in texts)
+    assert len(frame(at, "largest W in")) == 12
 
 
 def test_the_job_is_described_before_it_starts() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,9 @@ import pytest
 from bortlab.search import extraction, space
 from bortlab.search.candidate_run import MEASURED_AT, Budget
 from bortlab.search.costs import costs
-from bortlab.search.grid import TrainedGrid, TrainingGrid
-from bortlab.search.study import STRIDES, StudyError, finding, resamplings, study, table_of, verdict
+from bortlab.search.grid import TrainedGrid, TrainingGrid, recorded
+from bortlab.search.study import STRIDES, StudyError, bort_shapes, finding, resamplings, study, table_of, verdict
+from bortlab.system import assets
 from bortlab.views.search import study_sentences, verdict_sentence
 
 NAMES = tuple(candidate.name for candidate, _ in extraction.order(space("minis"), seq=64))
@@ -119,6 +121,23 @@ def test_a_ranking_that_turned_over_has_not_settled() -> None:
     assert result.settled == {"0.25": pytest.approx(-1), "0.5": pytest.approx(-1)}
     assert any("had **not** settled" in sentence for sentence in study_sentences(turned, result))
     assert study(trained(errors)).settled["0.25"] == pytest.approx(1)
+
+
+def test_the_recorded_study_is_that_of_the_recorded_trainings() -> None:
+    """What the file says of its grid follows from its trainings, and the shapes with Bort's proportions are in it."""
+    (grid,) = recorded().values()
+    (path,) = assets.EXPERIMENTS.glob("search-grid*.json")
+    written = json.loads(path.read_text(encoding="utf-8"))["study"]
+    result = study(grid)
+    assert grid.complete and len(grid.grid.seeds) >= 3
+    assert (result.winner, list(result.front)) == (max(written["ws"], key=written["ws"].get), written["front"])
+    assert result.stability == pytest.approx(written["stability"])
+    for own, other in zip(result.comparisons, written["comparisons"], strict=True):
+        assert (own.stride, own.trained) == (other["stride"], other["trained"])
+        assert own.chosen.regret == pytest.approx(other["chosen"]["regret"])
+    shapes = bort_shapes(space("minis"))
+    assert set(shapes) == {"2-4-224-168", "1-4-224-168"} <= set(result.names)
+    assert all(verdict(grid, result, name).on_front for name in shapes)
 
 
 def test_the_verdict_on_a_shape() -> None:

@@ -45,7 +45,10 @@ def trained() -> None:
         errors, strides = draw.errors(grid, result, look), draw.strides(result, look)
         with left:
             shared.picture(errors, key=f"errors-{name}")
-            st.caption("Candidates by size (D-A-H-I), a dot for each seed; in colour those on the Pareto front.")
+            st.caption(
+                "Candidates by size (D-A-H-I), a dot for each seed; in colour those on the Pareto front. The error is "
+                "cross-entropy to the maximum point's answers."
+            )
         with right:
             shared.picture(strides, key=f"strides-{name}")
             st.caption("A stride above 1 trains fewer candidates. What it misses, beside two cheaper ideas.")

@@ -167,6 +167,11 @@ def strides_sentence(result: Study) -> str:
         f"With a stride of {last.stride} only {last.trained} of {len(result.names)} need training, and "
         f"{percent(last.chosen.regret)} of the best W is missed; random choices of {last.trained} miss "
         f"{percent(last.random.regret)} on average, the {last.trained} smallest {percent(last.smallest.regret)}."
+        + (
+            " The smallest of all wins, and a stride always looks at it: of its worth, W says nothing here."
+            if result.winner == result.names[0]
+            else ""
+        )
     )
 
 

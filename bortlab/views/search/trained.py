@@ -51,7 +51,7 @@ def errors(trained: TrainedGrid, result: Study, look: Look) -> View:
             look,
             height,
             margin={"l": 4, "r": 8, "t": 8, "b": 44},
-            xaxis=_axis("cross-entropy to the maximum point's answers, nats (less is better)", look),
+            xaxis=_axis("error, nats (less is better)", look),
             yaxis={"automargin": True, "fixedrange": True, "showgrid": False, "type": "category"},
         ),
     )
@@ -97,6 +97,7 @@ def strides(result: Study, look: Look) -> View:
         x=xs + xs[::-1],
         y=[100 * entry.random_interval[1] for entry in result.comparisons]
         + [100 * entry.random_interval[0] for entry in reversed(result.comparisons)],
+        mode="lines",
         fill="toself",
         fillcolor=translucent(look.faint, 0.15),
         line={"width": 0},
