@@ -80,10 +80,13 @@ def _panel(
 
 def _progress(job: Job, status: Status, labels: Labels) -> None:
     st.progress(status.progress, text=" ".join(filter(None, [progress_text(job, status, labels), labels.meanwhile])))
-    if st.button("Cancel", key=f"cancel-{job.folder.name}", icon=":material/close:", help=labels.cancel_help):
-        with st.spinner("Stopping…"):
-            job.cancel()
-        st.rerun()
+    st.button(
+        "Cancel",
+        key=f"cancel-{job.folder.name}",
+        icon=":material/close:",
+        help=labels.cancel_help,
+        on_click=job.cancel,
+    )
 
 
 def progress_text(job: Job, status: Status, labels: Labels) -> str:
@@ -104,10 +107,22 @@ def _offer(job: Job, status: Status | None, labels: Labels) -> None:
     if not labels.start or (status is not None and status.state == "done"):
         return
     label = labels.resume if interrupted and labels.resume else labels.start
-    pressed = st.button(label, key=f"start-{job.folder.name}", icon=labels.icon, help=labels.help)
+    st.button(label, key=f"start-{job.folder.name}", icon=labels.icon, help=labels.help, on_click=_start, args=(job,))
     if labels.note:
         st.caption(labels.note)
-    if pressed:
+    refusal = st.session_state.pop(_refusal(job), None)
+    if refusal is not None:
         with shared.sentences():
-            job.start()
-            st.rerun()
+            raise refusal
+
+
+def _start(job: Job) -> None:
+    """Answer a press before anything is drawn: a run that is replaced by another before its button would lose it."""
+    try:
+        job.start()
+    except Exception as error:  # for the panel, which is drawn next: a callback has no place of its own on the page
+        st.session_state[_refusal(job)] = error
+
+
+def _refusal(job: Job) -> str:
+    return f"refusal-{job.folder.name}"

@@ -30,6 +30,8 @@ def page(job, labels):  # type: ignore[no-untyped-def]  # its source is the scri
 
     from bortlab.ui.job_panel import job_panel
 
+    if st.session_state.get("ends above"):
+        st.stop()
     job_panel(job, labels, results=lambda: st.caption("results so far"))
 
 
@@ -80,6 +82,28 @@ def test_a_job_is_started_followed_cancelled_and_resumed() -> None:
     assert job.wait(60).state == "done" and job.status().numbers["began_at"] > 0  # type: ignore[union-attr]
     rerun(at)
     assert buttons(at) == [] and "results so far" in words(at)
+
+
+def test_a_press_counts_though_its_run_ends_above_the_panel() -> None:
+    """As where another run of the page takes its place."""
+    job = Job("count", COUNT, {"to": 1000, "pause": 0.1})
+    at = visit(job)
+    for label, alive in (("Count", True), ("Cancel", False)):
+        at.session_state["ends above"] = True
+        next(button for button in at.button if button.label == label).click()
+        at.run()
+        assert not buttons(at)  # nothing of the panel was drawn
+        status = job.status()
+        assert status is not None and status.alive is alive
+        at.session_state["ends above"] = False
+        rerun(at)
+
+
+def test_a_job_that_cannot_start_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Job, "start", lambda job: int("x" + job.name))
+    at = press(visit(Job("count", COUNT, {})), "Count")
+    assert "invalid literal" in at.error[0].value and buttons(at) == ["Count"]
+    assert not rerun(at).error
 
 
 def test_a_job_that_fails_says_why_and_can_be_resumed() -> None:
