@@ -1,6 +1,6 @@
 """Back, Forward and reload: one step of the browser's history for each page, and every step keeps what was on it.
 
-Streamlit 1.67 gets four things wrong about the address of a page, and each is mended here.
+Streamlit 1.67 gets five things wrong about the address of a page, and each is mended here.
 
 * It pushes a step more whenever the query changes on a page's way in or out: the old page without its query as it is
   left, the new one without and then with its values, in an order that depends on how messages fall together. `SCRIPT`
@@ -10,12 +10,16 @@ Streamlit 1.67 gets four things wrong about the address of a page, and each is m
 * It takes the query off a page's address when the page is left. `SCRIPT` puts the address back first.
 * On the way Back and Forward it throws away every value of the address whose name a widget of the page that is left
   has too, such as the text, and the page falls back to its defaults. `restore_address` puts these values back.
+* When a program sets a widget, it sends the browser its own copy of the whole address, in which what a visitor has just
+  typed may be missing: the browser sends its address before it has changed it. `note_address` brings the copy up to
+  date.
 """
 
 from __future__ import annotations
 
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
+from streamlit.runtime.state.query_params import _coerce_value_for_query_url
 
 SCRIPT = """<script>
 (() => {
@@ -55,3 +59,21 @@ def restore_address() -> None:
         query.populate_from_query_string(context.query_string)
         query.set_initial_query_params(context.query_string)
         query._send_query_param_msg()
+
+
+def note_address() -> None:
+    """Before a program sets a widget that stands in the address: note there what the widgets hold now."""
+    context = get_script_run_ctx()
+    if context is None:
+        return
+    with context.session_state.query_params() as query:
+        state = context.session_state._state
+        for name, bound in query._bindings_by_param.items():
+            widget = state._new_widget_state.widget_metadata.get(bound.widget_id)
+            if widget is None or bound.widget_id not in state:
+                continue
+            value = state[bound.widget_id]
+            if value == widget.deserializer(None):
+                query._query_params.pop(name, None)
+            else:
+                query._query_params[name] = _coerce_value_for_query_url(widget.serializer(value), bound.value_type)

@@ -124,14 +124,16 @@ def controls(text: str) -> tuple[str, int, str]:
             bind="query-params",
             width=290,
         )
-        chosen = st.selectbox(
-            "Look closely at",
-            [FIRST, *range(len(words))],
-            format_func=lambda number: _word(words, number),
-            key="word",
-            bind="query-params",
-            width=220,
-        )
+        labels = {number: _word(words, number) for number in (FIRST, *range(len(words)))}
+        with shared.labelled_anew("word", labels):
+            chosen = st.selectbox(
+                "Look closely at",
+                list(labels),
+                format_func=labels.__getitem__,
+                key="word",
+                bind="query-params",
+                width=220,
+            )
         lens = st.segmented_control(
             "Lens", LENSES, default="plain", key="lens", bind="query-params", help=LENS_HELP, required=True
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import torch
@@ -150,6 +150,33 @@ def test_an_edited_neighbour_changes_the_words_kernel(visit: Arrive) -> None:
     lab.settled()
     expect(lab.page.get_by_text(re.compile("In layer 1, .* of a kernel made from the span moved"))).to_be_visible()
     assert lab.charts.count() >= 3
+
+
+@pytest.mark.parametrize(
+    ("address", "label", "words"),
+    [
+        ({"page": "kernels", "view": "Why a span?"}, "Token", ("5  loudly", "6  [SEP]", "6  here")),
+        ({"page": "layers"}, "Look closely at", ("the first word", "1. the", "1. a")),
+    ],
+    ids=["kernels", "layers"],
+)
+def test_a_box_of_words_shows_those_of_the_text_that_is_there(
+    visit: Arrive, address: dict[str, str], label: str, words: tuple[str, str, str]
+) -> None:
+    """And the link holds both: the text that was typed last, and the word at the place that was chosen."""
+    first, chosen, after = words
+    lab = offline(visit()).open(**address, models="convbert-mini", text="the big dog barks loudly")
+    box = lab.page.get_by_role("combobox", name=label)
+    expect(box).to_have_value(first)
+    box.click()
+    lab.page.get_by_role("option", name=chosen, exact=True).click()
+    expect(box).to_have_value(chosen)
+    lab.settled()
+    lab.text.fill("a small cat sleeps here")
+    expect(box).to_have_value(after)
+    lab.settled()
+    link = parse_qs(urlsplit(lab.page.url).query)
+    assert link["text"] == ["a small cat sleeps here"] and link[{"Token": "pair"}.get(label, "word")] == [after]
 
 
 @pytest.mark.parametrize("page", ["attention", "kernels"])

@@ -117,6 +117,16 @@ def test_facts_about_shared_blocks_and_halved_heads_come_from_the_model() -> Non
     assert any("2 of 4 heads remain" in body for body in bodies(at))
 
 
+def test_the_changed_text_follows_the_text_until_somebody_edits_it() -> None:
+    at = lab("kernels", view="Why a span?", models=kernels.USUAL, text="The nurse treats the patient.")
+    assert at.text_input(key="edited").value == "The water treats the patient."
+    check(at.text_input(key="text").set_value("A dog barks.").run())
+    assert at.text_input(key="edited").value == "A dog water."
+    check(at.text_input(key="edited").set_value("A cat barks.").run())
+    check(at.text_input(key="text").set_value("A dog sleeps.").run())
+    assert at.text_input(key="edited").value == "A cat barks."
+
+
 def test_kernels_of_models_without_convolution_are_a_sentence_and_a_button() -> None:
     without = [key for key in minis() if not has_kernels(registry.load(key))]
     at = lab("kernels", models=without)

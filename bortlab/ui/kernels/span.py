@@ -10,7 +10,7 @@ from bortlab.analysis import predict
 from bortlab.analysis.kernels import Change
 from bortlab.model import Model
 from bortlab.system.numbers import percent
-from bortlab.ui import shared
+from bortlab.ui import history, shared
 from bortlab.ui.kernels.choosing import Views, beside_the_token_alone, choose_head, choose_layer, take_away, title
 from bortlab.views import kernel_numbers
 from bortlab.views import kernels as draw
@@ -61,6 +61,10 @@ def why_a_span(model: Model, text: str) -> None:
 def _edited_text(text: str) -> str:
     """The second text; what it is to begin with where the visitor wrote none."""
     usual = with_another_word(text)
+    if st.session_state.get("edited", usual) == st.session_state.get("usual-edited") != usual:
+        history.note_address()
+        st.session_state["edited"] = usual  # nobody has edited it: it follows the text
+    st.session_state["usual-edited"] = usual
     second = st.text_input(
         "The same text with a neighbour changed",
         value=usual,

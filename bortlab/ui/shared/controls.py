@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
 
 import streamlit as st
 
 from bortlab import registry
-from bortlab.ui import opened, startup
+from bortlab.ui import history, opened, startup
 from bortlab.ui.contents import CONTENTS
 from bortlab.ui.examples import DEFAULT_TEXT
 from bortlab.ui.shared.asking import sentences
@@ -114,21 +115,40 @@ def choose_number(label: str, name: str, most: int) -> int:
 def choose_place(label: str, name: str, texts: Sequence[str], first: int) -> int:
     """The index of one of these texts, in the link by this name; `first` unless chosen."""
     _keep_within(name, len(texts) - 1)
-    numbered = [f"{number}  {text}" for number, text in enumerate(texts, 1)]
-    chosen = st.selectbox(
-        label,
-        range(len(texts)),
-        index=first,
-        format_func=numbered.__getitem__,
-        key=name,
-        bind="query-params",
-        width=220,
-    )
+    labels = {place: f"{place + 1}  {text}" for place, text in enumerate(texts)}
+    with labelled_anew(name, labels):
+        chosen = st.selectbox(
+            label,
+            list(labels),
+            index=first,
+            format_func=labels.__getitem__,
+            key=name,
+            bind="query-params",
+            width=220,
+        )
     return int(chosen)
+
+
+@contextmanager
+def labelled_anew(name: str, labels: Mapping[Any, str]) -> Iterator[None]:
+    """Around a box whose labels follow the text: what stays chosen is shown by its label of now.
+
+    Left alone, the browser goes on to show the label that the choice had when it was made. name: the box's key.
+    """
+    remembered = f"label-{name}"
+    value = st.session_state.get(name)
+    before, label = st.session_state.get(remembered, (None, None))
+    if value is not None and value == before and value in labels and labels[value] != label:
+        history.note_address()
+        st.session_state[name] = value
+    yield
+    value = st.session_state.get(name)
+    st.session_state[remembered] = (value, labels.get(value))
 
 
 def _keep_within(name: str, most: int) -> None:
     """A choice made when there was more to choose from becomes the last that there is."""
     value = st.session_state.get(name)
     if isinstance(value, int) and value > most:
+        history.note_address()
         st.session_state[name] = most
