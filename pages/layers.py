@@ -27,7 +27,7 @@ else:
     text = shared.text_box()
     with shared.sentences():
         measure, word, lens = layers.controls(text)
-        views = layers.look_through(models, text)
+        views = layers.look_through(models, text, lens)
         layers.show(views, measure, word, lens)
         layers.findings(views, text, word, lens)
         layers.closely(views, measure, word, lens)

@@ -204,8 +204,9 @@ def fit(
             finish(run, say)
             say(0.9, "Measuring.")
             lens = kept(run.maps)
-            card = card_of(run, "assets/corpus" if is_bundled else "documents of the user's own", len(chosen)) | {
-                "command": f"bortlab lens {base.key} --pieces {pieces} --seed {seed}",
+            card = card_of(run, "assets/corpus" if is_bundled else "other documents", len(chosen)) | {
+                "command": f"bortlab lens {base.key} --pieces {pieces} --seed {seed}"
+                + ("" if is_bundled else " --corpus FOLDER"),
                 "heldout": gains_of(base, lens, encoded(base, unread), length=recipe.length),
             }
             if keep:

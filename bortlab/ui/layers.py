@@ -24,8 +24,11 @@ from bortlab.work.reference import can_be_loaded_again
 COLUMNS = 2
 PARTS = {"lens": "The lens", "surprise": "Surprise", "sentences": "Sentences"}
 LENSES = ("plain", "tuned")
-LENS_HELP = "The tuned lens moves each layer's states to where the head can read them. It is fitted here, by a button."
-FIT_HELP = "Fits one affine map a layer, and nothing else, on the bundled corpus, and keeps them on this machine."
+LENS_HELP = (
+    "The tuned lens moves each layer's states to where the head can read them. The bundled models bring one; for others "
+    "it is trained here, by a button."
+)
+TRAIN_HELP = "Trains one affine map a layer, and nothing else, on the bundled corpus, and keeps them on this machine."
 FIRST = -1
 """The choice of the first blank, or of the first word where there is none."""
 WORDS = 300
@@ -44,7 +47,7 @@ the first layer.
   **KL** `Σ p_last log₂(p_last / p_layer)`: how far the layer's distribution is from the last one.
 * **Similarity** is the cosine between a state and the one before it, **length** its norm. Both depend on each layer's
   norm weights, so compare them along a model rather than between models.
-* The **tuned lens** corrects for that: for each layer an affine map `h + W h + b`, fitted on the bundled corpus to make
+* The **tuned lens** corrects for that: for each layer an affine map `h + W h + b`, trained on running text to make
   the KL as small as it can be (Belrose et al. 2023, arXiv 2303.08112); model and head stay as they are. What it gained
   on text it has not seen stands below it. It may also say what the layer does not "know" but only predicts.
 * ALBERT uses one block again and again: each use is a layer of its own here.
@@ -88,14 +91,21 @@ def choose_part() -> str:
     return chosen or "lens"
 
 
-def look_through(keys: Sequence[str], text: str) -> Views:
-    """What each model's head would say in every layer; a model that cannot says why in its place."""
+def look_through(keys: Sequence[str], text: str, lens: str) -> Views:
+    """What each model's head would say in every layer; a model that cannot says why in its place.
+
+    lens: "tuned" for the tuned one too.
+    """
     views = {}
     for key in keys:
         with shared.sentences():
             model = opened.load(key)
-            stamp = lenses.stamp(model.key, model.revision)
-            views[key] = Inside(model, *shared.ask(model, ("lens", text, stamp), lambda model: _look(model, text)))
+            if lens == "tuned":
+                question = ("tuned lens", text, lenses.stamp(model.key, model.revision))
+                views[key] = Inside(model, *shared.ask(model, question, lambda model: _look(model, text)))
+            else:
+                plain_lens = shared.ask(model, ("lens", text), lambda model: analysis.lens(model, text))
+                views[key] = Inside(model, plain_lens, None, {})
     if not keys:
         st.info("Choose at least one model in the sidebar.")
     elif not text.strip():
@@ -104,11 +114,11 @@ def look_through(keys: Sequence[str], text: str) -> Views:
 
 
 def _look(model: Model, text: str) -> tuple[Lens, Lens | None, Mapping[str, Any]]:
-    """Through the plain lens and the tuned one, with its card, where one was fitted."""
-    plain, fitted_lens = analysis.lens(model, text), tuning.read_lens(model)
-    if fitted_lens is None:
+    """Through the plain lens and the tuned one, with its card, where it has one."""
+    plain, tuned = analysis.lens(model, text), tuning.read_lens(model)
+    if tuned is None:
         return plain, None, {}
-    return plain, analysis.lens(model, text, tuned=fitted_lens.lens), fitted_lens.card
+    return plain, analysis.lens(model, text, tuned=tuned.lens), tuned.card
 
 
 def controls(text: str) -> tuple[str, int, str]:
@@ -172,19 +182,19 @@ def show(views: Views, measure: str, word: int, lens: str) -> None:
 
 
 def _about_lens(inside: Inside) -> None:
-    """What the tuned lens of a model is worth; or a button that fits one, beneath the plain one."""
+    """What the tuned lens of a model is worth; or a button that trains one, beneath the plain one."""
     if inside.tuned is None:
         if inside.model.heads["masked-lm"] == "random":
             st.caption("Its head is random: a lens would be tuned to noise.")
         elif can_be_loaded_again(inside.model):
-            st.caption("This is the plain lens; no tuned one was fitted here yet.")
+            st.caption("This is the plain lens; it has no tuned one yet.")
             seconds = shared.ask(inside.model, ("seconds to fit the lens",), tuning.estimated_seconds)
             labels = Labels(
-                doing="Fitting the lens",
-                start="Fit this lens here",
-                resume="Resume fitting this lens",
+                doing="Training the lens",
+                start="Train a lens here",
+                resume="Resume training this lens",
                 note=f"It takes {duration(seconds)} on this machine, in the background.",
-                help=FIT_HELP,
+                help=TRAIN_HELP,
                 icon=":material/build:",
             )
             job_panel(tuning.job(inside.model), labels)
@@ -197,7 +207,7 @@ def _about_lens(inside: Inside) -> None:
     )
     st.caption(
         f"Tuned on {inside.card['pieces_seen']:,} pieces in {duration(inside.card['seconds'])}. On "
-        f"{plain['pieces']:,} hidden pieces that it has not seen, bits from the final distribution by layer, "
+        f"{plain['pieces']:,} hidden pieces that it has not read, bits from the final distribution by layer, "
         f"plain → tuned: {gains}."
     )
 

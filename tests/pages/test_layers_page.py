@@ -223,20 +223,28 @@ def test_a_lens_is_fitted_by_a_button_and_shown_with_its_gain(
 
     monkeypatch.setattr(tuning, "job", short)
     at = visit("layers", models=[KEY], lens="tuned")
-    assert "no tuned one was fitted here yet" in captions(at)
+    assert "it has no tuned one yet" in captions(at)
     button = next(b for b in at.button if b.key and b.key.startswith("start-"))
-    assert button.label == "Fit this lens here"
+    assert button.label == "Train a lens here"
     check(button.click().run())
     job = short(registry.load(KEY))
     assert job.wait(120).state == "done", job.log()
     check(at.run())
-    assert "hidden pieces that it has not seen" in captions(at) and "→" in captions(at)
+    assert "hidden pieces that it has not read" in captions(at) and "→" in captions(at)
     assert set(at.dataframe[0].value["lens"]) == {"plain", "tuned"}
     (chart,) = charts(at, "curves")
     assert [line["name"] for line in json.loads(chart.proto.spec)["data"]][1].endswith(", tuned")
     assert lenses.stamp(KEY, registry.load(KEY).revision)
     check(at.segmented_control(key="lens").set_value("plain").run())
-    assert "not seen" not in captions(at)
+    assert "not read" not in captions(at)
+
+
+def test_the_bundled_models_bring_a_tuned_lens() -> None:
+    at = visit("layers", lens="tuned")
+    check(at)
+    assert captions(at).count("hidden pieces that it has not read") == len(minis())
+    assert not [b for b in at.button if (b.key or "").startswith("start-")]
+    assert set(at.dataframe[0].value["lens"]) == {"plain", "tuned"}
 
 
 def test_no_lens_is_offered_for_a_random_head(tiny: Any) -> None:
