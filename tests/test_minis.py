@@ -15,13 +15,15 @@ import transformers
 from safetensors.torch import load_file
 
 import bortlab
+from bortlab.analysis import lens as analysis
 from bortlab.data.corpus import read
 from bortlab.model import Model
 from bortlab.models import FAMILIES
-from bortlab.system.assets import CHECKPOINTS
+from bortlab.system.assets import CHECKPOINTS, LENSES
 from bortlab.training import cards
 from bortlab.training.encoded import EncodedText, encode_text
 from bortlab.training.hiding import Template
+from bortlab.training.lens import read_lens
 from bortlab.training.masked_lm import Heldout, Recipe, measure
 from bortlab.training.minis import ENCODER, SOURCES, recipe_of
 from bortlab.training.pairs import share_right
@@ -225,3 +227,30 @@ def test_grammar_is_as_the_card_says(key: str) -> None:
 def test_ordinary_sentences_get_sensible_words(key: str, text: str, sensible: set[str]) -> None:
     guesses = bundled(key).model.fill_mask(text).blanks[0].candidates
     assert sensible & {guess.text.strip().lower() for guess in guesses}
+
+
+# -- their lenses ------------------------------------------------------------------------------------------------------
+
+
+@each_model
+def test_a_tuned_lens_comes_with_it(key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BORTLAB_CACHE", str(tmp_path))
+    model = bundled(key).model
+    tuned = read_lens(model)
+    assert tuned is not None
+    assert tuned.card["base"] == key and tuned.card["command"].startswith(f"bortlab lens {key} ")
+    gains = tuned.card["heldout"]
+    for kind in ("hidden", "visible"):
+        plain, better = (gains[lens][kind]["divergence_bits"] for lens in ("plain", "tuned"))
+        assert len(plain) == model.config.depth and all(b < a for a, b in zip(plain, better, strict=True))
+    text = "She drinks a cup of [MASK] every morning, and the children go to school by [MASK]."
+    own = list(analysis.lens(model, text).encoding.mask_positions)
+    through = [analysis.lens(model, text, tuned=lens).divergence[:-1, own].mean() for lens in (None, tuned.lens)]
+    assert through[1] < through[0]
+
+
+def test_all_lenses_are_small() -> None:
+    files = list(LENSES.glob("*/lens.safetensors"))
+    assert {path.parent.name for path in files} == set(KEYS)
+    assert sum(path.stat().st_size for path in files) < 12_000_000
+    assert {tensor.dtype for path in files for tensor in load_file(path).values()} == {torch.float16}

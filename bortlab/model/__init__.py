@@ -4,6 +4,7 @@ Nothing here changes the network, so any number of threads may share one `Model`
 """
 
 from bortlab.model.adaptation import ADAPTED_KEY, Adaptation
+from bortlab.model.fingerprint import weights_fingerprint
 from bortlab.model.model import HEADS_KEY, PROVENANCES, Model, assemble, n_bytes
 from bortlab.model.predictions import Blank, Candidate, FilledMask
 from bortlab.model.questions import EXAMPLE, NoHeadError, NoMaskError, NonFiniteError, Questions
@@ -26,4 +27,5 @@ __all__ = [
     "Trace",
     "assemble",
     "n_bytes",
+    "weights_fingerprint",
 ]

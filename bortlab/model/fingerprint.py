@@ -26,6 +26,11 @@ def fingerprint_of(family: Family, network: Network, tokenizer: Tokenizer, heads
     return _digest(about, network.state_dict().items())
 
 
+def weights_fingerprint(network: Network) -> str:
+    """16 letters that change when a weight changes, whatever else is recorded about it."""
+    return _digest("", network.state_dict().items())
+
+
 def _digest(about: object, tensors: Iterable[tuple[str, Tensor]]) -> str:
     """16 letters of a hash of hashes of parts of the tensors: every core takes its share."""
 

@@ -1,6 +1,6 @@
 """Tuned lenses of models: where they lie, and how they come back.
 
-A lens belongs to certain weights, by fingerprint: for the same key with other weights there is none. One that was
+A lens belongs to certain weights, by their fingerprint: for the same key with other weights there is none. One that was
 trained on this machine lies in the user's cache with its card, under the key and the revision of its model. The bundled
 models bring theirs (assets/lenses), which serve until another one is trained here.
 """
@@ -19,6 +19,8 @@ import safetensors.torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
+from bortlab.model import weights_fingerprint
+from bortlab.models import Network
 from bortlab.system import assets
 from bortlab.system.settings import cache_folder
 from bortlab.system.store import file_name, write
@@ -61,18 +63,19 @@ def stamp(key: str, revision: str) -> Stamp | None:
 
 
 def save(folder: Path, module: nn.Module, card: Mapping[str, Any]) -> None:
-    """Write a lens and its card, in place of an older one. The card's "model" says whose it is."""
+    """Write a lens and its card, in place of an older one. The card's "weights" say whose it is."""
     weights = safetensors.torch.save({name: tensor.cpu().contiguous() for name, tensor in module.state_dict().items()})
     complete = {**card, "sha256": sha256(weights).hexdigest()}
     write(folder / WEIGHTS, weights)
     write(folder / CARD, (json.dumps(complete, indent=2) + "\n").encode())  # last: it vouches for the weights
 
 
-def read(key: str, revision: str, *, fingerprint: str, like: nn.Module) -> LensTensors | None:
+def read(key: str, revision: str, network: Network, *, like: nn.Module) -> LensTensors | None:
     """The lens that was trained for exactly these weights; None, and a line in the log, for what does not fit."""
-    for folder in places(key, revision):
-        card = _read_card(folder / CARD)
-        if card is not None and card.get("model") == fingerprint:
+    cards = [(folder, card) for folder in places(key, revision) if (card := _read_card(folder / CARD)) is not None]
+    weights = weights_fingerprint(network) if cards else ""
+    for folder, card in cards:
+        if card.get("weights") == weights:
             tensors = _read_tensors(folder / WEIGHTS, card, like)
             if tensors is not None:
                 return LensTensors(tensors, card)

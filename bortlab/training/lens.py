@@ -31,7 +31,7 @@ from bortlab.analysis.lens import TunedLens, uses
 from bortlab.data import corpus
 from bortlab.data.corpus import Document
 from bortlab.data.folders import TextDocument
-from bortlab.model import Model, NoHeadError
+from bortlab.model import Model, NoHeadError, weights_fingerprint
 from bortlab.registry import lenses
 from bortlab.system.machine import cores
 from bortlab.system.settings import cache_folder
@@ -251,7 +251,7 @@ def card_of(run: LensRun, text: str, documents: int) -> dict[str, Any]:
         "source": base.source,
         "revision": base.revision,
         "family": base.family.name,
-        "model": base.fingerprint,
+        "weights": weights_fingerprint(base.network),
         "layers": ["embeddings", *(use.name for use in uses(base.config)[:-1])],
         "parameters": sum(parameter.numel() for parameter in run.maps.parameters()),
         "corpus": {"name": text, "documents": documents},
@@ -278,7 +278,7 @@ def gains_of(base: Model, lens: TunedLens, text: EncodedText, *, length: int) ->
 def read_lens(model: Model) -> Tuned | None:
     """The lens of exactly this model, trained here or bundled, and its card; None if there is none."""
     like = Translators(model, torch.device("meta"))
-    stored = lenses.read(model.key, model.revision, fingerprint=model.fingerprint, like=like)
+    stored = lenses.read(model.key, model.revision, model.network, like=like)
     if stored is None:
         return None
     weight, bias = (stored.tensors[name].to(model.device, model.dtype) for name in ("weight", "bias"))

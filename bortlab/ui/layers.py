@@ -25,8 +25,8 @@ COLUMNS = 2
 PARTS = {"lens": "The lens", "surprise": "Surprise", "sentences": "Sentences"}
 LENSES = ("plain", "tuned")
 LENS_HELP = (
-    "The tuned lens moves each layer's states to where the head can read them. The bundled models bring one; for others "
-    "it is trained here, by a button."
+    "The tuned lens moves each layer's states to where the head can read them. The bundled models bring one; for other "
+    "models it is trained here, by a button."
 )
 TRAIN_HELP = "Trains one affine map a layer, and nothing else, on the bundled corpus, and keeps them on this machine."
 FIRST = -1

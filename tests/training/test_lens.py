@@ -19,7 +19,7 @@ import bortlab
 from bortlab import registry
 from bortlab.analysis import lens as analysis
 from bortlab.data.corpus import Document
-from bortlab.model import Model, NoHeadError, assemble
+from bortlab.model import Model, NoHeadError, assemble, weights_fingerprint
 from bortlab.models import FAMILIES
 from bortlab.registry import Registry, lenses
 from bortlab.system import assets
@@ -125,7 +125,7 @@ def test_only_the_maps_learn_and_they_bring_every_layer_closer(family: str, fold
         assert plain[kind]["pieces"] == tuned[kind]["pieces"] > 0
         for a, b in zip(plain[kind]["divergence_bits"], tuned[kind]["divergence_bits"], strict=True):
             assert b < a
-    assert len(card["layers"]) == depth and card["model"] == base.fingerprint
+    assert len(card["layers"]) == depth and card["weights"] == weights_fingerprint(base.network)
     assert card["pieces_seen"] >= TINY["pieces"] and card["corpus"]["name"] != "assets/corpus"
     assert analysis.lens(base, TEXT, tuned=tuned_lens).divergence[-1].max() == 0
 
@@ -214,7 +214,7 @@ def test_what_is_kept_comes_back_for_this_model_alone(folders: dict[str, Path], 
     folder = lenses.folder_of(base.key, base.revision)
     (folder / "lens.safetensors").write_bytes(b"damaged")
     assert lens.read_lens(base) is None
-    (folder / "card.json").write_text(json.dumps({"model": base.fingerprint}))
+    (folder / "card.json").write_text(json.dumps({"weights": weights_fingerprint(base.network)}))
     assert lens.read_lens(base) is None
 
 
