@@ -70,7 +70,9 @@ def test_the_card_is_complete(key: str) -> None:
     model = bundled(key)
     card, held = model.card, model.card["heldout"]
     assert card["key"] == key and card["family"] == model.model.family.name
-    assert model.model.family.config.from_dict(card["config"]) == model.model.config
+    stated = json.loads(json.dumps(model.model.config.to_dict()))
+    assert card["config"] == {name: stated[name] for name in card["config"]}  # fields may have been added since
+    assert {"architectures", "vocab_size", "hidden_size", "num_hidden_layers"} <= set(card["config"])
     assert card["parameters"] == model.model.n_parameters
     assert Recipe(**card["recipe"]) == replace(recipe_of(key), weights=card["recipe"]["weights"])
     assert {name: card["recipe"]["weights"].get(name, 1.0) for name in SOURCES} == {

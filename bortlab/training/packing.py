@@ -74,8 +74,8 @@ def epoch_rows(
     together = rng.random(last) < PACKED
     by_source = np.array([weights.get(name, 1.0) for name in text.names])
     first_part = np.flatnonzero(np.diff(parts.documents, prepend=-1))
-    wanted = by_source[parts.sources[first_part]]
-    copies = np.floor(wanted + rng.random(len(wanted))).astype(np.int64)  # of each document
+    readings = by_source[parts.sources[first_part]]
+    copies = np.floor(readings + rng.random(len(readings))).astype(np.int64)  # of each document
     sizes = np.stack([cutting.starts[parts.ends] - cutting.starts[parts.starts] for cutting in text.cuttings]).max(0)
     rows: list[Ints64] = []
     for copy in range(int(copies.max(initial=0))):

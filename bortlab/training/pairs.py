@@ -51,10 +51,10 @@ def _agreement() -> Iterator[Pair]:
     between = ("near the house", "near the houses", "with the letter", "with the letters", "behind the tree")
     verbs = (("is", "are"), ("was", "were"), ("has", "have"))
     ends = {"is": "very old.", "was": "very old.", "has": "a name."}
-    for (one, many), middle, (singular, plural) in itertools.product(subjects, between, verbs):
+    for (noun, nouns), middle, (singular, plural) in itertools.product(subjects, between, verbs):
         end = ends[singular]
-        yield Pair("agreement", f"The {one} {middle} {MASK} {end}", singular, plural)
-        yield Pair("agreement", f"The {many} {middle} {MASK} {end}", plural, singular)
+        yield Pair("agreement", f"The {noun} {middle} {MASK} {end}", singular, plural)
+        yield Pair("agreement", f"The {nouns} {middle} {MASK} {end}", plural, singular)
 
 
 def _reflexives() -> Iterator[Pair]:

@@ -54,7 +54,7 @@ class Teacher:
         self.network = network.eval().requires_grad_(False).to(text.device)
         self.text, self.student = text, student
         self.shared, self.form = None, torch.empty(0)
-        self.spoken = self.asked = torch.zeros((), dtype=torch.long, device=text.device)
+        self.taught = self.hidden = torch.zeros((), dtype=torch.long, device=text.device)
         if shared is not None:
             self.shared = Shared(shared.teacher.to(text.device), shared.student.to(text.device))
             self.form = torch.full((network.config.vocab_size,), -1, device=text.device)
@@ -77,14 +77,14 @@ class Teacher:
         # Of the forms that a student has ("the", "The", glued to a bracket), the teacher can only mean one.
         piece = self.text.pieces[self.text.first_piece[hidden.words]].long()
         speaks = single & (hidden.labels >= 0) & (self.form[piece] == hidden.labels)
-        self.spoken, self.asked = self.spoken + speaks.sum(), self.asked + (hidden.labels >= 0).sum()
+        self.taught, self.hidden = self.taught + speaks.sum(), self.hidden + (hidden.labels >= 0).sum()
         states = self._states(ids, visible, places.clamp(0, ids.shape[1] - 1))
         logits = self.network.predict(states).float()[..., self.shared.teacher]
         return logits.softmax(-1), self.shared.student, speaks
 
     def spoken_share(self) -> float | None:
         """On what share of the hidden pieces it has spoken so far; None where it cuts text as the student does."""
-        return None if self.shared is None or not int(self.asked) else int(self.spoken) / int(self.asked)
+        return None if self.shared is None or not int(self.hidden) else int(self.taught) / int(self.hidden)
 
     def _states(self, ids: Tensor, visible: Tensor | None, places: Tensor) -> Tensor:
         states = self.network.encode(self.network.embed(ids), mask=visible).hidden

@@ -108,7 +108,7 @@ def test_a_mini_is_trained_with_a_teacher(
     assert all(torch.equal(a, b) for a, b in zip(before, teacher.parameters(), strict=True))
     assert all(parameter.requires_grad for parameter in teacher.parameters() if parameter.ndim == 2)
     if not alike:
-        assert 0 < int(run.teacher.spoken) <= int(run.teacher.asked)
+        assert 0 < int(run.teacher.taught) <= int(run.teacher.hidden)
 
 
 @pytest.mark.parametrize("name", ["bert", "bort"])

@@ -106,7 +106,7 @@ def test_a_teacher_of_another_vocabulary_says_what_it_says_alone(make: Make) -> 
     assert torch.equal(ids, shared.student)
     assert torch.allclose(probabilities.sum(-1), torch.ones(hidden.places.shape), atol=1e-5)
     assert 0 < int(speaks.sum()) < int((hidden.labels >= 0).sum())
-    assert (int(teacher.spoken), int(teacher.asked)) == (int(speaks.sum()), int((hidden.labels >= 0).sum()))
+    assert (int(teacher.taught), int(teacher.hidden)) == (int(speaks.sum()), int((hidden.labels >= 0).sum()))
     form = dict(zip(shared.teacher.tolist(), shared.student.tolist(), strict=True))
     ours, theirs = TEXT.cuttings
     for i, (start, end) in enumerate(rows.chunks.tolist()):
