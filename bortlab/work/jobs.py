@@ -131,6 +131,11 @@ class Job:
             if last is not None and last.alive:  # it had no time to say so itself
                 write_status(self.folder, replace(last, state="cancelled", message=f"Cancelled. {GO_ON}"))
 
+    def forget(self) -> None:
+        """Stop it, and remove its folder with all that it made."""
+        self.cancel()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
     def wait(self, timeout: float | None = None) -> Status:
         """How it ended, once its process is gone. TimeoutError if it runs on after so many seconds, JobError if it was
         never started."""

@@ -12,6 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from bortlab.analysis.flops import work
 from bortlab.data.labelled import LabelledData
 from bortlab.model import Model
@@ -31,13 +33,15 @@ class ComparisonPlan:
     """What is compared: models, each fine-tuned with so many seeds, and baselines.
 
     changes: of each model's default recipe, by name. frozen: is the encoder of the first model, as it is, a baseline
-    too? sizes: of the training data, for learning curves with the first seed; () draws none.
+    too? examples: to learn from, drawn from train, 0 for all. sizes: of the training data, for learning curves with the
+    first seed; () draws none.
     """
 
     models: tuple[ModelReference, ...]
     seeds: int = 1
     changes: Mapping[str, Any] = field(default_factory=dict)
     frozen: bool = True
+    examples: int = 0
     sizes: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
@@ -84,6 +88,7 @@ def compare(data: LabelledData, plan: ComparisonPlan, folder: Path) -> Iterator[
     `folder`/models/NAME holds each model's seed that was best on dev, as a Hugging Face folder with a card. Raises what
     loading and `FinetuneRun` raise, before anything is trained where that can be known.
     """
+    data = drawn(data, plan.examples)
     bases = [reference.load() for reference in plan.models]
     for base in bases:
         check_memory(base, plan.recipe(base.config))
@@ -105,6 +110,12 @@ def compare(data: LabelledData, plan: ComparisonPlan, folder: Path) -> Iterator[
         results.keep_best(base)
     yield Progress(0.97, "Measuring how fast each of them answers")
     results.finish()
+
+
+def drawn(data: LabelledData, n: int = 0) -> LabelledData:
+    """The data with n examples of train, 0 for all, in an order of chance that is always the same."""
+    order = np.random.default_rng(0).permutation(len(data.train))[: n or None]
+    return replace(data, train=tuple(data.train[number] for number in order))
 
 
 def _train(

@@ -29,16 +29,16 @@ from bortlab.analysis.evaluation import (
 )
 from bortlab.data.labelled import LabelledData
 from bortlab.model import Model
-from bortlab.registry import load_from
+from bortlab.registry import UnknownModelError, find, load_from
 from bortlab.system.machine import cores
 from bortlab.system.store import file_name, write
 from bortlab.training.finetune.baselines import Baseline
+from bortlab.training.finetune.comparison import FILE, LIVE
 from bortlab.training.finetune.finetuning import finish
 from bortlab.training.finetune.predicting import predict
 from bortlab.training.finetune.run import FinetuneRun
 from bortlab.training.finetune.speed import Contestant, milliseconds
 
-FILE = "results.json"
 FOLLOWED = 20
 """Steps between two records of a training that runs."""
 
@@ -89,7 +89,7 @@ class Results:
         """Tell now and then how a training goes."""
         if run.step % FOLLOWED == 0 or run.taken == 0:
             live = {"model": base.key, "name": name, "losses": run.recent_losses, "curve": run.curve}
-            write(self.folder / "live.json", json.dumps(live).encode(), durable=False)
+            write(self.folder / LIVE, json.dumps(live).encode(), durable=False)
 
     def add_run(self, base: Model, name: str, run: FinetuneRun) -> None:
         """Measure a finished training on test, and keep its model and its numbers."""
@@ -101,7 +101,7 @@ class Results:
             base.key,
             {
                 "key": base.key,
-                "title": base.key,
+                "title": title_of(base.key),
                 "kind": "model",
                 "family": base.family.name,
                 "parameters": result.model.n_parameters,
@@ -119,7 +119,8 @@ class Results:
             "curve": run.curve,
             "recipe": asdict(run.recipe),
         }
-        entry["figures"] = self._figures(entry)
+        if len(run.data.train) == self.n_train:
+            entry["figures"] = self._figures(entry)
         self.write()
 
     def keep_best(self, base: Model) -> None:
@@ -150,7 +151,7 @@ class Results:
             entries[key]["ms"] = asdict(time)
         self.record["cores"] = cores()
         self.record["differences"] = self._differences()
-        (self.folder / "live.json").unlink(missing_ok=True)
+        (self.folder / LIVE).unlink(missing_ok=True)
         self.write()
 
     def write(self) -> None:
@@ -200,6 +201,14 @@ class Results:
                 for gap in [difference(self.measure, name, self._outcomes(entry), self._outcomes(entries[best]))]
             },
         }
+
+
+def title_of(key: str) -> str:
+    """What people call a model: the catalogue's title, or the last part of a folder's or repository's name."""
+    try:
+        return find(key)[1].title
+    except UnknownModelError:
+        return Path(key).name or key
 
 
 def about(data: LabelledData) -> dict[str, Any]:
