@@ -17,9 +17,9 @@ page = st.navigation(
     [
         st.Page(
             f"pages/{name}.py",
-            title=name.capitalize(),
+            title=name.capitalize().replace("_", "-"),
             icon=entry.icon,
-            url_path=None if name == "home" else name,
+            url_path=None if name == "home" else name.lower().replace("_", "-"),
             default=name == "home",
         )
         for name, entry in CONTENTS.items()

@@ -73,6 +73,12 @@ CONTENTS = {
         "What each model would say if it stopped after a given layer, how surprising it finds each word, and how "
         "similar sentences look to it.",
     ),
+    "Fine_tune": Entry(
+        ":material/model_training:",
+        "Which small encoder is best for my data?",
+        "Bring labelled texts, or take a bundled task: each model is fine-tuned on them here, with plain baselines "
+        "beside it, and you see who is best, how sure that is, how fast it answers, and what it gets wrong.",
+    ),
     "search": Entry(
         ":material/manage_search:",
         "Which sub-architecture is optimal?",

@@ -11,8 +11,10 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from bortlab import hub, registry
 from bortlab.model import Model
@@ -28,13 +30,17 @@ MOST = 50
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """How a model was opened: by a key or repository, or from a folder, as which family (None: as its files say)."""
+    """How a model was opened: by a key or repository, or from a folder, as which family (None: as its files say).
+
+    visitor: the session that alone is offered it, "" for all: a model that was made of somebody's data tells of them.
+    """
 
     key: str
     title: str
     family: str | None
     folder: bool
     licence: str
+    visitor: str = ""
 
 
 _lock = threading.Lock()
@@ -96,6 +102,26 @@ def load(key: str, task: str = "masked-lm") -> Model:
         return registry.load(key, task=task)
     load = registry.load_from if entry.folder else registry.load
     return load(key, family=entry.family, task=task)
+
+
+def remember(folder: Path, *, title: str, family: str) -> str:
+    """Offer a model that was made here, in a folder of the lab's own, to this visitor alone; its key."""
+    key = str(folder)
+    with _lock:
+        _opened[key] = Opened(key, title, family, True, "that of its base and its data", _visitor())
+    return key
+
+
+def family(key: str) -> str | None:
+    """The family that a visitor said a model is of; None where its files say it."""
+    entry = _opened.get(key)
+    return entry.family if entry else None
+
+
+def _visitor() -> str:
+    """The present session."""
+    context = get_script_run_ctx()
+    return context.session_id if context else ""
 
 
 @contextmanager
@@ -214,5 +240,7 @@ def dismiss_download() -> None:
 
 
 def choosable(bundled: Sequence[str]) -> list[str]:
-    """What pages offer: the bundled models, those adapted here, then the opened ones."""
-    return list(dict.fromkeys([*bundled, *registry.adapted_keys(), *keys()]))
+    """What pages offer this visitor: the bundled models, those adapted here, then the opened ones."""
+    visitor = _visitor()
+    offered = (key for key, entry in list(_opened.items()) if entry.visitor in ("", visitor))
+    return list(dict.fromkeys([*bundled, *registry.adapted_keys(), *offered]))

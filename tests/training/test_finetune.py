@@ -187,14 +187,14 @@ def test_training_starts_from_the_encoder_and_leaves_the_model_alone(key: str) -
 
 def test_frozen_layers_stay_and_the_others_learn() -> None:
     base, data = bortlab.load("bert-mini"), classes(16)
-    run = FinetuneRun(base, data, quick("bert-mini", frozen=4))
+    run = FinetuneRun(base, data, quick("bert-mini", frozen_layers=4))
     start = {name: tensor.clone() for name, tensor in run.network.state_dict().items()}
     list(run.train())
     moved = {name for name, tensor in run.network.state_dict().items() if not torch.equal(tensor, start[name])}
     assert not any(name.startswith(("embeddings.", *(f"blocks.{n}." for n in range(4)))) for name in moved)
     assert {name.split(".")[1] for name in moved if name.startswith("blocks.")} == {"4", "5"}
     with pytest.raises(ValueError, match="share one block"):
-        FinetuneRun(bortlab.load("albert-mini"), data, quick("albert-mini", frozen=2))
+        FinetuneRun(bortlab.load("albert-mini"), data, quick("albert-mini", frozen_layers=2))
 
 
 def test_lower_layers_learn_at_lower_rates() -> None:

@@ -6,13 +6,15 @@ every part, so that a page can show what is there already.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from tqdm import tqdm
 
 from bortlab.analysis.flops import work
 from bortlab.data.labelled import LabelledData
@@ -20,6 +22,7 @@ from bortlab.model import Model
 from bortlab.models import Config
 from bortlab.system.checks import check_whole
 from bortlab.training.finetune.baselines import BASELINES, frozen
+from bortlab.training.finetune.comparison import Comparison, read_comparison
 from bortlab.training.finetune.recipe import FinetuneRecipe
 from bortlab.training.finetune.results import Results
 from bortlab.training.finetune.run import FinetuneRun, check_memory
@@ -62,10 +65,10 @@ class ComparisonPlan:
         """A model's recipe: its default with this plan's changes."""
         return FinetuneRecipe.default(config, **{**self.changes, **changes})
 
-    def cost(self, config: Config, n_examples: int) -> float:
-        """What a training costs at most, in multiply-adds of short texts: to tell how far a comparison is."""
-        seq = min(32, config.max_position_embeddings)
-        return float(work(config, seq=seq).macs) * self.recipe(config).epochs_for(n_examples) * n_examples
+    def cost(self, config: Config, n_examples: int, *, pieces: int = 32) -> float:
+        """The multiply-adds of the forward passes of a training at most. pieces: of a text."""
+        recipe = self.recipe(config)
+        return float(work(config, seq=min(pieces, recipe.length)).macs) * recipe.epochs_for(n_examples) * n_examples
 
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> ComparisonPlan:
@@ -110,6 +113,35 @@ def compare(data: LabelledData, plan: ComparisonPlan, folder: Path) -> Iterator[
         results.keep_best(base)
     yield Progress(0.97, "Measuring how fast each of them answers")
     results.finish()
+
+
+def compare_models(
+    data: LabelledData,
+    models: Sequence[str],
+    *,
+    folder: str | PathLike[str],
+    seeds: int = 1,
+    examples: int = 0,
+    sizes: Sequence[int] = (),
+    frozen: bool = True,
+    **changes: Any,
+) -> Comparison:
+    """`compare` to its end, with a bar of progress: models by key or folder, changes of their recipes by name."""
+    plan = ComparisonPlan(
+        models=tuple(map(ModelReference.named, models)),
+        seeds=seeds,
+        changes=changes,
+        frozen=frozen,
+        examples=examples,
+        sizes=tuple(sizes),
+    )
+    with tqdm(total=100, unit="%", bar_format="{l_bar}{bar}| {elapsed}<{remaining} {desc}") as bar:
+        for progress in compare(data, plan, Path(folder)):
+            bar.update(round(100 * progress.share - bar.n, 2))
+            bar.set_description_str(progress.message, refresh=False)
+    comparison = read_comparison(Path(folder))
+    assert comparison is not None  # just written
+    return comparison
 
 
 def drawn(data: LabelledData, n: int = 0) -> LabelledData:

@@ -22,7 +22,7 @@ def data_path(data: LabelledData) -> Path:
 
 
 def job_of(data: LabelledData, plan: ComparisonPlan) -> Job:
-    """The job of a comparison; equal data and plans are one job. It does not name the data: all visitors see its name."""
+    """The job of a comparison; equal ones are one job. Its name, which all visitors see, tells nothing of the data."""
     arguments = {"data": data_path(data).name, "plan": plan.to_json()}
     return Job(NAME, f"{__name__}:run", arguments)
 

@@ -16,7 +16,7 @@ al. 2021, arXiv 2006.05987, section 6; Mosbach et al. 2021, arXiv 2006.04884).""
 
 def default_rate(width: int) -> float:
     """The rate for an encoder of this width: what BERT-base (768) is fine-tuned with, and more for narrower ones."""
-    return 5e-5 * (768 / width)
+    return 5e-5 * math.pow(768 / width, 1.5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +26,7 @@ class FinetuneRecipe:
     rate: the highest learning rate, of AdamW, after the warm-up and before the linear decay to 0. epochs: 0 chooses by
     the number of examples (`epochs_for`). batch: examples of an optimiser step; accumulate: parts that it is computed
     in, to save memory. warmup: share of the steps. layer_decay: each layer learns at this share of the rate of the one
-    above it. frozen: so many of the lowest layers, and the embeddings, stay as they are; -1 freezes nothing.
+    above it. frozen_layers: so many of the lowest layers, and the embeddings, stay as they are; -1 freezes nothing.
     balanced: weigh classes by the inverse of their frequency. patience: epochs without a better dev score after which
     the run ends. length: most pieces of a text. dropout: of the encoder while it learns. seed: of the head's first
     weights, the order of examples and dropout.
@@ -39,7 +39,7 @@ class FinetuneRecipe:
     warmup: float = 0.1
     weight_decay: float = 0.01
     layer_decay: float = 1.0
-    frozen: int = -1
+    frozen_layers: int = -1
     balanced: bool = False
     clip: float = 1.0
     patience: int = 4
@@ -55,7 +55,7 @@ class FinetuneRecipe:
             ("patience", 1, 1_000),
             ("length", 8, 4_096),
             ("seed", 0, 2**31 - 1),
-            ("frozen", -1, 48),
+            ("frozen_layers", -1, 48),
         ):
             check_whole(name, getattr(self, name), low, high)
         for name, lowest, highest in (

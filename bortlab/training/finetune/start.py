@@ -58,10 +58,10 @@ def parameter_groups(network: Network, recipe: FinetuneRecipe) -> list[dict[str,
     depth = {config.block_of(layer): layer for layer in range(config.depth)}  # the last use of each stored block
     first = {config.block_of(layer): layer for layer in reversed(range(config.depth))}
     for block, layer in first.items():
-        if layer < recipe.frozen <= depth[block]:
+        if layer < recipe.frozen_layers <= depth[block]:
             raise ValueError(
-                f"frozen={recipe.frozen}: layers {layer + 1} to {depth[block] + 1} share one block, so they are frozen "
-                f"together or not at all."
+                f"frozen_layers={recipe.frozen_layers}: layers {layer + 1} to {depth[block] + 1} share one block, so they "
+                f"are frozen together or not at all."
             )
     layer_of = {
         id(parameter): layer for block, layer in depth.items() for parameter in network.block(layer).parameters()
@@ -69,7 +69,7 @@ def parameter_groups(network: Network, recipe: FinetuneRecipe) -> list[dict[str,
     groups: dict[tuple[int, bool], list[torch.nn.Parameter]] = {}
     for name, parameter in network.named_parameters():
         below = 0 if name.startswith(_HEAD_TENSORS) else config.depth - layer_of.get(id(parameter), -1)
-        frozen = below > 0 and config.depth - below < recipe.frozen  # the embeddings are layer -1
+        frozen = below > 0 and config.depth - below < recipe.frozen_layers  # the embeddings are layer -1
         if not parameter.requires_grad or frozen:
             parameter.requires_grad_(False)
             continue

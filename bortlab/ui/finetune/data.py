@@ -141,8 +141,6 @@ def _show(data: LabelledData, *, own: bool) -> None:
     """How many examples of what, a few of them, and what is odd."""
     counts = " · ".join(f"**{len(examples):,}** {split}" for split, examples in data.splits.items())
     st.markdown(f"{counts} — {_labels(data)}")
-    for note in data.notes if own else ():
-        st.caption(markdown(note))
     findings(data)
     with st.expander("Look at examples"):
         st.dataframe(_preview(data), hide_index=True, width="stretch", alt=f"The first examples of {data.title}")

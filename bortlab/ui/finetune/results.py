@@ -15,6 +15,7 @@ from bortlab.ui import opened, shared
 from bortlab.ui.finetune.taking import take_model
 from bortlab.views import finetune as draw
 from bortlab.views.escape import markdown
+from bortlab.views.view import View
 from bortlab.work.jobs import Job
 
 MOST_ERRORS = 200
@@ -83,9 +84,10 @@ def _chosen(comparison: Comparison) -> Entry:
     return comparison.by_key[key]
 
 
-def _closer(comparison: Comparison, entry: Entry, data: LabelledData) -> list[draw.View]:
+def _closer(comparison: Comparison, entry: Entry, data: LabelledData) -> list[View]:
     """The pictures of one model, as far as its task has them."""
-    look, views = shared.look(), []
+    look = shared.look()
+    views: list[View] = []
     classes = data.problem_type == "single_label_classification"
     pictures = []
     if classes:
@@ -137,10 +139,10 @@ def _errors(comparison: Comparison, entry: Entry, data: LabelledData) -> None:
         column_config={"confidence": st.column_config.NumberColumn(format="%.2f")},
         alt=f"Mistakes of {entry.title}",
     )
-    rows = event.selection.rows if explained else []  # type: ignore[attr-defined]
+    rows = event["selection"]["rows"] if explained else []  # type: ignore[index]
     if rows and entry.folder is not None:
         example = examples[int(table.iloc[rows[0]]["number"])]
-        query = {"text": example.text, "models": [open_here(entry)], "target": "a class of the text"}
+        query = {"text": example.text, "models": [open_here(entry)], "answer": "class"}
         if example.pair:
             query["second"] = example.pair
         with st.container(horizontal=True):
@@ -187,10 +189,12 @@ def probe(entry: Entry, data: LabelledData) -> None:
     with shared.sentences():
         key = open_here(entry)
         with opened.lease(key, task=data.task) as model:
-            if data.task == "token-classification":
-                st.code(str(shared.compute(lambda: model.tag(text))), language=None)
-            else:
-                st.code(str(shared.compute(lambda: model.classify(text, pair))), language=None)
+            answer = shared.compute(
+                model,
+                ("probe", text, pair),
+                lambda model: model.tag(text) if data.task == "token-classification" else model.classify(text, pair),
+            )
+            st.code(str(answer), language=None)
 
 
 def python(data: LabelledData, plan: ComparisonPlan) -> str:
@@ -211,5 +215,3 @@ def python(data: LabelledData, plan: ComparisonPlan) -> str:
         "from bortlab.views.theme import Look\n\n"
         "draw.frontier(comparison, Look('light'))"
     )
-
-

@@ -3,6 +3,7 @@
 from bortlab.views.finetune.curves import dev_curves, learning_curve, live, reliability
 from bortlab.views.finetune.frontier import frontier, pareto, table
 from bortlab.views.finetune.mistakes import confusion_matrix, disagreements, errors, per_class
+from bortlab.views.finetune.report import report
 from bortlab.views.finetune.verdict import verdict
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "pareto",
     "per_class",
     "reliability",
+    "report",
     "table",
     "verdict",
 ]

@@ -63,9 +63,7 @@ def _epochs(
             showlegend=len(curves) > 1,
             legend={"orientation": "h", "y": 1.12},
             margin={"l": 4, "r": 8, "t": 24, "b": 40},
-            xaxis=plain_axis(
-                look, title="epoch", dtick=1 if max((len(c) for c in curves.values()), default=0) < 12 else 5
-            ),
+            xaxis=plain_axis(look, title="epoch", dtick=1 if longest < 12 else 5),
             yaxis=plain_axis(look, title=f"{NAMES[measure]} on dev", gridcolor=look.grid) | {"showgrid": True},
         ),
     )
