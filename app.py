@@ -19,7 +19,7 @@ page = st.navigation(
             f"pages/{name}.py",
             title=name.capitalize().replace("_", "-"),
             icon=entry.icon,
-            url_path=None if name == "home" else name.lower().replace("_", "-"),
+            url_path=None if name == "home" else name,
             default=name == "home",
         )
         for name, entry in CONTENTS.items()

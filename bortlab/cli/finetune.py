@@ -21,14 +21,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Data, models, and how they are trained."""
     parser.add_argument("data", metavar="DATA", help="a bundled task, or a file of labelled texts")
     parser.add_argument("--models", nargs="+", required=True, metavar="MODEL", help="keys, repositories or folders")
-    parser.add_argument(
-        "--out", type=Path, required=True, metavar="FOLDER", help="where all results are written"
-    )
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where all results are written")
     for name, what in (("text", "texts"), ("pair", "second texts"), ("label", "labels"), ("split", "splits")):
         parser.add_argument(f"--{name}", metavar="COLUMN", help=f"the column of {what}")
-    parser.add_argument(
-        "--task", help="what labels are, where they do not tell: regression, token-classification …"
-    )
+    parser.add_argument("--task", help="what labels are, where they do not tell: regression, token-classification …")
     parser.add_argument("--seeds", type=int, default=1, metavar="N", help="trainings of each model (default: 1)")
     parser.add_argument("--examples", type=int, default=0, metavar="N", help="training examples (default: all)")
     parser.add_argument("--sizes", type=int, nargs="+", default=[], metavar="N", help="learning curve: also train on N")
@@ -37,9 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--batch", type=int, metavar="N", help="examples of a step (default: 16)")
     parser.add_argument("--length", type=int, metavar="N", help="pieces of a text at most (default: 128)")
     parser.add_argument("--frozen-layers", type=int, metavar="N", help="so many of the lowest layers stay as they are")
-    parser.add_argument(
-        "--balanced", action="store_true", default=None, help="rare classes count like common ones"
-    )
+    parser.add_argument("--balanced", action="store_true", default=None, help="rare classes count like common ones")
 
 
 def run(options: argparse.Namespace) -> None:

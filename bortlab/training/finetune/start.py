@@ -60,8 +60,8 @@ def parameter_groups(network: Network, recipe: FinetuneRecipe) -> list[dict[str,
     for block, layer in first.items():
         if layer < recipe.frozen_layers <= depth[block]:
             raise ValueError(
-                f"frozen_layers={recipe.frozen_layers}: layers {layer + 1} to {depth[block] + 1} share one block, so they "
-                f"are frozen together or not at all."
+                f"frozen_layers={recipe.frozen_layers}: layers {layer + 1} to {depth[block] + 1} share one block, so "
+                f"they are frozen together or not at all."
             )
     layer_of = {
         id(parameter): layer for block, layer in depth.items() for parameter in network.block(layer).parameters()
