@@ -8,6 +8,7 @@ models, each as a Hugging Face folder with a card; the same command resumes a co
 from __future__ import annotations
 
 import argparse
+from html import unescape
 from pathlib import Path
 
 EXAMPLES = """\
@@ -62,7 +63,7 @@ def run(options: argparse.Namespace) -> None:
         **changes,
     )
     print(table(comparison).to_string(index=False, float_format=lambda value: f"{value:.3f}"))
-    print(verdict(comparison).replace("**", ""))
+    print(unescape(verdict(comparison)).replace("**", ""))
     page = report(comparison, data, Look("light"))
     (options.out / "report.html").write_text(page, encoding="utf-8")
     print(options.out / "report.html")

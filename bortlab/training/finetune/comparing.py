@@ -98,7 +98,7 @@ def compare(data: LabelledData, plan: ComparisonPlan, folder: Path) -> Iterator[
     results, share = Results(folder, data, plan.to_json()), 0.0
     costs = {(base.key, n): plan.cost(base.config, n) for base in bases for n in (len(data.train), *plan.sizes)}
     total = sum(costs[base.key, n] for base in bases for n in plan.trainings(len(data.train)))
-    yield Progress(0.0, "Learning the baselines")
+    yield Progress(0.0, "Learning the baselines.")
     for name, make in BASELINES.items():
         results.add_baseline(name, partial(make, data))
     if plan.frozen and bases:
@@ -111,7 +111,7 @@ def compare(data: LabelledData, plan: ComparisonPlan, folder: Path) -> Iterator[
                 yield Progress(0.97 * (share + done * part), message)
             share += part
         results.keep_best(base)
-    yield Progress(0.97, "Measuring how fast each of them answers")
+    yield Progress(0.97, "Measuring how fast each of them answers.")
     results.finish()
 
 
@@ -164,5 +164,5 @@ def _train(
         of = "" if len(data.train) == results.n_train else f" on {len(data.train)} examples"
         epoch = min(run.epoch + 1, run.epochs)
         results.follow(base, name, run)
-        yield run.step / run.steps, f"{base.key}{of}, seed {seed}: epoch {epoch} of {run.epochs}{best}"
+        yield run.step / run.steps, f"{base.key}{of}, seed {seed}: epoch {epoch} of {run.epochs}{best}."
     results.add_run(base, name, run)

@@ -34,11 +34,16 @@ def start(data: LabelledData, plan: ComparisonPlan) -> Job:
     return job_of(data, plan).start()
 
 
+def jobs_of(data: LabelledData) -> list[Job]:
+    """The jobs that were started with these data."""
+    own = data_path(data).name
+    return [job for job, _ in listed() if job.name == NAME and job.arguments["data"] == own]
+
+
 def forget(data: LabelledData) -> None:
     """Remove the data and all that was made of them: jobs, results and models."""
-    for job, _ in listed():
-        if job.name == NAME and job.arguments["data"] == data_path(data).name:
-            job.forget()
+    for job in jobs_of(data):
+        job.forget()
     data_path(data).unlink(missing_ok=True)
 
 

@@ -82,11 +82,11 @@ def learning_curve(comparison: Comparison, look: Look) -> View:
     import pandas
 
     n_train, measure = comparison.data["examples"]["train"], comparison.measure
-    lines = {}
+    lines = []
     for entry in comparison.models:
         first = entry.runs.get(f"0 of {n_train}")
         whole = [(n_train, first["figures"][measure])] if first else []
-        lines[entry] = [*((n, figures[measure]) for n, figures in entry.smaller), *whole]
+        lines.append((entry, [*((n, figures[measure]) for n, figures in entry.smaller), *whole]))
     traces = [
         go.Scatter(
             x=[n for n, _ in points],
@@ -96,7 +96,7 @@ def learning_curve(comparison: Comparison, look: Look) -> View:
             line={"color": look.family(entry.family or ""), "width": 2},
             hovertemplate="%{x} examples: %{y:.3f}<extra>%{fullData.name}</extra>",
         )
-        for entry, points in lines.items()
+        for entry, points in lines
     ]
     figure = go.Figure(
         traces,
@@ -111,13 +111,11 @@ def learning_curve(comparison: Comparison, look: Look) -> View:
         ),
     )
     rows = [
-        {"model": entry.title, "examples": n, NAMES[measure]: value}
-        for entry, points in lines.items()
-        for n, value in points
+        {"model": entry.title, "examples": n, NAMES[measure]: value} for entry, points in lines for n, value in points
     ]
     ends = "; ".join(
         f"{entry.title}: {points[0][1]:.3f} with {points[0][0]:,}, {points[-1][1]:.3f} with {points[-1][0]:,}"
-        for entry, points in lines.items()
+        for entry, points in lines
     )
     title = "Quality by labelled examples"
     return View(title, figure, f"{title}: {ends}.", pandas.DataFrame(rows), height=HEIGHT)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from html import unescape
+
 from bortlab.data.labelled import LabelledData
 from bortlab.training.finetune.comparing import drawn
 from bortlab.training.finetune.comparison import Comparison
@@ -43,7 +45,7 @@ def report(comparison: Comparison, data: LabelledData, look: Look) -> str:
 
 
 def _bold(line: str) -> str:
-    """A line of Markdown, of which only bold and escapes occur, as HTML."""
-    plain = html(line.replace("\\", ""))
+    """A line of Markdown, in which only bold and escaped names occur, as HTML."""
+    plain = html(unescape(line))
     parts = plain.split("**")
     return "".join(f"<b>{part}</b>" if number % 2 else part for number, part in enumerate(parts))
