@@ -9,7 +9,7 @@ from typing import Self
 from bortlab.models import Config
 from bortlab.system.checks import check_whole
 
-LEAST_STEPS, MOST_EPOCHS, FEWEST_EPOCHS = 300, 20, 4
+LEAST_STEPS, MOST_EPOCHS, FEWEST_EPOCHS = 220, 15, 4
 """Few examples are read more often: fine-tuning of BERT on small data fails mostly because it stops too soon (Zhang et
 al. 2021, arXiv 2006.05987, section 6; Mosbach et al. 2021, arXiv 2006.04884)."""
 
@@ -25,7 +25,8 @@ class FinetuneRecipe:
 
     rate: the highest learning rate, of AdamW, after the warm-up and before the linear decay to 0. epochs: 0 chooses by
     the number of examples (`epochs_for`). batch: examples of an optimiser step; accumulate: parts that it is computed
-    in, to save memory. warmup: share of the steps. layer_decay: each layer learns at this share of the rate of the one
+    in, to save memory. warmup: share of the steps. head_rate: the head, whose weights begin as noise, learns at so many
+    times the rate. layer_decay: each layer learns at this share of the rate of the one
     above it. frozen_layers: so many of the lowest layers, and the embeddings, stay as they are; -1 freezes nothing.
     balanced: weigh classes by the inverse of their frequency. patience: epochs without a better dev score after which
     the run ends. length: most pieces of a text. dropout: of the encoder while it learns. seed: of the head's first
@@ -38,6 +39,7 @@ class FinetuneRecipe:
     accumulate: int = 1
     warmup: float = 0.1
     weight_decay: float = 0.01
+    head_rate: float = 10.0
     layer_decay: float = 1.0
     frozen_layers: int = -1
     balanced: bool = False
@@ -62,6 +64,7 @@ class FinetuneRecipe:
             ("rate", 0.0, 1.0),
             ("warmup", 0.0, 1.0),
             ("weight_decay", 0.0, 1.0),
+            ("head_rate", 0.0, 1e3),
             ("layer_decay", 0.0, 1.0),
             ("clip", 0.0, 1e6),
             ("dropout", 0.0, 0.9),
@@ -89,4 +92,4 @@ class FinetuneRecipe:
         return self.rate * min((step + 1) / up, (steps - step) / max(1, steps - up), 1.0)
 
 
-_POSITIVE = ("rate", "clip", "layer_decay")
+_POSITIVE = ("rate", "clip", "head_rate", "layer_decay")

@@ -51,8 +51,9 @@ def _is_trained_pooler(name: str, base: Model) -> bool:
 def parameter_groups(network: Network, recipe: FinetuneRecipe) -> list[dict[str, object]]:
     """The parameters that learn, as AdamW takes them, each group with its share of the rate ("share").
 
-    A layer learns at `layer_decay` of the rate of the one above it, the embeddings as one more layer below; a shared
-    block counts as its last use. Biases and norms are not decayed. Raises ValueError for layers that cannot be frozen.
+    The head learns at `head_rate` times the rate, a layer at `layer_decay` of the rate of the one above it, the
+    embeddings as one more layer below; a shared block counts as its last use. Biases and norms are not decayed. Raises
+    ValueError for layers that cannot be frozen.
     """
     config = network.config
     depth = {config.block_of(layer): layer for layer in range(config.depth)}  # the last use of each stored block
@@ -78,7 +79,7 @@ def parameter_groups(network: Network, recipe: FinetuneRecipe) -> list[dict[str,
     return [
         {
             "params": parameters,
-            "share": recipe.layer_decay**below,
+            "share": recipe.layer_decay**below if below else recipe.head_rate,
             "weight_decay": recipe.weight_decay if decays else 0.0,
         }
         for (below, decays), parameters in groups.items()

@@ -87,6 +87,8 @@ def _own() -> LabelledData | None:
         return None
     try:
         table = _table(upload.getvalue(), upload.name)
+        if not len(table):
+            read(table)  # says so
         columns, kind = _columns(table)
         return bounded(_read(table, columns, kind))
     except (DataError, ValueError) as error:
