@@ -63,9 +63,9 @@ def _bundled() -> LabelledData:
         list(cards),
         key="data",
         bind="query-params",
-        format_func=lambda name: f"{cards[name].title}: {cards[name].description}",
     )
     card = cards[name]
+    st.markdown(markdown(card.description))
     st.caption(f"{markdown(card.source)}. Licence: {markdown(card.licence)}.")
     return _task(name)
 

@@ -15,6 +15,7 @@ from bortlab.views.prose import counted
 from bortlab.work.jobs import Job
 from bortlab.work.reference import ModelReference
 
+ALL, AUTO = "all", "auto"
 USUAL_EXAMPLES = 500
 SIZES = (50, 100, 200, 500, 1_000)
 TRAINING_FLOPS = 12e9
@@ -27,11 +28,10 @@ def choose_plan(data: LabelledData, models: list[str]) -> ComparisonPlan:
     with st.expander("Options"):
         first = st.columns(4)
         amounts = [n for n in (50, 100, 200, USUAL_EXAMPLES, 1_000, 2_000, 5_000) if n < len(data.train)]
-        examples = first[0].selectbox(
+        chosen = first[0].selectbox(
             "Training examples",
-            [*amounts, 0],
+            [*map(str, amounts), ALL],
             index=amounts.index(USUAL_EXAMPLES) if USUAL_EXAMPLES in amounts else len(amounts),
-            format_func=lambda n: f"{n:,}" if n else f"all {len(data.train):,}",
             key="examples",
             bind="query-params",
         )
@@ -40,8 +40,8 @@ def choose_plan(data: LabelledData, models: list[str]) -> ComparisonPlan:
         )
         epochs = first[2].selectbox(
             "Epochs at most",
-            [0, 1, 2, 3, 5, 10, 20],
-            format_func=lambda n: str(n) if n else "by the number of examples",
+            [AUTO, "1", "2", "3", "5", "10", "20"],
+            help=f"{AUTO}: few examples are read more often.",
             key="epochs",
             bind="query-params",
         )
@@ -55,13 +55,15 @@ def choose_plan(data: LabelledData, models: list[str]) -> ComparisonPlan:
             bind="query-params",
             help="One training more of each model for each size.",
         )
-    changes = {"batch": batch, "balanced": balanced and bool(data.labels)} | ({"epochs": epochs} if epochs else {})
-    n_train = examples or len(data.train)
+    changes = {"batch": batch, "balanced": balanced and bool(data.labels)} | (
+        {"epochs": int(epochs)} if epochs != AUTO else {}
+    )
+    n_train = len(data.train) if chosen == ALL else int(chosen)
     return ComparisonPlan(
         models=tuple(reference_of(key) for key in models),
         seeds=seeds,
         changes=changes,
-        examples=examples,
+        examples=0 if chosen == ALL else n_train,
         sizes=tuple(n for n in SIZES if n < n_train) if curve else (),
     )
 
