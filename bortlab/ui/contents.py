@@ -24,7 +24,7 @@ CONTENTS = {
         "**ALBERT**, **ConvBERT** and **Bort** are small language models that read a whole text at once, as BERT does. "
         "Here they stand side by side, live on this machine: write a sentence, guess what they say, and look inside.",
     ),
-    "lessons": Entry(
+    "Lessons": Entry(
         ":material/school:",
         "What can I learn here?",
         "Guess first, then look: each lesson asks the models in front of you, and computes what is right.",
@@ -79,7 +79,7 @@ CONTENTS = {
         "Bring labelled texts, or take a bundled task: each model is fine-tuned on them here, with plain baselines "
         "beside it, and you see who is best, how sure that is, how fast it answers, and what it gets wrong.",
     ),
-    "search": Entry(
+    "Search": Entry(
         ":material/manage_search:",
         "Which sub-architecture is optimal?",
         "Bort's sizes were found by a search. Here it is again, as we understand it: hundreds of sizes, weighed by "

@@ -17,8 +17,8 @@ from bortlab.views.ideas import draw
 TO_CHOOSE = {
     "parameters": "How large?",
     "latency": "How fast here?",
-    "finetune": "How good on my data?",
-    "search": "Which sizes are best?",
+    "Fine_tune": "How good on my data?",
+    "Search": "Which sizes are best?",
 }
 """Pages that help to choose an encoder, as far as they are there, and what they are asked."""
 
@@ -39,7 +39,7 @@ def _lesson() -> None:
     lesson = there[last] if last in there else next(iter(there.values()))
     label = "Go on with" if last in there else "Start with"
     if st.button(f"{label}: {markdown(lesson.title)}", key="start-lesson", type="primary"):
-        st.switch_page("pages/lessons.py", query_params=progress.address(lesson))
+        st.switch_page("pages/Lessons.py", query_params=progress.address(lesson))
 
 
 def _sentence() -> None:

@@ -42,7 +42,7 @@ def test_a_pupil_guesses_by_keyboard_and_a_reload_keeps_it(visit: Arrive) -> Non
 
 
 def test_a_teacher_prints_a_sheet(visit: Arrive, tmp_path: Path) -> None:
-    lab = visit().open("lessons", lesson="bort", teacher="true")
+    lab = visit().open("Lessons", lesson="bort", teacher="true")
     with lab.page.expect_download() as download:
         lab.page.get_by_role("button", name="Sheet with answers").click()
     path = tmp_path / "sheet.html"

@@ -15,7 +15,7 @@ Arrive = Callable[..., Visit]
 
 @pytest.mark.parametrize(("width", "scheme"), [(1440, "light"), (390, "dark")])
 def test_the_answer_and_the_pictures_are_there(visit: Arrive, width: int, scheme: str) -> None:
-    lab = visit(viewport={"width": width, "height": 900}, color_scheme=scheme).open("search")
+    lab = visit(viewport={"width": width, "height": 900}, color_scheme=scheme).open("Search")
     expect(lab.page.get_by_text("300 candidates", exact=False).first).to_be_visible()
     for picture in ("Parameters and operations of one text", "Parameters and error"):
         expect(lab.page.get_by_label(picture, exact=False).first).to_be_attached()
@@ -24,7 +24,7 @@ def test_the_answer_and_the_pictures_are_there(visit: Arrive, width: int, scheme
 
 
 def test_a_click_on_a_point_opens_the_candidate(visit: Arrive) -> None:
-    lab = visit().open("search")
+    lab = visit().open("Search")
     candidate = lab.page.get_by_role("combobox", name="Candidate (D-A-H-I)")
     before = candidate.input_value()
     points = lab.charts.first.locator(".scatterlayer .trace .points path")
@@ -35,7 +35,7 @@ def test_a_click_on_a_point_opens_the_candidate(visit: Arrive) -> None:
 
 
 def test_another_space_and_a_stride_beyond_it_by_keyboard(visit: Arrive) -> None:
-    lab = visit().open("search", space="minis", candidate="4-8-1024-768")
+    lab = visit().open("Search", space="minis", candidate="4-8-1024-768")
     expect(lab.page.get_by_text("24 candidates", exact=False).first).to_be_visible()
     stride = lab.page.get_by_label("Stride (ε)", exact=True)
     stride.fill("99")

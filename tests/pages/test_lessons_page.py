@@ -27,7 +27,7 @@ def verdict(at: AppTest) -> str:
 
 
 def test_from_the_list_to_the_end_of_the_first_lesson() -> None:
-    at = visit("lessons")
+    at = visit("Lessons")
     assert len([body for body in bodies(at) if "Lesson" in body]) == len(LOCAL)
     click(at, "Start")
     assert at.title[0].value == FIRST.title and not charts(at)
@@ -53,7 +53,7 @@ def test_from_the_list_to_the_end_of_the_first_lesson() -> None:
 
 
 def test_what_stands_below_a_question_waits_for_the_guess() -> None:
-    at = visit("lessons", lesson=FIRST.key)
+    at = visit("Lessons", lesson=FIRST.key)
     assert not charts(at)
     click(at, "Check my guess")  # nothing chosen
     assert not charts(at) and not at.success and at.radio
@@ -67,11 +67,11 @@ def test_what_stands_below_a_question_waits_for_the_guess() -> None:
 
 
 def test_a_number_and_a_word_can_be_guessed() -> None:
-    at = visit("lessons", lesson=FIRST.key, step="2")
+    at = visit("Lessons", lesson=FIRST.key, step="2")
     at.slider[0].set_value(0)
     click(at, "Check my guess")
     assert "You guessed 0" in verdict(at)
-    at = visit("lessons", lesson=FIRST.key, step="4")
+    at = visit("Lessons", lesson=FIRST.key, step="4")
     at.text_input[0].set_value(" HOT ")
     click(at, "Check my guess")
     assert "You guessed HOT" in verdict(at)
@@ -79,7 +79,7 @@ def test_a_number_and_a_word_can_be_guessed() -> None:
 
 def test_a_link_keeps_step_and_guesses() -> None:
     wrong = ANSWER.others[0][0]
-    at = visit("lessons", lesson=FIRST.key, step="1", guess=[f"1:{wrong}", "99:x", "nonsense", "2:"])
+    at = visit("Lessons", lesson=FIRST.key, step="1", guess=[f"1:{wrong}", "99:x", "nonsense", "2:"])
     assert f"You guessed {wrong}" in verdict(at)
     assert charts(at) and at.query_params["lesson"] == FIRST.key
     click(at, "Next step")
@@ -88,18 +88,18 @@ def test_a_link_keeps_step_and_guesses() -> None:
 
 @pytest.mark.parametrize("step", ["0", "-1", "99999999999999999999", "x", "²", ""])
 def test_any_step_in_a_link_is_survived(step: str) -> None:
-    assert visit("lessons", lesson=FIRST.key, step=step).title[0].value == FIRST.title
+    assert visit("Lessons", lesson=FIRST.key, step=step).title[0].value == FIRST.title
 
 
 def test_foreign_text_in_a_link_is_text() -> None:
     foreign = "![](http://x/y.png) :red[x] <b>"
-    at = visit("lessons", lesson=foreign)
+    at = visit("Lessons", lesson=foreign)
     assert any("There is no lesson" in said for said in sentences(at))
-    visit("lessons", lesson=FIRST.key, guess=[f"1:{foreign}"])
+    visit("Lessons", lesson=FIRST.key, guess=[f"1:{foreign}"])
 
 
 def test_a_teacher_sees_everything_at_once() -> None:
-    at = visit("lessons", lesson=FIRST.key, teacher="true")
+    at = visit("Lessons", lesson=FIRST.key, teacher="true")
     assert len(at.subheader) == len(FIRST.steps)
     assert not [button for button in at.button if button.label == "Check my guess"]
     assert len(at.info) == len(FIRST.questions)
@@ -108,7 +108,7 @@ def test_a_teacher_sees_everything_at_once() -> None:
 
 @pytest.mark.parametrize("lesson", LOCAL, ids=lambda lesson: lesson.key)
 def test_every_lesson_runs_for_a_teacher(lesson: lessons.Lesson) -> None:
-    at = visit("lessons", lesson=lesson.key, teacher="true")
+    at = visit("Lessons", lesson=lesson.key, teacher="true")
     assert not at.error and not at.warning, sentences(at)
     assert len(at.subheader) == len(lesson.steps)
 
@@ -117,8 +117,8 @@ def test_a_lesson_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     (tmp_path / "own.md").write_text(f"{HEADER}\n## S\n\n```view\nshow: guesses\nmodels: [bert-base-uncased]\n```\n")
     (tmp_path / "broken.md").write_text("nothing")
     monkeypatch.setenv(settings.LESSONS.name, str(tmp_path))
-    at = visit("lessons")
+    at = visit("Lessons")
     assert len(at.warning) == 1 and "broken" in at.warning[0].value
-    at = visit("lessons", lesson="own")
+    at = visit("Lessons", lesson="own")
     assert at.title[0].value == "A"
     assert "is not loaded" in at.error[0].value  # no download because of a lesson

@@ -28,7 +28,7 @@ from bortlab.views import escape
 from bortlab.work.pool import Pool
 from tests.pages.visiting import HOSTILE, PAGES, ROOT, bodies, charts, check, elements, sentences, types_of, visit
 
-WORDLESS = {"home", "latency", "lessons", "models", "parameters"}
+WORDLESS = {"home", "latency", "Lessons", "models", "parameters"}
 """The pages that read no text."""
 FIRST = examples.DEFAULT_TEXT
 
@@ -477,7 +477,7 @@ def test_the_types_that_the_check_of_the_session_would_find() -> None:
 # -- notebooks ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("page", sorted({*PAGES} - {"home", "lessons"}))  # which are ways to the others
+@pytest.mark.parametrize("page", sorted({*PAGES} - {"home", "Lessons"}))  # which are ways to the others
 def test_a_view_can_be_opened_as_a_notebook(page: str, monkeypatch: pytest.MonkeyPatch) -> None:
     saved: dict[str, Any] = {}
     button = st.download_button

@@ -18,7 +18,7 @@ from bortlab.ui.search import grids
 from bortlab.ui.search.setting import AROUND
 from tests.pages.visiting import charts, check, elements, sentences, visit
 
-lab = partial(visit, "search")
+lab = partial(visit, "Search")
 
 
 def frame(at: AppTest, column: str) -> pandas.DataFrame:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bortlab.ui import search, shared
 
-shared.introduce("search")
+shared.introduce("Search")
 with shared.sentences():
     setting = search.settings()
     extraction = search.extract(setting)

@@ -6,7 +6,7 @@ from bortlab.ui import lessons, shared
 
 lesson = lessons.choose()
 if lesson is None:
-    shared.introduce("lessons")
+    shared.introduce("Lessons")
     lessons.overview()
 else:
     lessons.show(lesson)
