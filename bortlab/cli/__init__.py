@@ -32,6 +32,8 @@ COMMANDS = {
     "adapt": "train a model further to fill the blanks of a text",
     "lens": "train a tuned lens for a frozen model",
     "minis": "train a bundled model as it was made",
+    "tasks": "list the tasks that are ready to fine-tune on, and write one to a file",
+    "data": "look at labelled data: columns, task, splits, what is to be known of them",
     "corpus": "build the bundled corpus anew",
 }
 """Name of a subcommand, and of its module here -> what it does."""

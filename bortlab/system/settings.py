@@ -39,7 +39,7 @@ CACHE = Variable(
     "BORTLAB_CACHE",
     "`~/.cache/bortlab`",
     "The folder for what bortlab makes on this machine: jobs, adapted models, lenses fitted here, latency "
-    "measurements, pre-training runs. It may be deleted; then that work is lost.",
+    "measurements, pre-training runs, tasks that were fetched. It may be deleted; then that work is lost.",
 )
 RUNS = Variable(
     "BORTLAB_RUNS", "`runs` in the folder of `BORTLAB_CACHE`", "The folder of pre-training runs and their checkpoints."

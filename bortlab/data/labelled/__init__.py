@@ -4,6 +4,7 @@ from bortlab.data.labelled.checks import Finding, check
 from bortlab.data.labelled.columns import Columns, guess
 from bortlab.data.labelled.errors import DataError
 from bortlab.data.labelled.examples import SPLITS, Example, LabelledData, LabelOf
+from bortlab.data.labelled.fetched import fetch_task
 from bortlab.data.labelled.formats import read_table
 from bortlab.data.labelled.labels import TASKS
 from bortlab.data.labelled.reading import read
@@ -23,6 +24,7 @@ __all__ = [
     "LabelledData",
     "Table",
     "check",
+    "fetch_task",
     "fingerprint",
     "guess",
     "load_task",

@@ -31,7 +31,7 @@ FORMULA = re.compile(
 class Finding:
     """One thing to know. severity: "error" (nothing can be learned), "warning" (figures may mislead), "note".
 
-    check: its name. sentence: for people. count: of examples or classes. rows: of the examples, in the data's order.
+    check: its name. sentence: for people. count: of examples or classes. rows: of the examples, in order.
     """
 
     severity: Severity
@@ -194,7 +194,7 @@ def _finding(
     severity: Severity, name: str, sentence: str, examples: list[Example], advice: str = "", count: int | None = None
 ) -> Finding:
     """A finding on examples, whose rows its sentence names."""
-    rows = tuple(example.row for example in examples)
+    rows = tuple(sorted(example.row for example in examples))
     numbers = [f"{row:,}" for row in rows[:NAMED]]
     more = f" and {len(rows) - NAMED:,} more" if len(rows) > NAMED else ""
     where = f" (row{'s' if len(rows) > 1 else ''} {', '.join(numbers)}{more})" if any(rows) else ""

@@ -1,4 +1,4 @@
-"""Tasks that are ready to fine-tune on: those that come with bortlab."""
+"""Tasks that are ready to fine-tune on: those that come with bortlab, and those that can be fetched."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ import lzma
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from bortlab.data.labelled.bundled.build import CARDS
 from bortlab.data.labelled.bundled.recipes import RECIPES
 from bortlab.data.labelled.errors import DataError
 from bortlab.data.labelled.examples import LabelledData
+from bortlab.data.labelled.fetched import ORIGIN_OF, ORIGINS, fetched_task, is_here
 from bortlab.data.labelled.reading import read
 from bortlab.system.assets import TASKS
 
@@ -39,6 +41,12 @@ class Card:
     measure: str = ""
     majority: float | None = None
     linear: float | None = None
+    is_bundled: bool = True
+
+    @property
+    def is_here(self) -> bool:
+        """Can it be loaded without a network?"""
+        return self.is_bundled or is_here(self.name)
 
     @property
     def title(self) -> str:
@@ -46,10 +54,13 @@ class Card:
         return self.name.replace("-", " ").capitalize()
 
 
-def tasks() -> tuple[Card, ...]:
-    """The cards of all tasks, the easier ones first."""
+def tasks(*, fetchable: bool = False) -> tuple[Card, ...]:
+    """The cards of all tasks that `load_task` gives: the bundled ones, easier ones first, then those fetched before.
+
+    fetchable: those too that can be fetched, and were not yet.
+    """
     about = _cards()
-    return tuple(
+    bundled = [
         Card(
             name,
             recipe.description,
@@ -61,22 +72,39 @@ def tasks() -> tuple[Card, ...]:
             **about[name]["measured"],
         )
         for name, recipe in RECIPES.items()
-    )
+    ]
+    others = [
+        Card(name, task.description, task.task, origin.title, origin.licence, task.group, is_bundled=False)
+        for origin in ORIGINS
+        for name, task in origin.tasks.items()
+    ]
+    return (*bundled, *(card for card in others if fetchable or card.is_here))
 
 
 @lru_cache
-def _cards() -> Mapping[str, Any]:
-    cards: Mapping[str, Any] = json.loads((TASKS / CARDS).read_text(encoding="utf-8"))
+def _cards(folder: Path = TASKS) -> Mapping[str, Any]:
+    cards: Mapping[str, Any] = json.loads((folder / CARDS).read_text(encoding="utf-8"))
     return cards
 
 
 def load_task(name: str) -> LabelledData:
-    """The examples of a task. Raises DataError for an unknown name, and for a file that is not the bundled one."""
+    """The examples of a task.
+
+    Raises DataError for an unknown name, a task that was not fetched yet, and a file that is not the bundled one.
+    """
+    if name in ORIGIN_OF:
+        return fetched_task(name)
     if name not in RECIPES:
-        raise DataError(f"Unknown task {name!r}. Known: {', '.join(RECIPES)}.")
-    path, recipe = TASKS / f"{name}.jsonl.xz", RECIPES[name]
+        raise DataError(f"Unknown task {name!r}. Known: {', '.join([*RECIPES, *ORIGIN_OF])}.")
+    return bundled_task(name)
+
+
+def bundled_task(name: str, folder: Path = TASKS) -> LabelledData:
+    """The examples of a bundled task, after its file was checked against its card."""
+    path, recipe = folder / f"{name}.jsonl.xz", RECIPES[name]
     compressed = path.read_bytes()
-    if (actual := hashlib.sha256(compressed).hexdigest()) != (expected := _cards()[name]["sha256"]):
+    expected = _cards(folder)[name]["sha256"]
+    if (actual := hashlib.sha256(compressed).hexdigest()) != expected:
         raise DataError(
             f"{path} is not the file of {CARDS}: got sha256 {actual}, expected {expected}. Restore it from git."
         )

@@ -66,7 +66,9 @@ def test_json_lines_are_read_back(texts: list[str]) -> None:
 
 @given(
     st.lists(
-        st.lists(st.tuples(st.from_regex(r"\w{1,9}", fullmatch=True), st.sampled_from("ABC")), min_size=1), min_size=1
+        st.lists(st.tuples(st.from_regex(r"\w{1,9}", fullmatch=True), st.sampled_from("ABC")), min_size=1, max_size=6),
+        min_size=1,
+        max_size=6,
     )
 )
 def test_conll_columns_are_read_back(sentences: list[list[tuple[str, str]]]) -> None:

@@ -14,7 +14,7 @@ from bortlab.data.labelled import SPLITS, Card, load_task, tasks
 from bortlab.data.labelled.bundled.build import content, documents, rows_of
 from bortlab.system.assets import TASKS
 
-CARDS = {card.name: card for card in tasks()}
+CARDS = {card.name: card for card in tasks() if card.is_bundled}
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,8 @@ def test_a_card_says_what_the_data_hold(card: Card) -> None:
     assert dict(card.rows) == {split: len(data.splits[split]) for split in SPLITS}
     assert card.task in (data.task, data.problem_type)
     assert tuple(card.classes) == data.labels
-    assert card.description and card.source and card.licence and card.group
+    assert card.description and card.source and card.licence and card.group and card.is_here
+    assert card.majority is not None and card.linear is not None
     texts = [example.content for example in data]
     assert len(set(texts)) == len(texts), "a text stands twice"
 

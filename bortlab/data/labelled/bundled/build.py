@@ -65,6 +65,12 @@ def write_tasks(out: Path) -> None:
     write_cards(out, cards)
 
 
+def note_measured(out: Path, measured: Mapping[str, Mapping[str, object]]) -> None:
+    """Note on each task's card the measure ("measure") of the commonest class ("majority") and of words ("linear")."""
+    cards = json.loads((out / CARDS).read_text(encoding="utf-8"))
+    write_cards(out, {name: {**card, "measured": measured[name]} for name, card in cards.items()})
+
+
 def _classes(parts: Mapping[str, Sequence[Row]]) -> dict[str, int]:
     """How often each class stands in all splits; of words where they have labels; {} for numbers."""
     counts = Counter(

@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from bortlab.data.corpus import Document
 
@@ -32,6 +33,7 @@ def shuffled(rows: Iterable[Row], task: str) -> list[Row]:
     return sorted(rows, key=lambda row: number(task, row.group, row.text, row.pair or ""))
 
 
+@lru_cache(maxsize=1 << 16)
 def split_of(task: str, group: str) -> str:
     """The split of a group, by its hash alone: 8 of 11 to train, 1 to dev, 2 to test."""
     place = number(task, "split", group) % 11

@@ -17,6 +17,7 @@ ABOUT = re.compile(
 PAIRS_PER_WORD = 2
 """Pairs of each label that one word gives, at most."""
 MIN_SPACES = 2
+WORD = re.compile(r"[\w'-]+")
 
 
 def word_in_context(documents: Iterable[Document]) -> Iterator[Row]:
@@ -45,15 +46,14 @@ def name_of(document: Document) -> str:
     return re.sub(r"^(?:an?|the|to) ", "", subject_of(document).lower())
 
 
-def forms(word: str) -> re.Pattern[str]:
-    """The regular forms of a word: says, saying, stopped, making, tried."""
-    stems = [re.escape(word)]
+def forms(word: str) -> set[str]:
+    """A word and its regular forms: says, saying, stopped, making, tried."""
+    stems = {word, word + word[-1]}
     if word.endswith("e"):
-        stems.append(re.escape(word[:-1]))
+        stems.add(word[:-1])
     if word.endswith("y"):
-        stems.append(re.escape(word[:-1]) + "i")
-    stems.append(re.escape(word) + re.escape(word[-1]))
-    return re.compile(rf"\b({re.escape(word)}|(?:{'|'.join(stems)})(?:s|es|d|ed|ing|er|est))\b", re.IGNORECASE)
+        stems.add(word[:-1] + "i")
+    return {word} | {stem + ending for stem in stems for ending in ("s", "es", "d", "ed", "ing", "er", "est")}
 
 
 def marked_examples(document: Document, word: str) -> list[str]:
@@ -71,9 +71,13 @@ def marked_examples(document: Document, word: str) -> list[str]:
         and '"' not in sentence
         and sentence.count(" ") >= MIN_SPACES
     ]
-    form = forms(word) if sentences else None
-    matches = [(sentence, form.search(sentence)) for sentence in sentences] if form else []
-    return [f'{text[: match.start()]}"{match[0]}"{text[match.end() :]}' for text, match in matches if match]
+    own = forms(word)
+    marked = []
+    for sentence in sentences:
+        match = next((match for match in WORD.finditer(sentence) if match[0].lower() in own), None)
+        if match:
+            marked.append(f'{sentence[: match.start()]}"{match[0]}"{sentence[match.end() :]}')
+    return marked
 
 
 NEAR = re.compile(r".+ is similar in meaning to (.+)\.")
