@@ -24,7 +24,7 @@ from bortlab.training.optimizers import Optimizers
 from bortlab.training.packing import epoch_batches, epoch_rows, parts_of
 
 LENGTH = 128
-STEP_PIECES = 2048
+STEP_PIECES = 1024
 TOP = "top:"
 STARTUP_S = 10.0
 """Seconds until a job has loaded torch and the model."""
