@@ -335,7 +335,7 @@ def test_the_time_is_measured_by_a_few_steps(base: Model) -> None:
     assert speed.piece_s > 0 and speed.step_s > 0
     assert all(torch.equal(tensor, before[name]) for name, tensor in base.network.state_dict().items())
     assert Speed(1e-3, 0.0).seconds(100_000, threads=1) == pytest.approx(10 + 1.15 * 100)
-    assert Speed(0.0, 1.0).seconds(2048 * 10, threads=2) == pytest.approx(10 + 1.15 * 5)
+    assert Speed(0.0, 1.0).seconds(adaptable.STEP_PIECES * 10, threads=2) == pytest.approx(10 + 1.15 * 5)
 
 
 def test_small_steps_have_a_small_rate(base: Model) -> None:
