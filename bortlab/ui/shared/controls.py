@@ -41,8 +41,8 @@ def choose_models() -> list[str]:
         key="models",
         bind="query-params",
         persist_state="session",
-        help="The four minis were trained alike, on the same text. MiniLM is a real pre-trained encoder, adapted to fill "
-        "blanks. The Models page opens others.",
+        help="The four minis were trained alike, on the same text. MiniLM is a real pre-trained encoder, adapted to "
+        "fill blanks. The Models page opens others.",
     )
 
 
