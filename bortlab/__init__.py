@@ -26,11 +26,30 @@ if TYPE_CHECKING:
     from bortlab.models import FAMILIES
     from bortlab.registry import checkpoints, load, load_from
     from bortlab.training.adapt import adapt
+    from bortlab.training.finetune import finetune
 
 __version__ = "0.2.0"
-__all__ = ["FAMILIES", "Model", "Trace", "__version__", "adapt", "checkpoints", "load", "load_from", "search"]
+__all__ = [
+    "FAMILIES",
+    "Model",
+    "Trace",
+    "__version__",
+    "adapt",
+    "checkpoints",
+    "finetune",
+    "load",
+    "load_from",
+    "search",
+]
 
-_HOME = {"Model": "model", "Trace": "model", "FAMILIES": "models", "adapt": "training.adapt"}  # the rest: registry
+_HOME = {
+    "Model": "model",
+    "Trace": "model",
+    "FAMILIES": "models",
+    "adapt": "training.adapt",
+    "finetune": "training.finetune",
+}
+"""Where a name is from; the others are the registry's."""
 
 
 def __getattr__(name: str) -> object:

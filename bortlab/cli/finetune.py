@@ -39,16 +39,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Read, check, train, compare and report."""
-    from bortlab.data.labelled import check, load_task, read, tasks
+    from bortlab.data.labelled import check, labelled, read
     from bortlab.training.finetune import compare_models
     from bortlab.views.finetune import report, table, verdict
     from bortlab.views.theme import Look
 
-    if options.data in {card.name for card in tasks()}:
-        data = load_task(options.data)
-    else:
-        columns = {name: getattr(options, name) for name in ("text", "pair", "label", "split", "task")}
-        data = read(Path(options.data), **columns)
+    columns = {name: getattr(options, name) for name in ("text", "pair", "label", "split", "task")}
+    data = read(options.data, **columns) if any(columns.values()) else labelled(options.data)
     for finding in check(data):
         print(f"{finding.severity}: {finding.sentence}")
     names = ("epochs", "rate", "batch", "length", "frozen_layers", "balanced")

@@ -17,6 +17,7 @@ from bortlab.data.labelled.bundled.recipes import RECIPES
 from bortlab.data.labelled.errors import DataError
 from bortlab.data.labelled.examples import LabelledData
 from bortlab.data.labelled.fetched import ORIGIN_OF, ORIGINS, fetched_task, is_here
+from bortlab.data.labelled.formats import Source
 from bortlab.data.labelled.reading import read
 from bortlab.system.assets import TASKS
 
@@ -97,6 +98,14 @@ def load_task(name: str) -> LabelledData:
     if name not in RECIPES:
         raise DataError(f"Unknown task {name!r}. Known: {', '.join([*RECIPES, *ORIGIN_OF])}.")
     return bundled_task(name)
+
+
+def labelled(source: LabelledData | Source) -> LabelledData:
+    """Labelled data themselves, the task of a name, or what `read` makes of any other source."""
+    if isinstance(source, LabelledData):
+        return source
+    is_task = isinstance(source, str) and source in {*RECIPES, *ORIGIN_OF}
+    return load_task(source) if is_task else read(source)
 
 
 def bundled_task(name: str, folder: Path = TASKS) -> LabelledData:

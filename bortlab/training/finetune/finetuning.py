@@ -11,7 +11,7 @@ from typing import Any
 
 from bortlab.analysis.evaluation import NAMES, Predictions, intervals, measure_of
 from bortlab.analysis.intervals import Interval
-from bortlab.data.labelled import LabelledData
+from bortlab.data.labelled import LabelledData, Source, labelled
 from bortlab.model import Model
 from bortlab.registry import load
 from bortlab.system.store import write
@@ -77,7 +77,7 @@ class Finetuned:
 
 def finetune(
     base: Model | str,
-    data: LabelledData,
+    data: LabelledData | Source,
     *,
     recipe: FinetuneRecipe | None = None,
     folder: str | PathLike[str] | None = None,
@@ -86,12 +86,14 @@ def finetune(
 ) -> Finetuned:
     """Train a copy of a model's encoder with a fresh head on labelled data; the model itself stays as it is.
 
-    base: a loaded model, or a key of `bortlab.load`. recipe: `FinetuneRecipe.default` of the model unless given.
+    base: a loaded model, or a key of `bortlab.load`. data: labelled data, the name of a bundled task, or whatever
+    `bortlab.data.labelled.read` reads: a file, a data frame, (texts, labels). recipe: the model's default unless given.
     folder: for checkpoints; the same call resumes a run that was killed. on_step: called after every step.
     Raises ValueError for data that cannot be learned from, NotEnoughMemoryError, and FloatingPointError for a loss that
     is not finite.
     """
     base = load(base) if isinstance(base, str) else base
+    data = labelled(data)
     recipe = recipe or FinetuneRecipe.default(base.config)
     run = FinetuneRun(base, data, recipe, folder=None if folder is None else Path(folder), device=device)
     run.resume()
