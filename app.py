@@ -9,7 +9,7 @@ settings.let_threads_sleep()  # before torch is imported
 import streamlit as st
 
 from bortlab.ui import history, latency, shared, startup
-from bortlab.ui.contents import CONTENTS
+from bortlab.ui.contents import CONTENTS, title
 
 st.set_page_config(page_title="bortlab", page_icon="🔬", layout="wide")
 
@@ -17,13 +17,14 @@ page = st.navigation(
     [
         st.Page(
             f"pages/{name}.py",
-            title=name.capitalize().replace("_", "-"),
+            title=title(name),
             icon=entry.icon,
             url_path=None if name == "home" else name,
             default=name == "home",
         )
         for name, entry in CONTENTS.items()
-    ]
+    ],
+    expanded=True,
 )
 history.restore_address()
 startup.start()

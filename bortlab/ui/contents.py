@@ -92,3 +92,8 @@ CONTENTS = {
     ),
 }
 """Every page, by file and address. Home comes first."""
+
+
+def title(page: str) -> str:
+    """A page's name for people."""
+    return page.capitalize().replace("_", "-")

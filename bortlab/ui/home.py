@@ -7,7 +7,7 @@ import streamlit as st
 from bortlab import lessons
 from bortlab.models import FAMILIES
 from bortlab.ui import shared
-from bortlab.ui.contents import CONTENTS
+from bortlab.ui.contents import CONTENTS, title
 from bortlab.ui.examples import DEFAULT_TEXT
 from bortlab.ui.lessons import progress
 from bortlab.views.cards import model_heading
@@ -17,17 +17,17 @@ from bortlab.views.ideas import draw
 TO_CHOOSE = {
     "parameters": "How large?",
     "latency": "How fast here?",
-    "Fine_tune": "How good on my data?",
-    "Search": "Which sizes are best?",
+    "Fine_tune": "On my data?",
+    "Search": "Which sizes?",
 }
 """Pages that help to choose an encoder, as far as they are there, and what they are asked."""
 
 
 def ways_in() -> None:
     """A lesson, a sentence, an encoder."""
-    for (title, icon, way), column in shared.grid(WAYS, len(WAYS)):
+    for (name, icon, way), column in shared.grid(WAYS, len(WAYS)):
         with column.container(border=True, height="stretch", gap="small"):
-            st.markdown(f"{icon} **{title}**")
+            st.markdown(f"{icon} **{name}**")
             way()
 
 
@@ -55,7 +55,7 @@ def _sentence() -> None:
 
 
 def _encoder() -> None:
-    st.caption("Published and bundled models side by side: sizes, speed on this machine, and more.")
+    st.caption("Published and bundled models side by side.")
     with st.container(horizontal=True, gap="small"):
         for page, question in TO_CHOOSE.items():
             if page in CONTENTS and st.button(question, key=f"choose-{page}", icon=CONTENTS[page].icon):
@@ -88,5 +88,5 @@ def pages() -> None:
         for page, entry in CONTENTS.items():
             if page == "home":
                 continue
-            if st.button(page.capitalize(), key=f"open-{page}", icon=entry.icon, type="tertiary", help=entry.question):
+            if st.button(title(page), key=f"open-{page}", icon=entry.icon, type="tertiary", help=entry.question):
                 st.switch_page(f"pages/{page}.py")

@@ -22,7 +22,7 @@ from bortlab.analysis.predict import MAX_WORDS
 from bortlab.models import FAMILIES
 from bortlab.system.errors import BusyError
 from bortlab.ui import examples, predict, shared
-from bortlab.ui.contents import CONTENTS
+from bortlab.ui.contents import CONTENTS, title
 from bortlab.ui.startup import minis
 from bortlab.views import escape
 from bortlab.work.pool import Pool
@@ -68,7 +68,7 @@ def test_a_link_to_a_page_opens_it_inside_the_lab(page: str, first_visit: bool) 
     """Also as the very first visit, when Streamlit still takes pages/ for its older kind of pages."""
     at = visit(page)
     names = {about["page_name"] for about in at._registered_pages.values()}
-    assert names == {name.capitalize() for name in PAGES}
+    assert names == {title(name) for name in PAGES}
 
 
 def test_every_page_is_in_the_navigation() -> None:
