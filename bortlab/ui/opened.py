@@ -112,6 +112,16 @@ def remember(folder: Path, *, title: str, family: str) -> str:
     return key
 
 
+def forget_within(folder: Path) -> None:
+    """Forget the models of a folder of the lab's own, and drop them from memory."""
+    with _lock:
+        gone = [key for key, entry in _opened.items() if entry.visitor and Path(key).is_relative_to(folder)]
+        for key in gone:
+            del _opened[key]
+    for key in gone:
+        registry.unload(key)
+
+
 def family(key: str) -> str | None:
     """The family that a visitor said a model is of; None where its files say it."""
     entry = _opened.get(key)

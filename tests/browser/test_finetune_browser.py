@@ -13,14 +13,14 @@ from tests.browser.conftest import Visit
 
 pytestmark = pytest.mark.browser
 Arrive = Callable[..., Visit]
-ROWS = ("A poor and sad day, number {}.,sad", "A good and happy day, number {}.,glad")
+ROWS = ("A poor and sad day {}.,sad", "A good and happy day {}.,glad")
 WAIT_MS = 240_000
 """A training on a busy machine."""
 
 
 def reviews(folder: Path) -> Path:
     path = folder / "reviews.csv"
-    odd = "So so, number {}.,{}"  # what no word decides: there will be mistakes
+    odd = "So so {}.,{}"  # what no word decides: there will be mistakes
     rows = [ROWS[n % 2].format(n) for n in range(60)] + [odd.format(n, ("sad", "glad")[n % 2]) for n in range(60)]
     path.write_text("review,mood\n" + "\n".join(rows), encoding="utf-8")
     return path

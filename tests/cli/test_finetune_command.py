@@ -10,7 +10,7 @@ import pytest
 import bortlab
 from bortlab import cli
 
-ROWS = ("A poor and sad day, number {}.,sad", "A good and happy day, number {}.,glad")
+ROWS = ("A poor and sad day {}.,sad", "A good and happy day {}.,glad")
 
 
 @pytest.fixture

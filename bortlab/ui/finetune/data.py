@@ -9,7 +9,7 @@ import streamlit as st
 
 from bortlab.data.labelled import Columns, DataError, LabelledData, Table, guess, load_task, read, read_table, tasks
 from bortlab.training.finetune import job
-from bortlab.ui import shared
+from bortlab.ui import opened, shared
 from bortlab.views.escape import markdown
 from bortlab.views.prose import counted
 
@@ -200,6 +200,8 @@ def _preview(data: LabelledData) -> Any:
 
 def _delete(data: LabelledData) -> None:
     with shared.sentences():
+        for started in job.jobs_of(data):
+            opened.forget_within(started.folder)
         job.forget(data)
         for name in ("labelled", "labelled-data"):
             st.session_state.pop(name, None)
