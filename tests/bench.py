@@ -417,8 +417,10 @@ def bench_loading(how: How) -> Iterator[Row]:
 
             ms = take_turns(
                 {"ours": load, "from_pretrained": mapped, "and first answer": answered},
-                seconds=how.seconds, turns=5, clock=how.clock,
-            )  # fmt: skip
+                seconds=how.seconds,
+                turns=5,
+                clock=how.clock,
+            )
         yield Row("loading", key, ms, "from_pretrained", ratio(ms, "ours", "from_pretrained"), 1.0)
         to_answer = ratio(ms, "ours", "and first answer")
         yield Row("loading", f"{key}, to an answer", ms, "from_pretrained and a first answer", to_answer)
@@ -516,8 +518,10 @@ def bench_trace(how: How) -> Iterator[Row]:
         model = bortlab.load(key, weights="random")
         text = words_for(model, 128)
         ids = torch.tensor([model.encode(text).ids])
-        runs = {"trace": lambda model=model, text=text: model.trace(text).attention,
-                "fused": lambda model=model, ids=ids: model.network(ids)}  # fmt: skip
+        runs = {
+            "trace": lambda model=model, text=text: model.trace(text).attention,
+            "fused": lambda model=model, ids=ids: model.network(ids),
+        }
         with torch.no_grad():
             ms = take_turns(runs, seconds=how.seconds, turns=5, clock=how.clock)
         yield Row(

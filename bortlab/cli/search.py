@@ -1,4 +1,4 @@
-"""Search a space of sizes for the sub-architecture that pays: our interpretation of how Bort was found.
+"""Search a space of sizes for the sub-architecture that pays: our interpretation of how Bort was extraction.
 
 Parameters and operations are exact, by closed formula. The error is a formula, a file of measured errors (JSON: name ->
 error), or what candidates that are trained here reach (--train, resumable).
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = """\
   bortlab search --space bort --stride 3
-  bortlab search --space bort --maximum bert-large-uncased --error power --pieces 512 --out found
+  bortlab search --space bort --maximum bert-large-uncased --error power --pieces 512 --out extraction
   bortlab search --space albert --error width-depth --size effective
   bortlab search --space mine.toml --error measured.json
   bortlab search --space bort --stride 25 --pieces 128 --latency
@@ -109,17 +109,17 @@ def _search(options: argparse.Namespace) -> None:
     from bortlab.search import standings
     from bortlab.views.search import findings, table
 
-    found = _extraction(options)
+    extraction = _extraction(options)
     if options.latency:
-        _latency(options, found)
+        _latency(options, extraction)
         return
-    shown = table(found)[list(COLUMNS)].head(max(1, options.top))
-    print(shown.to_string(index=False, float_format="{:.4g}".format))
-    print("\n".join(map(_plain, findings(found))))
-    for standing in standings(found):
+    best = table(extraction)[list(COLUMNS)].head(max(1, options.top))
+    print(best.to_string(index=False, float_format="{:.4g}".format))
+    print("\n".join(map(_plain, findings(extraction))))
+    for standing in standings(extraction):
         factor = "larger than the maximum point" if standing.factor is None else f"factor {standing.factor:.3f}"
         print(f"{standing.landmark.title} ({standing.name}): {standing.costs.parameters:,} parameters, {factor}.")
-    _save(options, found.to_dict(), found)
+    _save(options, extraction.to_dict(), extraction)
 
 
 def _plain(sentence: str) -> str:
@@ -127,7 +127,7 @@ def _plain(sentence: str) -> str:
     return html.unescape(sentence.replace("**", ""))
 
 
-def _save(options: argparse.Namespace, data: dict[str, Any], found: Extraction) -> None:
+def _save(options: argparse.Namespace, data: dict[str, Any], extraction: Extraction) -> None:
     from bortlab.system.store import write
     from bortlab.views.search import pair
     from bortlab.views.theme import Look
@@ -137,9 +137,9 @@ def _save(options: argparse.Namespace, data: dict[str, Any], found: Extraction) 
     if options.json:
         write(options.json, text)
     if options.out:
-        views = [pair(found, x, y, Look("light")) for x, y in (("parameters", "operations"), ("parameters", "W"))]
+        views = [pair(extraction, x, y, Look("light")) for x, y in (("parameters", "operations"), ("parameters", "W"))]
         write(options.out / "search.json", text)
-        write(options.out / "candidates.csv", found.frame().to_csv(index=False).encode())
+        write(options.out / "candidates.csv", extraction.frame().to_csv(index=False).encode())
         write(options.out / "report.html", page(views).encode())
 
 
@@ -148,25 +148,25 @@ def _show_progress(progress: float, message: str = "", **numbers: Any) -> None:
     print(f"\r{progress:4.0%} {message:<70.70}", end="", file=sys.stderr, flush=True)
 
 
-def _latency(options: argparse.Namespace, found: Extraction) -> None:
+def _latency(options: argparse.Namespace, extraction: Extraction) -> None:
     from bortlab.analysis import latency
     from bortlab.search.latency import latency_plan, timed
     from bortlab.system.store import write
 
-    plan = latency_plan(found, threads=options.threads)
+    plan = latency_plan(extraction, threads=options.threads)
     try:
         run = latency.measure(plan, report=_show_progress)
     finally:
         print(file=sys.stderr)
-    result = timed(found, run)
+    result = timed(extraction, run)
     print(result.frame().to_string(index=False, float_format="{:.4g}".format))
     print(f"Spearman's rank correlation of operations and milliseconds: {result.spearman:.3f}.")
-    print(f"Largest W by operations: {', '.join(result.winners_by_operations(found))}.")
-    print(f"Largest W by milliseconds: {', '.join(result.winners(found))}.")
+    print(f"Largest W by operations: {', '.join(result.winners_by_operations(extraction))}.")
+    print(f"Largest W by milliseconds: {', '.join(result.winners(extraction))}.")
     for sentence in run.disturbed():
         print(sentence)
     if options.json:
-        write(options.json, json.dumps(result.to_dict(found), indent=1).encode())
+        write(options.json, json.dumps(result.to_dict(extraction), indent=1).encode())
 
 
 def _train(options: argparse.Namespace) -> None:

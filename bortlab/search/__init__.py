@@ -6,8 +6,8 @@ from a formula, from measurements of your own, or from candidates that are train
 
     import bortlab
 
-    found = bortlab.search("bort", maximum="bert-large-uncased", error="power")
-    found.best
+    extraction = bortlab.search("bort", maximum="bert-large-uncased", error="power")
+    extraction.best
     bortlab.search.space("mine.toml").candidates
 
 The room may be called, for it is named after what it does: `bortlab.search(...)` is `bortlab.search.search(...)`.

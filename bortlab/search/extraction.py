@@ -5,9 +5,9 @@ never released; what is known of it, and what we chose, stands in docs/search.md
 
     import bortlab
 
-    found = bortlab.search("bort", stride=3, maximum="bert-large-uncased", error="power")
-    found.best  # the representatives with the largest W
-    found.frame()  # every candidate with its costs, factor, error and W
+    extraction = bortlab.search("bort", stride=3, maximum="bert-large-uncased", error="power")
+    extraction.best  # the representatives with the largest W
+    extraction.frame()  # every candidate with its costs, factor, error and W
 """
 
 from __future__ import annotations

@@ -141,12 +141,12 @@ def _form(keys: Sequence[str]) -> Job | None:
 
 def _choose_model(keys: Sequence[str]) -> str | None:
     keys = list(keys)
-    wanted = st.session_state.get(MODEL)
-    if wanted not in keys and wanted in opened.choosable(bundled()):
-        keys = [*keys, wanted]  # the base of an adapted model, which need not be among the chosen
+    chosen = st.session_state.get(MODEL)
+    if chosen not in keys and chosen in opened.choosable(bundled()):
+        keys = [*keys, chosen]  # the base of an adapted model, which need not be among the chosen
     if not keys:
         return None
-    if wanted not in keys:
+    if chosen not in keys:
         st.session_state[MODEL] = keys[0]
     return st.selectbox("Model", keys, format_func=opened.title, key=MODEL, width=420)
 

@@ -49,9 +49,13 @@ def make(
     family = FAMILIES[name]
     sizes = {"hidden_size": 24, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 32} | more
     config = replace(
-        family.mini, vocab_size=tokenizer.vocab_size, max_position_embeddings=48, initializer_range=0.25,
-        labels=("good", "bad", "so so"), **sizes,
-    )  # fmt: skip
+        family.mini,
+        vocab_size=tokenizer.vocab_size,
+        max_position_embeddings=48,
+        initializer_range=0.25,
+        labels=("good", "bad", "so so"),
+        **sizes,
+    )
     network = family.network(config, task).initialise(torch.Generator().manual_seed(1)).to(dtype)
     return assemble(f"{name}-tiny", family, network, tokenizer, heads={"masked-lm": "random"}, source="random weights")
 
@@ -329,9 +333,11 @@ def test_rollout_is_that_of_the_attention_page(model: Model) -> None:
 # -- layers ------------------------------------------------------------------------------------------------------------
 
 DEEP = [
-    ("bert", {}), ("bort", {}), ("convbert", {}),
+    ("bert", {}),
+    ("bort", {}),
+    ("convbert", {}),
     *[("albert", {"num_hidden_layers": 12, "num_hidden_groups": groups}) for groups in (1, 2, 12)],
-]  # fmt: skip
+]
 
 
 def by_brute_force(model: Model, target: Target, layer: int, steps: int) -> Tensor:
@@ -597,8 +603,13 @@ def test_an_assignment_goes_through_json_as_it_is(bert: Model) -> None:
             assert work.Assignment.from_json(json.loads(json.dumps(assignment.to_json()))) == assignment
             again = assignment.question(model)
             assert (again.encoding, again.target, again.baseline, again.by, again.steps, again.seed) == (
-                encoding, target, "zero", "pieces", {"lime": 9}, 5,
-            )  # fmt: skip
+                encoding,
+                target,
+                "zero",
+                "pieces",
+                {"lime": 9},
+                5,
+            )
 
 
 @pytest.mark.parametrize("task", ["sequence-classification", "token-classification", "question-answering"])

@@ -10,25 +10,28 @@ from bortlab.models import FAMILIES
 CLAIMS = {claim.about: claim for claim in claims.sizes()}
 
 
-@pytest.mark.parametrize(("about", "counted", "verdict"), [
-    ("Bort's parameters", "76.21 M", "differs"),
-    ("Bort's embeddings", "52.00 M", "differs"),
-    ("share of Bort's parameters outside the embeddings", "32.7 %", "differs"),
-    ("Bort's effective size, without embeddings, as a share of BERT-large's", "7.6 %", "differs"),
-    ("Bort's net size as a share of BERT-large's", "22.4 %", "differs"),
-    ("BERT-large's embeddings", "31.78 M", "holds"),
-    ("Bort's file of TensorFlow weights, float32", "304.8 MB", "holds"),
-    ("Bort's file of PyTorch weights, float16", "255.4 MB", "holds"),
-    ("ALBERT base's parameters", "11.68 M", "holds"),
-    ("ALBERT large's parameters", "17.68 M", "holds"),
-    ("ALBERT xlarge's parameters", "58.72 M", "nearly"),
-    ("ALBERT xxlarge's parameters", "222.60 M", "differs"),
-    ("BERT-base's parameters, in ALBERT's table", "108.49 M", "holds"),
-    ("times fewer parameters in ALBERT large than in BERT-large", "18.95×", "holds"),
-    ("ConvBERT medium-small's parameters", "17.48 M", "holds"),
-    ("ConvBERT base's parameters", "105.68 M", "holds"),
-    ("ConvBERT base's file, float32", "422.7 MB", "holds"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("about", "counted", "verdict"),
+    [
+        ("Bort's parameters", "76.21 M", "differs"),
+        ("Bort's embeddings", "52.00 M", "differs"),
+        ("share of Bort's parameters outside the embeddings", "32.7 %", "differs"),
+        ("Bort's effective size, without embeddings, as a share of BERT-large's", "7.6 %", "differs"),
+        ("Bort's net size as a share of BERT-large's", "22.4 %", "differs"),
+        ("BERT-large's embeddings", "31.78 M", "holds"),
+        ("Bort's file of TensorFlow weights, float32", "304.8 MB", "holds"),
+        ("Bort's file of PyTorch weights, float16", "255.4 MB", "holds"),
+        ("ALBERT base's parameters", "11.68 M", "holds"),
+        ("ALBERT large's parameters", "17.68 M", "holds"),
+        ("ALBERT xlarge's parameters", "58.72 M", "nearly"),
+        ("ALBERT xxlarge's parameters", "222.60 M", "differs"),
+        ("BERT-base's parameters, in ALBERT's table", "108.49 M", "holds"),
+        ("times fewer parameters in ALBERT large than in BERT-large", "18.95×", "holds"),
+        ("ConvBERT medium-small's parameters", "17.48 M", "holds"),
+        ("ConvBERT base's parameters", "105.68 M", "holds"),
+        ("ConvBERT base's file, float32", "422.7 MB", "holds"),
+    ],
+)
 def test_verdicts(about: str, counted: str, verdict: str) -> None:
     assert (CLAIMS[about].counted, CLAIMS[about].verdict) == (counted, verdict)
 
@@ -58,10 +61,17 @@ def test_every_claim_is_complete() -> None:
     assert claims.frame(CLAIMS.values())["claim"].is_unique
 
 
-@pytest.mark.parametrize(("claimed", "counted", "digit", "verdict"), [
-    (12e6, 12.49e6, 1e6, "holds"), (12e6, 11.5e6, 1e6, "holds"), (60e6, 58.3e6, 1e6, "nearly"),
-    (60e6, 58.1e6, 1e6, "differs"), (5.5, 5.549, 0.1, "holds"), (5.5, 5.56, 0.1, "nearly"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("claimed", "counted", "digit", "verdict"),
+    [
+        (12e6, 12.49e6, 1e6, "holds"),
+        (12e6, 11.5e6, 1e6, "holds"),
+        (60e6, 58.3e6, 1e6, "nearly"),
+        (60e6, 58.1e6, 1e6, "differs"),
+        (5.5, 5.549, 0.1, "holds"),
+        (5.5, 5.56, 0.1, "nearly"),
+    ],
+)
 def test_judging(claimed: float, counted: float, digit: float, verdict: str) -> None:
     assert claims.judge(claimed, counted, digit) == verdict
 

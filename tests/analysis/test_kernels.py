@@ -166,9 +166,12 @@ def test_models_without_convolution_say_so() -> None:
     assert not analysis.has_kernels(albert)
     trace = albert.trace(TEXT)
     for question in (
-        lambda: analysis.of(trace), lambda: analysis.token_only(albert, trace), lambda: analysis.depthwise(albert),
-        lambda: analysis.ablate(albert, TEXT), lambda: analysis.contributions(albert, trace),
-    ):  # fmt: skip
+        lambda: analysis.of(trace),
+        lambda: analysis.token_only(albert, trace),
+        lambda: analysis.depthwise(albert),
+        lambda: analysis.ablate(albert, TEXT),
+        lambda: analysis.contributions(albert, trace),
+    ):
         with pytest.raises(NoConvolutionError, match=r"no (dynamic convolution|kernels)"):
             question()
 

@@ -335,10 +335,17 @@ def test_a_result_survives_a_file(tiny: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "content",
     [
-        b"", b"{}", b"[]", b"null", b"\xff\xfe", b'{"bortlab_latency": 2}', b"[" * 100_000, b"1" * 6_000_000,
+        b"",
+        b"{}",
+        b"[]",
+        b"null",
+        b"\xff\xfe",
+        b'{"bortlab_latency": 2}',
+        b"[" * 100_000,
+        b"1" * 6_000_000,
         b'{"bortlab_latency": 1, "measured": [{"case": {"model": "<script>"}}]}',
     ],
-)  # fmt: skip
+)
 def test_files_that_hold_no_result_are_refused(content: bytes) -> None:
     with pytest.raises(latency.ResultError):
         latency.read(content)
@@ -389,10 +396,14 @@ def test_a_busy_machine_is_told() -> None:
 
 
 def test_claims_are_checked_with_both_sizes() -> None:
-    run = made({
-        "bort": [[10.0], [10.0]], latency.SMALL_BORT: [[8.0], [8.0]], "bert-base-uncased": [[60.0], [60.0]],
-        "bert-large-uncased": [[200.0], [200.0]],
-    })  # fmt: skip
+    run = made(
+        {
+            "bort": [[10.0], [10.0]],
+            latency.SMALL_BORT: [[8.0], [8.0]],
+            "bert-base-uncased": [[60.0], [60.0]],
+            "bert-large-uncased": [[200.0], [200.0]],
+        }
+    )
     found = {(check.published.name, check.published.model): check for check in latency.measured_speedups(run)}
     assert found["7.9 times", "bort"].verdict == "not reached"
     assert found["about 20 times", "bort"].verdict == "reached"

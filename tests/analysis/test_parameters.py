@@ -113,16 +113,27 @@ def test_a_formula_says_what_it_means() -> None:
 # -- what is published -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("key", "heads", "stored"), [
-    ("albert-base-v2", ("pooler",), 11_683_584), ("albert-base-v2", ("masked-lm",), 11_221_680),
-    ("albert-large-v2", ("pooler",), 17_683_968), ("albert-large-v2", ("masked-lm",), 16_795_824),
-    ("albert-xlarge-v2", ("pooler",), 58_724_864), ("albert-xlarge-v2", ("masked-lm",), 54_821_040),
-    ("albert-xxlarge-v2", ("pooler",), 222_595_584), ("albert-xxlarge-v2", ("masked-lm",), 206_368_944),
-    ("conv-bert-small", (), 13_143_768), ("conv-bert-medium-small", (), 17_475_888),
-    ("conv-bert-base", (), 105_680_520), ("bort", (), 75_107_328), ("bort", ("pooler",), 76_156_928),
-    ("bort", ("masked-lm",), 76_209_241), ("bert-base-uncased", ("pooler",), 109_482_240),
-    ("bert-large-uncased", ("pooler",), 335_141_888),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("key", "heads", "stored"),
+    [
+        ("albert-base-v2", ("pooler",), 11_683_584),
+        ("albert-base-v2", ("masked-lm",), 11_221_680),
+        ("albert-large-v2", ("pooler",), 17_683_968),
+        ("albert-large-v2", ("masked-lm",), 16_795_824),
+        ("albert-xlarge-v2", ("pooler",), 58_724_864),
+        ("albert-xlarge-v2", ("masked-lm",), 54_821_040),
+        ("albert-xxlarge-v2", ("pooler",), 222_595_584),
+        ("albert-xxlarge-v2", ("masked-lm",), 206_368_944),
+        ("conv-bert-small", (), 13_143_768),
+        ("conv-bert-medium-small", (), 17_475_888),
+        ("conv-bert-base", (), 105_680_520),
+        ("bort", (), 75_107_328),
+        ("bort", ("pooler",), 76_156_928),
+        ("bort", ("masked-lm",), 76_209_241),
+        ("bert-base-uncased", ("pooler",), 109_482_240),
+        ("bert-large-uncased", ("pooler",), 335_141_888),
+    ],
+)
 def test_sizes_are_the_published_ones(key: str, heads: tuple[str, ...], stored: int) -> None:
     assert sizes(key, *heads).stored == stored
 
@@ -182,16 +193,19 @@ def test_knobs_are_sizes_of_the_family(family: Family) -> None:
     assert {"vocab_size", "hidden_size"} <= {knob.field for knob in parameters.knobs(family.mini)}
 
 
-@pytest.mark.parametrize(("key", "changes", "near"), [
-    ("albert-base-v2", {"hidden_size": 770}, {"hidden_size": (768, 780)}),
-    ("albert-base-v2", {"num_hidden_groups": 13}, {"num_hidden_groups": (12,)}),
-    ("bert-base-uncased", {"num_hidden_layers": 0}, {"num_hidden_layers": (1, 2)}),
-    ("bert-base-uncased", {"hidden_size": -5}, {"hidden_size": (12,)}),
-    ("bert-base-uncased", {"hidden_size": 10**9}, {"hidden_size": (8184,)}),
-    ("conv-bert-base", {"conv_kernel_size": 4}, {"conv_kernel_size": (3, 5)}),
-    ("conv-bert-medium-small", {"num_groups": 5}, {"num_groups": (4, 6)}),
-    ("bort", {"num_attention_heads": 7}, {"num_attention_heads": (4, 8)}),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("key", "changes", "near"),
+    [
+        ("albert-base-v2", {"hidden_size": 770}, {"hidden_size": (768, 780)}),
+        ("albert-base-v2", {"num_hidden_groups": 13}, {"num_hidden_groups": (12,)}),
+        ("bert-base-uncased", {"num_hidden_layers": 0}, {"num_hidden_layers": (1, 2)}),
+        ("bert-base-uncased", {"hidden_size": -5}, {"hidden_size": (12,)}),
+        ("bert-base-uncased", {"hidden_size": 10**9}, {"hidden_size": (8184,)}),
+        ("conv-bert-base", {"conv_kernel_size": 4}, {"conv_kernel_size": (3, 5)}),
+        ("conv-bert-medium-small", {"num_groups": 5}, {"num_groups": (4, 6)}),
+        ("bort", {"num_attention_heads": 7}, {"num_attention_heads": (4, 8)}),
+    ],
+)
 def test_impossible_sizes_lead_to_possible_ones(
     key: str, changes: dict[str, int], near: dict[str, tuple[int, ...]]
 ) -> None:

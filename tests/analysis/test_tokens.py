@@ -154,8 +154,12 @@ def test_columns_are_words(tokenizers: dict[str, Tokenizer]) -> None:
     text = "The  capital, naïve [MASK]. café"
     cuts = cuts_of({key: tokenizers[key] for key in KINDS[:2]}, text)
     assert [text[c.start : c.end] for c in alignment.align(cuts) if c.part == 0] == [
-        "The", "capital,", "naïve", "[MASK].", "café",
-    ]  # fmt: skip
+        "The",
+        "capital,",
+        "naïve",
+        "[MASK].",
+        "café",
+    ]
     cuts = cuts_of(tokenizers, "the  city")  # here byte-level BPE has a piece for a space
     assert ["the  city"[c.start : c.end] for c in alignment.align(cuts) if c.part == 0] == ["the", " ", "city"]
 

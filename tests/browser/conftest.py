@@ -47,8 +47,13 @@ def serving(log: Path, *command: str) -> Iterator[Server]:
     started = time.monotonic()
     process = subprocess.Popen(
         [sys.executable, *command, "--server.port", str(port)],
-        cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
-    )  # fmt: skip
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    )
     lines: list[str] = []
     ready = threading.Event()
 

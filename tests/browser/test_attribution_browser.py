@@ -59,10 +59,15 @@ def test_a_link_opens_exactly_this_view(visit: Arrive) -> None:
     assert other.page.locator(".ba-words").first.inner_text() == shown
 
 
-@pytest.mark.parametrize("text", [
-    "</script><script>alert(1)</script> [MASK]", "<img src=x onerror=alert(1)> [MASK]",
-    '" onmouseover="alert(1)" x=" [MASK]', "</style><style>*{display:none}</style> [MASK]",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "text",
+    [
+        "</script><script>alert(1)</script> [MASK]",
+        "<img src=x onerror=alert(1)> [MASK]",
+        '" onmouseover="alert(1)" x=" [MASK]',
+        "</style><style>*{display:none}</style> [MASK]",
+    ],
+)
 def test_a_hostile_text_brings_nothing_into_the_page(visit: Arrive, text: str) -> None:
     key = minis()[-1]
     lab = visit().open("attribution", text="some plain [MASK]", models=key)

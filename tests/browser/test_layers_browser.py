@@ -69,10 +69,15 @@ def test_the_parts_and_their_links(visit: Arrive) -> None:
         expect(table(other, key).get_by_role("cell", name="1.00").first).to_be_visible()
 
 
-@pytest.mark.parametrize("text", [
-    "</script><script>alert(1)</script> [MASK]", "<img src=x onerror=alert(1)><svg onload=alert(1)>",
-    '" onmouseover="alert(1)" x="', "</table></style><style>*{display:none}</style>",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "text",
+    [
+        "</script><script>alert(1)</script> [MASK]",
+        "<img src=x onerror=alert(1)><svg onload=alert(1)>",
+        '" onmouseover="alert(1)" x="',
+        "</table></style><style>*{display:none}</style>",
+    ],
+)
 def test_a_hostile_text_brings_nothing_into_the_page(visit: Arrive, text: str) -> None:
     lab = visit()
     for part in ("The lens", "Surprise", "Sentences"):

@@ -105,11 +105,16 @@ def test_the_keyboard_scrolls_a_long_text(visit: Arrive) -> None:
     assert box.evaluate("e => e.clientHeight") < 800
 
 
-@pytest.mark.parametrize("text", [
-    "</script><script>alert(1)</script> [MASK]", "<img src=x onerror=alert(1)><svg onload=alert(1)>",
-    "<iframe src=javascript:alert(1)></iframe><a href=javascript:alert(1)>x</a>", '" onmouseover="alert(1)" x="',
-    "</style><style>*{display:none}</style> --n:1;background:url(http://x/y)",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "text",
+    [
+        "</script><script>alert(1)</script> [MASK]",
+        "<img src=x onerror=alert(1)><svg onload=alert(1)>",
+        "<iframe src=javascript:alert(1)></iframe><a href=javascript:alert(1)>x</a>",
+        '" onmouseover="alert(1)" x="',
+        "</style><style>*{display:none}</style> --n:1;background:url(http://x/y)",
+    ],
+)
 def test_a_hostile_text_brings_nothing_into_the_page(visit: Arrive, text: str) -> None:
     lab = visit().open("tokens", text="some plain words", second="plain")
     before = lab.page.evaluate(COUNT)

@@ -59,9 +59,13 @@ def good(folder: Path) -> Path:
     tokenizer = train_tokenizer("wordpiece", TEXTS, vocab_size=100)
     family = FAMILIES["bert"]
     config = family.config(
-        vocab_size=tokenizer.vocab_size, hidden_size=16, num_hidden_layers=2, num_attention_heads=4,
-        intermediate_size=24, max_position_embeddings=64,
-    )  # fmt: skip
+        vocab_size=tokenizer.vocab_size,
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=24,
+        max_position_embeddings=64,
+    )
     network = family.network(config).eval().initialise(torch.Generator().manual_seed(0))
     save(folder, family, config, network, tokenizer)
     return folder
@@ -120,13 +124,18 @@ for _name, (_changes, _says) in _CONFIGS.items():
     add(f"config: {_name}", "CheckpointError", _says, configure(**_changes))
 add("config: another family", "CheckpointError", "is of family 'bert', not 'albert'", lambda _: None, family="albert")
 add(
-    "config: marked as another family", "CheckpointError", "is of family 'bort', not 'bert'",
-    configure(bortlab_family="bort"), family="bert",
-)  # fmt: skip
+    "config: marked as another family",
+    "CheckpointError",
+    "is of family 'bort', not 'bert'",
+    configure(bortlab_family="bort"),
+    family="bert",
+)
 add(
-    "config: 200,000 groups", "CheckpointError", "num_hidden_groups: expected 1 to 48",
+    "config: 200,000 groups",
+    "CheckpointError",
+    "num_hidden_groups: expected 1 to 48",
     configure(model_type="albert", num_hidden_groups=200_000, embedding_size=8),
-)  # fmt: skip
+)
 
 _JSONS: dict[str, tuple[bytes, str]] = {
     "empty": (b"", "not readable JSON"),
@@ -211,9 +220,11 @@ for _name, (_change, _says) in _TENSORS.items():
         _kind = "pickled" if _pickled else "safetensors"
         add(f"tensors, {_kind}: {_name}", "CheckpointError", _says, rewrite(_change, pickled=_pickled))
 add(
-    "tensors: finite, and their products are not", "NonFiniteError", "not finite",
+    "tensors: finite, and their products are not",
+    "NonFiniteError",
+    "not finite",
     rewrite(lambda state: state.update({name: tensor * 0 + 3e38 for name, tensor in state.items()})),
-)  # fmt: skip
+)
 
 
 # -- safetensors -------------------------------------------------------------------------------------------------------
@@ -278,9 +289,15 @@ _HEADERS: dict[str, tuple[bytes, str]] = {
 for _name, (_content, _says) in _HEADERS.items():
     add(f"safetensors: {_name}", "CheckpointError", _says, write("model.safetensors", _content))
 add("safetensors: a shape that lies", "CheckpointError", "damaged", lie(b'"shape":[16,16]', b'"shape":[99,99]'))
-add("safetensors: a terabyte of nothing", "CheckpointError", "damaged|trailing", lambda folder: os.truncate(
-    folder / "model.safetensors", 2**40,
-))  # fmt: skip
+add(
+    "safetensors: a terabyte of nothing",
+    "CheckpointError",
+    "damaged|trailing",
+    lambda folder: os.truncate(
+        folder / "model.safetensors",
+        2**40,
+    ),
+)
 
 
 def index(document: Any) -> Callable[[Path], None]:
@@ -372,18 +389,24 @@ def evil(folder: Path) -> Any:
 
 add("pickle: code, in a zip", "CheckpointError", "cannot be read", pickled(evil))
 add(
-    "pickle: code, in torch's older format", "CheckpointError", "cannot be read",
+    "pickle: code, in torch's older format",
+    "CheckpointError",
+    "cannot be read",
     pickled(evil, _use_new_zipfile_serialization=False),
-)  # fmt: skip
+)
 add(
-    "pickle: code, plain", "CheckpointError", "cannot be read",
+    "pickle: code, plain",
+    "CheckpointError",
+    "cannot be read",
     pickled(lambda folder: pickle.dumps({"evil": Evil(folder.parent / PROOF)}, protocol=2)),
-)  # fmt: skip
+)
 for _module, _name in (("builtins", "bytearray"), ("torch", "Tensor"), ("builtins", "exec"), ("os", "system")):
     add(
-        f"pickle: {_name} of 10^12", "CheckpointError", "which is no part of a tensor",
+        f"pickle: {_name} of 10^12",
+        "CheckpointError",
+        "which is no part of a tensor",
         pickled(archive(call(_module, _name, 10**12))),
-    )  # fmt: skip
+    )
 add(
     "pickle: bytearray 10^12, plain",
     "CheckpointError",
@@ -391,18 +414,24 @@ add(
     pickled(call("builtins", "bytearray", 10**12)),
 )
 add(
-    "pickle: an operation that takes a terabyte", "CheckpointError", "cannot be read",
+    "pickle: an operation that takes a terabyte",
+    "CheckpointError",
+    "cannot be read",
     pickled(archive(b"\x80\x05\x96" + (10**12).to_bytes(8, "little") + b"a.")),
-)  # fmt: skip
+)
 add("pickle: a note numbered 2^31", "CheckpointError", "missing", pickled(archive(b"\x80\x02}r\xff\xff\xff\x7f.")))
 add(
-    "pickle: two lists of tensors", "CheckpointError", "expected one list of tensors",
+    "pickle: two lists of tensors",
+    "CheckpointError",
+    "expected one list of tensors",
     pickled(archive(b"\x80\x02}.", names=("a/data.pkl", "b/data.pkl"))),
-)  # fmt: skip
+)
 add(
-    "pickle: compressed", "CheckpointError", "compressed inside",
+    "pickle: compressed",
+    "CheckpointError",
+    "compressed inside",
     pickled(archive(b"\0" * 10_000_000, method=zipfile.ZIP_DEFLATED)),
-)  # fmt: skip
+)
 _PICKLES: dict[str, tuple[Any, str]] = {
     "a list": ([torch.ones(2)], "expected a dictionary of tensors, got a list"),
     "a number": ({"a": 1}, "'a' is not an ordinary tensor"),
@@ -555,10 +584,14 @@ for _name, (_spoil, _says) in _TOKENIZERS.items():
     add(f"tokenizer: {_name}", "TokenizerError", _says, _spoil)
 add("tokenizer: ids beyond the words", "CheckpointError", "They do not belong together", tokenizer(beyond))
 add(
-    "tokenizer: a SentencePiece of another kind", "TokenizerError", "holds no tokenizer",
-    lambda folder: [(folder / name).unlink() for name in ("tokenizer.json", "vocab.txt")]
-    and (folder / "spiece.model").write_bytes(b"\xff" * 100),
-)  # fmt: skip
+    "tokenizer: a SentencePiece of another kind",
+    "TokenizerError",
+    "holds no tokenizer",
+    lambda folder: (
+        [(folder / name).unlink() for name in ("tokenizer.json", "vocab.txt")]
+        and (folder / "spiece.model").write_bytes(b"\xff" * 100)
+    ),
+)
 
 
 # -- files and names ---------------------------------------------------------------------------------------------------
@@ -588,9 +621,11 @@ for _file in ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_c
         add(f"{_file}: a FIFO", _error, "is not a regular file", instead(_file, os.mkfifo))
     if Path("/dev/zero").exists():
         add(
-            f"{_file}: a device", _error, "is a link that leaves",
+            f"{_file}: a device",
+            _error,
+            "is a link that leaves",
             instead(_file, lambda path: path.symlink_to("/dev/zero")),
-        )  # fmt: skip
+        )
 for _file in ("config.json", "model.safetensors"):
     add(
         f"{_file}: a link to itself",
@@ -601,16 +636,18 @@ for _file in ("config.json", "model.safetensors"):
 add("weights: none", "CheckpointError", "has no weights", lambda folder: (folder / "model.safetensors").unlink())
 add("folder: not there", "MissingFolderError", "is not a folder", shutil.rmtree)
 
-for _number, (_asked, _error, _says) in enumerate([
-    ("https://huggingface.co/albert/albert-base-v2", "UnknownModelError", "Unknown model"),
-    ("http://169.254.169.254/latest", "UnknownModelError", "Unknown model"),
-    ("../../etc/passwd", "UnknownModelError", "Unknown model"),
-    ("a/../b", "UnknownModelError", "Unknown model"),
-    ("owner/name?x=1", "UnknownModelError", "Unknown model"),
-    ("owner\x00/name", "UnknownModelError", "Unknown model"),
-    ("x" * 100_000, "UnknownModelError", "Unknown model"),
-    ("owner/name", "NeedsNetworkError", "is not on this machine"),
-]):  # fmt: skip
+for _number, (_asked, _error, _says) in enumerate(
+    [
+        ("https://huggingface.co/albert/albert-base-v2", "UnknownModelError", "Unknown model"),
+        ("http://169.254.169.254/latest", "UnknownModelError", "Unknown model"),
+        ("../../etc/passwd", "UnknownModelError", "Unknown model"),
+        ("a/../b", "UnknownModelError", "Unknown model"),
+        ("owner/name?x=1", "UnknownModelError", "Unknown model"),
+        ("owner\x00/name", "UnknownModelError", "Unknown model"),
+        ("x" * 100_000, "UnknownModelError", "Unknown model"),
+        ("owner/name", "NeedsNetworkError", "is not on this machine"),
+    ]
+):
     add(f"name {_number}: {_asked[:30]!r}", _error, _says, lambda _: None, key=_asked)
 
 

@@ -27,8 +27,12 @@ def records(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any
     """What became of each, by its name."""
     done = subprocess.run(
         [sys.executable, "-m", "tests.hostile.corpus", str(tmp_path_factory.mktemp("hostile"))],
-        cwd=ROOT, capture_output=True, text=True, check=False, timeout=5 * HANG_S,
-    )  # fmt: skip
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=5 * HANG_S,
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     return {record["name"]: record for record in map(json.loads, done.stdout.splitlines())}
 

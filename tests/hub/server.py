@@ -198,9 +198,16 @@ def _handler(hub: FakeHub) -> type[BaseHTTPRequestHandler]:
                 siblings = [{"rfilename": entry["rfilename"]} for entry in siblings]
             told = found.file("config.json") or b"{}"
             about = {
-                "id": repo_id, "modelId": repo_id, "sha": found.commit, "private": False, "gated": False, "tags": [],
-                "siblings": siblings, "config": {"model_type": json.loads(told).get("model_type")}, **found.about,
-            }  # fmt: skip
+                "id": repo_id,
+                "modelId": repo_id,
+                "sha": found.commit,
+                "private": False,
+                "gated": False,
+                "tags": [],
+                "siblings": siblings,
+                "config": {"model_type": json.loads(told).get("model_type")},
+                **found.about,
+            }
             self.body(json.dumps(about).encode(), {"Content-Type": "application/json"}, fault)
 
         def tree(self, repo_id: str, revision: str, fault: Fault | None) -> None:

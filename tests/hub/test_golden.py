@@ -82,8 +82,12 @@ def test_albert_fills_the_blank_as_published(monkeypatch: pytest.MonkeyPatch) ->
     assert model.heads == {"masked-lm": "trained"}
     (blank,) = model.fill_mask("Paris is the [MASK] of France.", top_k=5).blanks
     assert [candidate.text.strip() for candidate in blank.candidates] == [
-        "capital", "capitol", "comune", "arrondissement", "bastille"
-    ]  # fmt: skip
+        "capital",
+        "capitol",
+        "comune",
+        "arrondissement",
+        "bastille",
+    ]
 
 
 @pytest.mark.parametrize("key", ["bort", "conv-bert-base"])

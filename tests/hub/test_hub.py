@@ -155,8 +155,11 @@ def test_a_plan_says_what_would_come_and_gets_nothing(fake: FakeHub, folders: di
     plan = hub.plan("someone/albert")
     assert fake.paths() == ["/api/models/someone/albert/revision/main?blobs=true"]
     assert (plan.repo_id, plan.requested, plan.licence, plan.model_type) == (
-        "someone/albert", "main", "apache-2.0", "albert"
-    )  # fmt: skip
+        "someone/albert",
+        "main",
+        "apache-2.0",
+        "albert",
+    )
     assert plan.revision == fake.repositories["someone/albert"].commit
     names = {file.name for file in plan.files}
     assert {"config.json", "tokenizer.json", "tokenizer_config.json", "model.safetensors"} <= names
@@ -404,10 +407,26 @@ def test_the_network_can_be_switched_off(fake: FakeHub, monkeypatch: pytest.Monk
 @pytest.mark.parametrize(
     "name",
     [
-        "https://huggingface.co/albert/albert-base-v2", "../secrets", "/etc/passwd", "a/b/c", "a/..", "..", "", "a b/c",
-        "~/model", "C:\\models", "a\x00/b", "ä/b", "a/b?x=1", "a/b#c", "x" * 200, "datasets/a/b", None, 3,
+        "https://huggingface.co/albert/albert-base-v2",
+        "../secrets",
+        "/etc/passwd",
+        "a/b/c",
+        "a/..",
+        "..",
+        "",
+        "a b/c",
+        "~/model",
+        "C:\\models",
+        "a\x00/b",
+        "ä/b",
+        "a/b?x=1",
+        "a/b#c",
+        "x" * 200,
+        "datasets/a/b",
+        None,
+        3,
     ],
-)  # fmt: skip
+)
 def test_names_that_are_none(fake: FakeHub, name: Any) -> None:
     for call in (hub.plan, hub.cached):
         with pytest.raises(RepositoryNameError, match=r"is not the name of a repository. Expected owner/name"):
@@ -429,9 +448,12 @@ def test_revisions_that_are_none(fake: FakeHub, revision: str) -> None:
 
 def test_the_cache_is_where_huggingface_hub_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
     for environment in (
-        {}, {"HF_HOME": "~/x"}, {"XDG_CACHE_HOME": "/x"}, {"HUGGINGFACE_HUB_CACHE": "/y", "HF_HOME": "/x"},
+        {},
+        {"HF_HOME": "~/x"},
+        {"XDG_CACHE_HOME": "/x"},
+        {"HUGGINGFACE_HUB_CACHE": "/y", "HF_HOME": "/x"},
         {"HF_HUB_CACHE": "$HOME/z", "HUGGINGFACE_HUB_CACHE": "/y"},
-    ):  # fmt: skip
+    ):
         for name in ("HF_HOME", "XDG_CACHE_HOME", "HUGGINGFACE_HUB_CACHE", "HF_HUB_CACHE"):
             monkeypatch.delenv(name, raising=False)
         for name, value in environment.items():
@@ -478,7 +500,7 @@ def test_the_cache_is_where_huggingface_hub_has_it(monkeypatch: pytest.MonkeyPat
         ({"change": lambda b: re.sub(rb'"size": \d+', b'"size": 9999999999', b)}, r"has 9,999,999,999 bytes", None),
         ({"change": lambda b: b.replace(b'"gated": false', b'"gated": "auto"')}, r"is gated", None),
     ],
-)  # fmt: skip
+)
 def test_plans_that_fail(
     fake: FakeHub, monkeypatch: pytest.MonkeyPatch, fault: dict[str, Any], said: str, status: int | None
 ) -> None:

@@ -133,9 +133,12 @@ def serve(more: str, log: Path) -> Iterator[Lab]:
         log.open("w") as out,
         subprocess.Popen(
             [sys.executable, "-c", START.format(more=more), *options],
-            cwd=ROOT, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.STDOUT,
         ) as process,
-    ):  # fmt: skip
+    ):
         try:
             in_a_thread(_until_it_answers(port, process, log))
             yield Lab(port, psutil.Process(process.pid), log)
@@ -308,13 +311,23 @@ def test_fifty_visitors_for_a_minute(lab: Lab, capsys: pytest.CaptureFixture[str
         capsys,
         "50 visitors, 1 minute",
         machine,
-        visitors=VISITORS, runs=len(runs), seconds=took, runs_per_s=len(runs) / took, failed=0,
+        visitors=VISITORS,
+        runs=len(runs),
+        seconds=took,
+        runs_per_s=len(runs) / took,
+        failed=0,
         **percentiles(times),
         kilobytes_per_run=statistics.mean(run.n_bytes for _, run in runs) / 1000,
-        rss_first_third_mb=first, rss_last_third_mb=last, rss_allowed_mb=allowed, results_alive=alive,
-        threads_before=before[0], threads_after=threads, files_before=before[1], files_after=files,
+        rss_first_third_mb=first,
+        rss_last_third_mb=last,
+        rss_allowed_mb=allowed,
+        results_alive=alive,
+        threads_before=before[0],
+        threads_after=threads,
+        files_before=before[1],
+        files_after=files,
         health_max_ms=1000 * max(watch.health_s),
-    )  # fmt: skip
+    )
     assert len(runs) > VISITORS * SECONDS / (THINK_S[1] + LIMIT_S)
     assert len(runs) * len(minis()) > 4 * KEPT  # else the next line could not fail
     assert alive <= KEPT + len(minis()), "Results outlive the pool's store."
@@ -402,9 +415,12 @@ def burst(lab: Lab, capsys: pytest.CaptureFixture[str], name: str) -> int:
         capsys,
         name,
         machine,
-        visitors=BURST, told_busy=len(busy), failed=0, **percentiles([run.seconds for run in runs]),
+        visitors=BURST,
+        told_busy=len(busy),
+        failed=0,
+        **percentiles([run.seconds for run in runs]),
         health_max_ms=1000 * max(watch.health_s),
-    )  # fmt: skip
+    )
     assert "Traceback" not in lab.log.read_text(), lab.log.read_text()
     return len(busy)
 

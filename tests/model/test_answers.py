@@ -36,9 +36,14 @@ def make(request: pytest.FixtureRequest, tokenizers: dict[str, Tokenizer]) -> Ma
 
     def build(task: str, **changes: Any) -> Model:
         sizes: dict[str, Any] = {
-            "vocab_size": tokenizer.vocab_size, "hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 2,
-            "intermediate_size": 32, "max_position_embeddings": 96, "initializer_range": 0.5,
-        }  # fmt: skip
+            "vocab_size": tokenizer.vocab_size,
+            "hidden_size": 24,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 2,
+            "intermediate_size": 32,
+            "max_position_embeddings": 96,
+            "initializer_range": 0.5,
+        }
         network = family.network(replace(family.mini, **(sizes | changes)), task)
         network.initialise(torch.Generator().manual_seed(1))
         heads = dict.fromkeys(network.tasks[task], "random")

@@ -181,9 +181,12 @@ def test_every_task_scores_and_errs_as_in_transformers(
 
     @settings(max_examples=25)
     @given(
-        architectures(family, tiny_config), st.sampled_from([None, *PROBLEM_TYPES]), st.integers(1, 4),
-        st.integers(1, 24), st.integers(0, 999),
-    )  # fmt: skip
+        architectures(family, tiny_config),
+        st.sampled_from([None, *PROBLEM_TYPES]),
+        st.integers(1, 4),
+        st.integers(1, 24),
+        st.integers(0, 999),
+    )
     def check(config: Config, problem: str | None, rows: int, seq: int, seed: int) -> None:
         if problem == "single_label_classification" and len(config.labels) == 1:
             problem = None
@@ -195,9 +198,11 @@ def test_every_task_scores_and_errs_as_in_transformers(
         labels = questions(network, shape, seed, problem)
         named = {"sentence-order": "sentence_order_label" if family.name == "albert" else "next_sentence_label"}
         theirs = oracle(family, network)(
-            ids, attention_mask=mask, token_type_ids=types,
+            ids,
+            attention_mask=mask,
+            token_type_ids=types,
             **{(LABELS | named).get(name, "labels"): wanted for name, wanted in labels.items()},
-        )  # fmt: skip
+        )
         ours = network.solve(ids, mask, types, labels)
         for name, logits in ours.logits.items():
             wanted = next(theirs[key] for key in NAMES.get(name, ("logits",)) if key in theirs)

@@ -25,8 +25,11 @@ from bortlab.work.jobs import Job
 from tests.pages.visiting import bodies, check, visit
 
 KEY = "bort-mini"
-SENTENCES = [f"The {thing} in the garden is {colour}, and it was good." for thing in ("robin", "oak", "elm", "carp")
-             for colour in ("red", "grey", "green", "brown", "pale", "dark")]  # fmt: skip
+SENTENCES = [
+    f"The {thing} in the garden is {colour}, and it was good."
+    for thing in ("robin", "oak", "elm", "carp")
+    for colour in ("red", "grey", "green", "brown", "pale", "dark")
+]
 lab = partial(visit, "predict", models=KEY)
 opened = partial(lab, adapt="true")
 
@@ -44,9 +47,15 @@ def write_model(folder: Path, provenance: dict[str, Any]) -> None:
     family = FAMILIES["bort"]
     tokenizer = train_tokenizer(family.tokenizer, SENTENCES, vocab_size=300)
     config = replace(
-        family.mini, vocab_size=tokenizer.vocab_size, hidden_size=24, num_hidden_layers=2, num_attention_heads=2,
-        intermediate_size=32, max_position_embeddings=32, extra=provenance,
-    )  # fmt: skip
+        family.mini,
+        vocab_size=tokenizer.vocab_size,
+        hidden_size=24,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=32,
+        extra=provenance,
+    )
     network = family.network(config).initialise(torch.Generator().manual_seed(1))
     checkpoint.save(folder / KEY, family, config, network, tokenizer)
 

@@ -295,20 +295,39 @@ def numbers(at: AppTest, printed: str) -> tuple[list[float], list[float]]:
     return counts, [float(line.split()[-1]) for line in printed.strip().splitlines()]
 
 
-@pytest.mark.parametrize(("task", "query", "says"), [
-    ("sequence-classification", {"answer": "a class of the text", "why-label": "LOC", "not-label": "O"},
-     "log-probability of \"LOC\" against \"O\""),
-    ("token-classification", {"answer": "the label of a word", "at": "3 Paris", "why-label": "LOC"},
-     "log-probability of \"LOC\" at \"Paris\""),
-    ("question-answering", {"answer": "where an answer starts", "second": "Ann went to Rome.", "edge": "4 Rome"},
-     "log-probability of start at \"Rome\""),
-    ("question-answering", {"answer": "where an answer ends", "second": "Ann went to Rome."},
-     "log-probability of end at"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("task", "query", "says"),
+    [
+        (
+            "sequence-classification",
+            {"answer": "a class of the text", "why-label": "LOC", "not-label": "O"},
+            'log-probability of "LOC" against "O"',
+        ),
+        (
+            "token-classification",
+            {"answer": "the label of a word", "at": "3 Paris", "why-label": "LOC"},
+            'log-probability of "LOC" at "Paris"',
+        ),
+        (
+            "question-answering",
+            {"answer": "where an answer starts", "second": "Ann went to Rome.", "edge": "4 Rome"},
+            'log-probability of start at "Rome"',
+        ),
+        (
+            "question-answering",
+            {"answer": "where an answer ends", "second": "Ann went to Rome."},
+            "log-probability of end at",
+        ),
+    ],
+)
 def test_the_page_explains_what_its_link_and_its_python_say(
-    task: str, query: dict[str, str], says: str, own_folder: Callable[..., Path], opens: Callable[[Path], str],
+    task: str,
+    query: dict[str, str],
+    says: str,
+    own_folder: Callable[..., Path],
+    opens: Callable[[Path], str],
     capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
+) -> None:
     key = opens(own_folder("convbert", task))
     at = lab(text="Is she Paris", models=key, method="Feature Ablation", **(query | {"at": "3 Paris"}))
     assert not at.error and not at.info and len(strips(at)) == 1

@@ -40,18 +40,27 @@ def result(name: str = "2026-01-02-030405-1", *, noise: float = 0.0, error: str 
     plan = analysis.plan(analysis.MINIS[:3], **{"seq": [16, 64], "threads": [2], **axes})
     measured = tuple(
         Measured(
-            case, tuple((ms * (1 + noise * (n % 2)),) * 6 for n in range(12)), parameters=10**6 * (1 + number),
-            flops=cases.flops(case.model, case.output, case.batch, case.seq), difference=0.0, rss=10**8,
+            case,
+            tuple((ms * (1 + noise * (n % 2)),) * 6 for n in range(12)),
+            parameters=10**6 * (1 + number),
+            flops=cases.flops(case.model, case.output, case.batch, case.seq),
+            difference=0.0,
+            rss=10**8,
         )
         for number, case in enumerate(plan.cases)
         for ms in [(1.0 + number) * case.batch]
-    )  # fmt: skip
+    )
     if error:
         measured = (replace(measured[0], rounds=(), error=error), *measured[1:])
     run = Run(
-        plan, measured, {"processor": "Testium <b>9</b>", "cores": 2, "date": "2026-01-02T03:04:05+00:00"},
-        Noise(0.5, 0.6, 0.01), 9.0, True, name,
-    )  # fmt: skip
+        plan,
+        measured,
+        {"processor": "Testium <b>9</b>", "cores": 2, "date": "2026-01-02T03:04:05+00:00"},
+        Noise(0.5, 0.6, 0.01),
+        9.0,
+        True,
+        name,
+    )
     run.save(analysis.runs_folder() / f"{name}.json")
     return run
 

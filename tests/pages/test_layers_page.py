@@ -193,10 +193,16 @@ def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         texts = ["Paris is the capital of France.", "A cat sat."] * 9
         tokenizer = train_tokenizer(family.tokenizer, texts, vocab_size=300)
         config = replace(
-            family.mini, vocab_size=tokenizer.vocab_size, hidden_size=24, num_hidden_layers=2, num_attention_heads=2,
-            intermediate_size=32, max_position_embeddings=32, initializer_range=0.3,
+            family.mini,
+            vocab_size=tokenizer.vocab_size,
+            hidden_size=24,
+            num_hidden_layers=2,
+            num_attention_heads=2,
+            intermediate_size=32,
+            max_position_embeddings=32,
+            initializer_range=0.3,
             extra={HEADS_KEY: {"masked-lm": head}},
-        )  # fmt: skip
+        )
         network = family.network(config).initialise(torch.Generator().manual_seed(1))
         checkpoint.save(tmp_path / KEY, family, config, network, tokenizer)
         monkeypatch.setattr(assets, "CHECKPOINTS", tmp_path)

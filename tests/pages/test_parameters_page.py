@@ -34,9 +34,12 @@ def test_the_real_architectures_are_there_at_once() -> None:
     assert not at.error and not at.warning and not at.info
     table = overview(at)
     assert table["stored"].to_dict() == {
-        "ALBERT base v2": 11_683_584, "ConvBERT base": 105_680_520, "Bort": 75_107_328, "BERT base": 109_482_240,
+        "ALBERT base v2": 11_683_584,
+        "ConvBERT base": 105_680_520,
+        "Bort": 75_107_328,
+        "BERT base": 109_482_240,
         "BERT large": 335_141_888,
-    }  # fmt: skip
+    }
     assert table.loc["ALBERT base v2", "executed"] == 89_650_176
     assert "sharing saves memory, not work" in at.markdown[1].value
     assert metric(at, "Stored").value == "11.7 M" and not metric(at, "Stored").delta
@@ -82,14 +85,17 @@ def test_another_start_brings_its_own_sizes() -> None:
     assert {n.key for n in at.number_input} & {"num_groups", "embedding_size"} == set()
 
 
-@pytest.mark.parametrize(("query", "said", "near"), [
-    ({"hidden_size": "770"}, "must be a multiple of num_attention_heads (12)", "768 or 780"),
-    ({"num_hidden_layers": "0"}, "num_hidden_layers: expected 1 to 48, got 0", "1"),
-    ({"hidden_size": "-3"}, "hidden_size: expected 1 to 8192, got -3", "12"),
-    ({"vocab_size": "999999999999"}, "vocab_size: expected 1 to 300000", "300,000"),
-    ({"from": "conv-bert-base", "conv_kernel_size": "4"}, "expected an odd number of taps, got 4", "3 or 5"),
-    ({"num_hidden_groups": "13"}, "must not exceed", "12"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("query", "said", "near"),
+    [
+        ({"hidden_size": "770"}, "must be a multiple of num_attention_heads (12)", "768 or 780"),
+        ({"num_hidden_layers": "0"}, "num_hidden_layers: expected 1 to 48, got 0", "1"),
+        ({"hidden_size": "-3"}, "hidden_size: expected 1 to 8192, got -3", "12"),
+        ({"vocab_size": "999999999999"}, "vocab_size: expected 1 to 300000", "300,000"),
+        ({"from": "conv-bert-base", "conv_kernel_size": "4"}, "expected an odd number of taps, got 4", "3 or 5"),
+        ({"num_hidden_groups": "13"}, "must not exceed", "12"),
+    ],
+)
 def test_impossible_sizes_are_explained(query: dict[str, str], said: str, near: str) -> None:
     at = lab(**query)
     assert len(at.error) == 1 and said in plain(at.error[0].value)
@@ -104,12 +110,16 @@ def plain(text: str) -> str:
     return html.unescape(text).replace("\u2060", "")
 
 
-@pytest.mark.parametrize("query", [
-    {"architectures": "nonsense", "task": "nonsense", "from": "nonsense", "inside": "<script>"},
-    {"hidden_size": "abc", "batch": "-1", "pieces": "0", "vocab_size": "1e3"},
-    {"hidden_size": "1.5", "dtype": "int4", "kind": "pie"}, {"hidden_size": "9" * 40},
-    {"kind": "treemap", "architectures": ["bert-mini", "albert-mini"], "inside": "albert-mini"},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"architectures": "nonsense", "task": "nonsense", "from": "nonsense", "inside": "<script>"},
+        {"hidden_size": "abc", "batch": "-1", "pieces": "0", "vocab_size": "1e3"},
+        {"hidden_size": "1.5", "dtype": "int4", "kind": "pie"},
+        {"hidden_size": "9" * 40},
+        {"kind": "treemap", "architectures": ["bert-mini", "albert-mini"], "inside": "albert-mini"},
+    ],
+)
 def test_any_link_is_survived(query: dict[str, Any]) -> None:
     at = lab(**query)
     assert overview(at).shape[0] >= 2

@@ -129,9 +129,10 @@ def test_sentences_hold_what_the_data_say() -> None:
 
 MODELS = {"a": "A", "b": "B", "c": "C"}
 counts = st_h.builds(
-    analysis.Counts, **dict.fromkeys(("pieces", "words", "word_pieces", "whole"), st_h.integers(0, 3)),
+    analysis.Counts,
+    **dict.fromkeys(("pieces", "words", "word_pieces", "whole"), st_h.integers(0, 3)),
     **dict.fromkeys(("unknown", "fragments", "characters", "n_bytes"), st_h.just(0)),
-)  # fmt: skip
+)
 
 
 @given(st_h.lists(counts, min_size=1, max_size=3), st_h.integers(0, 3))

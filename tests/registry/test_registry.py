@@ -45,9 +45,14 @@ def minis(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for family in FAMILIES.values():
         tokenizer = train_tokenizer(family.tokenizer, TEXTS, vocab_size=300)
         config = replace(
-            family.mini, vocab_size=tokenizer.vocab_size, hidden_size=24, num_hidden_layers=2, num_attention_heads=2,
-            intermediate_size=32, max_position_embeddings=32,
-        )  # fmt: skip
+            family.mini,
+            vocab_size=tokenizer.vocab_size,
+            hidden_size=24,
+            num_hidden_layers=2,
+            num_attention_heads=2,
+            intermediate_size=32,
+            max_position_embeddings=32,
+        )
         task = "pre-training" if "pre-training" in family.tasks and family.name == "albert" else "masked-lm"
         network = family.network(config, task).initialise(torch.Generator().manual_seed(1))
         checkpoint.save(root / f"{family.name}-mini", family, config, network, tokenizer)
@@ -69,8 +74,16 @@ def fresh(minis: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
 def test_the_table_lists_every_checkpoint() -> None:
     table = bortlab.checkpoints()
     assert list(table.columns) == [
-        "key", "title", "family", "source", "parameters", "size_mb", "licence", "masked_lm", "offline"
-    ]  # fmt: skip
+        "key",
+        "title",
+        "family",
+        "source",
+        "parameters",
+        "size_mb",
+        "licence",
+        "masked_lm",
+        "offline",
+    ]
     assert list(table.key) == [c.key for family in FAMILIES.values() for c in family.checkpoints]
     by_key = table.set_index("key")
     assert by_key.parameters["albert-base-v2"] == 11_221_680
@@ -155,11 +168,18 @@ def test_arguments_are_checked_before_a_download(monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize(
     "options",
     [
-        {"task": "poetry"}, {"weights": "secret"}, {"device": "toaster"}, {"device": "meta"}, {"device": "cuda:99"},
-        {"dtype": "int8"}, {"dtype": torch.int64}, {"revision": "abc"}, {"weights": "random", "seed": -1},
+        {"task": "poetry"},
+        {"weights": "secret"},
+        {"device": "toaster"},
+        {"device": "meta"},
+        {"device": "cuda:99"},
+        {"dtype": "int8"},
+        {"dtype": torch.int64},
+        {"revision": "abc"},
+        {"weights": "random", "seed": -1},
         {"weights": "random", "seed": "x"},
     ],
-)  # fmt: skip
+)
 def test_wrong_arguments_are_refused_in_words(options: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"Known|expected|Use device|leave revision out"):
         bortlab.load("bert-mini", **options)

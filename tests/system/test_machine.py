@@ -58,11 +58,20 @@ def test_a_machine_that_tells_nothing_has_a_core(monkeypatch: pytest.MonkeyPatch
 @pytest.mark.parametrize("version", [1, 2])
 def test_cgroup_limits_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: int) -> None:
     names = {
-        1: {"cpu.cfs_quota_us": "100000\n", "cpu.cfs_period_us": "100000\n", "memory.limit_in_bytes": f"{2**30}\n",
-            "memory.usage_in_bytes": f"{2**29}\n", "memory.stat": f"cache 5\ntotal_inactive_file {2**28}\n"},
-        2: {"cpu.max": "150000 100000\n", "memory.max": f"{2**30}\n", "memory.current": f"{2**29}\n",
-            "memory.stat": f"anon 3\ninactive_file {2**28}\n"},
-    }  # fmt: skip
+        1: {
+            "cpu.cfs_quota_us": "100000\n",
+            "cpu.cfs_period_us": "100000\n",
+            "memory.limit_in_bytes": f"{2**30}\n",
+            "memory.usage_in_bytes": f"{2**29}\n",
+            "memory.stat": f"cache 5\ntotal_inactive_file {2**28}\n",
+        },
+        2: {
+            "cpu.max": "150000 100000\n",
+            "memory.max": f"{2**30}\n",
+            "memory.current": f"{2**29}\n",
+            "memory.stat": f"anon 3\ninactive_file {2**28}\n",
+        },
+    }
     for name, text in names[version].items():
         (tmp_path / name).write_text(text)
     monkeypatch.setattr(machine, "_cgroup_folders", lambda controller: (tmp_path,))

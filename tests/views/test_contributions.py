@@ -42,20 +42,27 @@ def sentence(*words: tuple[str, float]) -> str:
     return plain(contributions({"A": of(*words)}))
 
 
-@pytest.mark.parametrize(("words", "expected"), [
-    ([("cat", 3.0), ("sat", -0.5)], "For A, cat contributes most (+3), and sat counts against the answer (−0.5)."),
-    ([("cat", -3.0), ("sat", 0.5)],
-     "For A, cat counts most against the answer (−3), and sat contributes most to it (+0.5)."),
-    ([("cat", -3.0)], "For A, cat counts most against the answer (−3), and no word speaks for it."),
-    ([("cat", -3.0), ("sat", -1.0)], "For A, cat counts most against the answer (−3), and no word speaks for it."),
-    ([("cat", 3.0)], "For A, cat contributes most (+3)."),
-    ([("cat", 0.0), ("sat", 0.0)], "For A, no word contributes to the answer."),
-    ([("cat", 2.0), ("sat", 2.0)], "For A, cat and sat contribute most (+2 each)."),
-    ([("cat", 2.0), ("sat", -2.0)], "For A, cat contributes most (+2), and sat counts against the answer (−2)."),
-    ([("cat", 1.0), ("the", -1.0), ("cat", -2.0)],
-     "For A, cat (2 of 2) counts most against the answer (−2), and cat (1 of 2) contributes most to it (+1)."),
-    ([(w, 1.0) for w in "abcde"], "For A, a, b, c and 2 more contribute most (+1 each)."),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ([("cat", 3.0), ("sat", -0.5)], "For A, cat contributes most (+3), and sat counts against the answer (−0.5)."),
+        (
+            [("cat", -3.0), ("sat", 0.5)],
+            "For A, cat counts most against the answer (−3), and sat contributes most to it (+0.5).",
+        ),
+        ([("cat", -3.0)], "For A, cat counts most against the answer (−3), and no word speaks for it."),
+        ([("cat", -3.0), ("sat", -1.0)], "For A, cat counts most against the answer (−3), and no word speaks for it."),
+        ([("cat", 3.0)], "For A, cat contributes most (+3)."),
+        ([("cat", 0.0), ("sat", 0.0)], "For A, no word contributes to the answer."),
+        ([("cat", 2.0), ("sat", 2.0)], "For A, cat and sat contribute most (+2 each)."),
+        ([("cat", 2.0), ("sat", -2.0)], "For A, cat contributes most (+2), and sat counts against the answer (−2)."),
+        (
+            [("cat", 1.0), ("the", -1.0), ("cat", -2.0)],
+            "For A, cat (2 of 2) counts most against the answer (−2), and cat (1 of 2) contributes most to it (+1).",
+        ),
+        ([(w, 1.0) for w in "abcde"], "For A, a, b, c and 2 more contribute most (+1 each)."),
+    ],
+)
 def test_what_is_said_of_each_kind_of_values(words: list[tuple[str, float]], expected: str) -> None:
     assert sentence(*words) == expected
 

@@ -43,10 +43,21 @@ def blank(words: list[str]) -> Blank:
 
 @pytest.mark.parametrize(
     ("probability", "said"),
-    [(1, "100 %"), (0.61, "61 %"), (0.0995, "10 %"), (0.0994, "9.9 %"), (0.032, "3.2 %"), (0.00995, "1.0 %"),
-     (0.00994, "0.99 %"), (0.0004, "0.04 %"), (0.0001, "0.01 %"), (0.00009, "< 0.01 %"),
-     (1e-30, "< 0.01 %"), (0, "0 %")],
-)  # fmt: skip
+    [
+        (1, "100 %"),
+        (0.61, "61 %"),
+        (0.0995, "10 %"),
+        (0.0994, "9.9 %"),
+        (0.032, "3.2 %"),
+        (0.00995, "1.0 %"),
+        (0.00994, "0.99 %"),
+        (0.0004, "0.04 %"),
+        (0.0001, "0.01 %"),
+        (0.00009, "< 0.01 %"),
+        (1e-30, "< 0.01 %"),
+        (0, "0 %"),
+    ],
+)
 def test_percent_by_example(probability: float, said: str) -> None:
     assert percent(probability) == said
 
@@ -267,8 +278,13 @@ def test_the_pages_own_colours_can_be_read(look: Look) -> None:
     colours = STREAMLIT[look.mode]
     sidebar = colours["sidebar"]
     assert colours["backgroundColor"] == theme.PAPER[look.mode] and colours["textColor"] == look.ink
-    for back in (colours["backgroundColor"], colours["secondaryBackgroundColor"], sidebar["backgroundColor"],
-                 sidebar["secondaryBackgroundColor"], colours["codeBackgroundColor"]):  # fmt: skip
+    for back in (
+        colours["backgroundColor"],
+        colours["secondaryBackgroundColor"],
+        sidebar["backgroundColor"],
+        sidebar["secondaryBackgroundColor"],
+        colours["codeBackgroundColor"],
+    ):
         assert contrast(colours["textColor"], back) >= 7
         assert contrast(colours["linkColor"], back) >= 4.5
         assert contrast(colours["primaryColor"], back) >= 3  # frames and marks

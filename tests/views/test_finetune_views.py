@@ -66,8 +66,11 @@ def comparison(*entries: Entry, gaps: dict[str, bool] | None = None, test: int =
 
 def test_the_front_has_those_that_none_beats_in_both() -> None:
     slow, fast, beaten, equal = (
-        entry("slow", 0.9, ms=9), entry("fast", 0.7, ms=1), entry("beaten", 0.6, ms=2), entry("equal", 0.9, ms=20),
-    )  # fmt: skip
+        entry("slow", 0.9, ms=9),
+        entry("fast", 0.7, ms=1),
+        entry("beaten", 0.6, ms=2),
+        entry("equal", 0.9, ms=20),
+    )
     assert [e.key for e in draw.pareto([slow, equal, beaten, fast], "accuracy")] == ["fast", "slow"]
 
 

@@ -39,10 +39,16 @@ def encoding(words: list[str]) -> Encoding:
     spans = [(int(end) - len(word), int(end)) for word, end in zip(words, ends, strict=True)]
     n = len(words)
     return Encoding(
-        text=text, pair=None, ids=(0, *range(1, n + 1), 0), type_ids=(0,) * (n + 2), tokens=("<s>", *words, "</s>"),
-        offsets=((0, 0), *spans, (0, 0)), special=(True, *[False] * n, True), words=(None, *range(n), None),
+        text=text,
+        pair=None,
+        ids=(0, *range(1, n + 1), 0),
+        type_ids=(0,) * (n + 2),
+        tokens=("<s>", *words, "</s>"),
+        offsets=((0, 0), *spans, (0, 0)),
+        special=(True, *[False] * n, True),
+        words=(None, *range(n), None),
         mask_positions=(),
-    )  # fmt: skip
+    )
 
 
 def a_lens(words: list[str], *, guess: str = "x", depth: int = 2, tuned: bool = False) -> Lens:
@@ -53,12 +59,21 @@ def a_lens(words: list[str], *, guess: str = "x", depth: int = 2, tuned: bool = 
     similarity = rng.uniform(-1, 1, shape)
     similarity[0] = math.nan
     return Lens(
-        encoding=encoding(words), uses=uses, tuned=tuned, ids=np.zeros((*shape, 1), dtype=np.int64),
-        log_probabilities=np.log(rng.uniform(0.01, 1, (*shape, 1))), texts={0: guess},
-        answer=np.zeros(n, dtype=np.int64), probability=rng.uniform(0, 1, shape),
-        rank=rng.integers(1, 9, shape), entropy=rng.uniform(0, 9, shape), divergence=rng.uniform(0, 9, shape),
-        similarity=similarity, norm=rng.uniform(1, 9, shape), settled=rng.integers(0, depth + 1, n),
-    )  # fmt: skip
+        encoding=encoding(words),
+        uses=uses,
+        tuned=tuned,
+        ids=np.zeros((*shape, 1), dtype=np.int64),
+        log_probabilities=np.log(rng.uniform(0.01, 1, (*shape, 1))),
+        texts={0: guess},
+        answer=np.zeros(n, dtype=np.int64),
+        probability=rng.uniform(0, 1, shape),
+        rank=rng.integers(1, 9, shape),
+        entropy=rng.uniform(0, 9, shape),
+        divergence=rng.uniform(0, 9, shape),
+        similarity=similarity,
+        norm=rng.uniform(1, 9, shape),
+        settled=rng.integers(0, depth + 1, n),
+    )
 
 
 class Tags(HTMLParser):

@@ -123,9 +123,19 @@ def test_labels_can_be_read_on_every_component(look: Look) -> None:
         assert contrast(theme.PAPER["dark"], colour) >= 4.5
 
 
-@pytest.mark.parametrize(("number", "said"), [
-    (0, "0"), (999, "999"), (1000, "1.0 k"), (335_141_888, "335 M"), (11_683_584, "11.7 M"), (99_960_000, "100 M"),
-    (999_960, "1.0 M"), (78.9e9, "78.9 G"), (2e12, "2.0 T"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (0, "0"),
+        (999, "999"),
+        (1000, "1.0 k"),
+        (335_141_888, "335 M"),
+        (11_683_584, "11.7 M"),
+        (99_960_000, "100 M"),
+        (999_960, "1.0 M"),
+        (78.9e9, "78.9 G"),
+        (2e12, "2.0 T"),
+    ],
+)
 def test_short_numbers(number: float, said: str) -> None:
     assert short_count(number) == said

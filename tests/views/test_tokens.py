@@ -24,11 +24,30 @@ LOOK = Look("light")
 CORPUS = ["Paris is the capital of France; a naïve café, the city, 1,000 words!"] * 30
 KINDS: tuple[TokenizerKind, ...] = ("unigram", "wordpiece", "byte-bpe")
 NASTY = [
-    "", " ", "the city", "naïve café e\u0301\u0301", "😀 👨\u200d👩\u200d👧", "שלום the مرحبا", "日本語",
-    "a\u202eb\u200b", "</script>", "<img src=x onerror=alert(1)>", '" onmouseover="x', "' x='", "<s> </s> <pad>",
-    "[CLS] [SEP]", ":smile:", "[MASK] [MASK]x", "&lt;b&gt;", "x" * 150, "two  spaces\n", "\x00\x1b\ud800", "<!-- -->",
-    "½ ﬁ", "\u0301",
-]  # fmt: skip
+    "",
+    " ",
+    "the city",
+    "naïve café e\u0301\u0301",
+    "😀 👨\u200d👩\u200d👧",
+    "שלום the مرحبا",
+    "日本語",
+    "a\u202eb\u200b",
+    "</script>",
+    "<img src=x onerror=alert(1)>",
+    '" onmouseover="x',
+    "' x='",
+    "<s> </s> <pad>",
+    "[CLS] [SEP]",
+    ":smile:",
+    "[MASK] [MASK]x",
+    "&lt;b&gt;",
+    "x" * 150,
+    "two  spaces\n",
+    "\x00\x1b\ud800",
+    "<!-- -->",
+    "½ ﬁ",
+    "\u0301",
+]
 texts = st.lists(st.sampled_from(NASTY) | st.text(max_size=8), max_size=4).map(" ".join)
 VOID = {"br", "img", "hr", "input", "meta", "link"}
 

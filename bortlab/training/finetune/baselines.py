@@ -181,8 +181,8 @@ def _best_linear(data: LabelledData, train: Any, dev: Any) -> tuple[Callable[[An
     best: tuple[float, Callable[[Any], Predictions], int] | None = None
     for strength in STRENGTHS:
         predict, n_parameters = _linear(data, train, truth, strength)
-        said = _as_words(data, data.dev, predict(dev))
-        score = measure.figures(measure.outcomes(data, data.dev, said))[name]
+        predictions = _as_words(data, data.dev, predict(dev))
+        score = measure.figures(measure.outcomes(data, data.dev, predictions))[name]
         if best is None or score > best[0]:
             best = (score, predict, n_parameters)
     assert best is not None

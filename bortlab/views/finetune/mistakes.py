@@ -111,7 +111,7 @@ def errors(comparison: Comparison, entry: Entry, data: LabelledData) -> pandas.D
 
     examples, run = comparison.examples(data), entry.kept
     confidence = run["confidence"] or [None] * len(examples)
-    seen = {example.content for example in data.train}
+    trained_on = {example.content for example in data.train}
     rows = []
     for number, (example, predicted, sure) in enumerate(zip(examples, run["labels"], confidence, strict=True)):
         distance = _wrong_by(example, predicted, data)
@@ -122,7 +122,7 @@ def errors(comparison: Comparison, entry: Entry, data: LabelledData) -> pandas.D
                     "label": _plain(example.label),
                     "prediction": _plain(predicted),
                     "confidence": sure,
-                    "in training": example.content in seen,
+                    "in training": example.content in trained_on,
                     "number": number,
                     "distance": distance,
                 }

@@ -67,17 +67,17 @@ def missed_sentence(extraction: Extraction) -> str:
 def bort_sentence(standings: Sequence[Standing], extraction: Extraction) -> str:
     """Below which error Bort's shape would win against the candidate with the largest factor."""
     known = [standing for standing in standings if standing.landmark.title.startswith("Bort")]
-    told = [
+    clauses = [
         f"{standing.landmark.title} if its error is below {standing.needed:.3f} times"
         for standing in known
         if standing.needed is not None
     ]
-    if not told:
+    if not clauses:
         return ""
     most = max(extraction.rows, key=lambda row: row.factor)
     return (
         f"Size and speed alone favour {most.name}, whose factor is {most.factor:.3f}. Against it wins "
-        f"{names(told)} that candidate's."
+        f"{names(clauses)} that candidate's."
     )
 
 

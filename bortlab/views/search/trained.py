@@ -55,12 +55,12 @@ def errors(trained: TrainedGrid, result: Study, look: Look) -> View:
             yaxis={"automargin": True, "fixedrange": True, "showgrid": False, "type": "category"},
         ),
     )
-    told = "; ".join(
+    clauses = "; ".join(
         f"{name} {sum(result.errors[name]) / len(result.errors[name]):.3f}{' (front)' if name in result.front else ''}"
         for name in result.names
     )
     title = "Errors of the trained candidates"
-    alt = f"{title}: {told}. The maximum point's own is {teacher:.3f}."
+    alt = f"{title}: {clauses}. The maximum point's own is {teacher:.3f}."
     return View(title, figure, alt, errors_frame(result), height=height)
 
 
@@ -130,12 +130,12 @@ def strides(result: Study, look: Look) -> View:
         ),
     )
     title = "Regret by stride"
-    told = "; ".join(
+    clauses = "; ".join(
         f"stride {entry.stride} ({entry.trained} trained) {percent(entry.chosen.regret)}, random "
         f"{percent(entry.random.regret)}, smallest {percent(entry.smallest.regret)}"
         for entry in result.comparisons
     )
-    return View(title, figure, f"{title}: {told}.", strides_frame(result), height=HEIGHT)
+    return View(title, figure, f"{title}: {clauses}.", strides_frame(result), height=HEIGHT)
 
 
 def strides_frame(result: Study) -> pandas.DataFrame:
