@@ -185,7 +185,7 @@ def _about_lens(inside: Inside) -> None:
     """What the tuned lens of a model is worth; or a button that trains one, beneath the plain one."""
     if inside.tuned is None:
         if inside.model.heads["masked-lm"] == "random":
-            st.caption("Its head is random: a lens would learn noise. Adapt the model first, on the Predict page.")
+            st.caption("Its head is random: a lens would be tuned to noise. Adapt the model first, on Predict.")
         elif can_be_loaded_again(inside.model):
             st.caption("This is the plain lens; it has no tuned one yet.")
             seconds = shared.ask(inside.model, ("seconds to fit the lens",), tuning.estimated_seconds)

@@ -44,9 +44,10 @@ def test_a_training_on_a_file_is_timed_begun_watched_and_cancelled(visit: Callab
     expect(page.get_by_role("button", name="Start adapting")).to_have_count(0)
     page.locator("input[type=file]").set_input_files(file)
     expect(page.get_by_text("garden.txt: ")).to_be_visible()
-    expect(page.get_by_text("would be read about")).to_be_visible()
+    expect(page.get_by_text("would be read about 1345 times")).to_be_visible()
     page.get_by_role("slider", name="Pieces to read").focus()
     page.keyboard.press("ArrowLeft")
+    expect(page.get_by_text("would be read about 672 times")).to_be_visible()  # half as often: the page has heard it
     lab.settled()
     button = page.get_by_role("button", name="Start adapting")
     button.focus()

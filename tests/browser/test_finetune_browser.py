@@ -31,7 +31,7 @@ def test_a_file_is_compared_a_mistake_explained_and_the_model_taken(visit: Arriv
     lab.page.locator("input[type=file]").set_input_files(reviews(tmp_path))
     expect(lab.page.get_by_text("2 labels:")).to_be_visible()
     lab.settled()
-    lab.page.get_by_role("button", name="Fine-tune and compare").click()
+    lab.page.get_by_role("button", name="Fine-tune and compare").press("Enter")
     expect(lab.page.get_by_role("button", name="Cancel")).to_be_visible()
     expect(lab.page.get_by_text("Which is best for these data?")).to_be_visible(timeout=WAIT_MS)
     lab.settled()

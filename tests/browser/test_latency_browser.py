@@ -22,7 +22,8 @@ def start(lab: Visit) -> None:
     lab.page.get_by_text("Measure something else").click()
     button = lab.page.get_by_role("button", name="Measure", exact=True)
     expect(button).to_be_enabled()
-    button.click()
+    lab.settled()
+    button.press("Enter")  # a pointer may miss a button that moves while the box above it unfolds
     expect(lab.page.get_by_role("button", name="Cancel")).to_be_visible()
 
 

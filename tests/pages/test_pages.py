@@ -477,7 +477,7 @@ def test_the_types_that_the_check_of_the_session_would_find() -> None:
 # -- notebooks ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("page", sorted({*PAGES} - {"home", "Lessons"}))  # which are ways to the others
+@pytest.mark.parametrize("page", sorted({*PAGES} - {"home", "Lessons", "Fine_tune"}))  # ways to others, and a training
 def test_a_view_can_be_opened_as_a_notebook(page: str, monkeypatch: pytest.MonkeyPatch) -> None:
     saved: dict[str, Any] = {}
     button = st.download_button

@@ -265,7 +265,7 @@ def test_predictions_are_what_the_model_itself_answers(task: str, problem_type: 
 
 
 def test_what_one_word_decides_is_learned() -> None:
-    result = finetune("bert-mini", classes(), recipe=quick("bert-mini", epochs=6))
+    result = finetune("bert-mini", classes(), recipe=quick("bert-mini", epochs=6, rate=3e-4))
     assert result.figures["accuracy"].value > 0.9
     assert result.model.classify("It was a lovely day.").labels[0].label == "glad"
     assert "accuracy" in str(result)
