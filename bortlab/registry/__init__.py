@@ -9,7 +9,7 @@ Python's references see to it.
 from bortlab.registry.adapted import ADAPTED, adapted_card, adapted_folder, adapted_keys, is_adapted, remove_adapted
 from bortlab.registry.building import TooLargeError, build, own_task, own_task_from
 from bortlab.registry.cache import Registry, Resident
-from bortlab.registry.catalogue import UnknownModelError, architecture, checkpoints, find, is_repository
+from bortlab.registry.catalogue import UnknownModelError, architecture, checkpoints, find, is_repository, title
 from bortlab.registry.loading import REGISTRY, in_use, lease, lease_from, load, load_from, loaded, unload
 from bortlab.registry.options import Options, Weights
 from bortlab.registry.request import NeedsNetworkError, Request
@@ -43,5 +43,6 @@ __all__ = [
     "own_task",
     "own_task_from",
     "remove_adapted",
+    "title",
     "unload",
 ]

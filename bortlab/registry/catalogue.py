@@ -114,3 +114,11 @@ def config_of(family: Family, checkpoint: Checkpoint) -> Config:
 def _count(family: str, config: Config) -> int:
     """Parameters of the masked-LM network, without building it in memory."""
     return sum(parameter.numel() for parameter in meta_network(FAMILIES[family], config).parameters())
+
+
+def title(key: str) -> str:
+    """What people call a model: the catalogue's title, or the last part of its repository's or folder's name."""
+    try:
+        return find(key)[1].title
+    except UnknownModelError:
+        return key.rstrip("/\\").replace("\\", "/").split("/")[-1] or key

@@ -85,7 +85,7 @@ def open_model(name: str, *, family: str | None = None, licence: str = "") -> Mo
     checkpoint = None if folder else known(name)
     if checkpoint is None or checkpoint.source != "bundled":
         stated = licence or (checkpoint.licence if checkpoint else NOT_STATED)
-        heading = checkpoint.title if checkpoint else _last_part(model.key)
+        heading = registry.title(model.key)
         entry = Opened(model.key, heading, family, folder, stated)
         with _lock:
             _opened.pop(model.key, None)
@@ -163,7 +163,7 @@ def title(key: str) -> str:
     checkpoint = known(key)
     if entry is None and checkpoint is None and registry.is_adapted(key):
         return str(registry.adapted_card(key).get("title", key))
-    return entry.title if entry else checkpoint.title if checkpoint else _last_part(key)
+    return entry.title if entry else registry.title(key)
 
 
 def python(key: str, task: str = "masked-lm") -> str:
@@ -182,10 +182,6 @@ def licence(key: str) -> str:
     if entry is None and checkpoint is None and registry.is_adapted(key):
         return str(registry.adapted_card(key).get("licence", NOT_STATED))
     return entry.licence if entry else checkpoint.licence if checkpoint else NOT_STATED
-
-
-def _last_part(key: str) -> str:
-    return key.rstrip("/\\").replace("\\", "/").split("/")[-1] or key
 
 
 def known(key: str) -> Checkpoint | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import plotly.graph_objects as go
 import torch
@@ -255,29 +256,34 @@ def query_key(record: QueryKey, *, colour: str, look: Look, title: str) -> View:
                 hovertemplate="%{y}: score %{customdata:.2f}, attention %{x:.2%}<extra></extra>",
             ),
         ],
-        layout(
-            look,
-            height,
-            xaxis=plain_axis(look, domain=[0, 0.74], title={"text": "feature", "font": {"color": look.faint}}),
-            xaxis2=plain_axis(
-                look,
-                domain=[0.77, 1],
-                range=[0, float(record.weights.max()) * 1.3],
-                showticklabels=False,
-                side="top",
-                title={"text": "attention", "font": {"color": look.ink}},
-            ),
-            yaxis=words_axis(units, look, domain=[0, 1 - 46 / height], autorange="reversed"),
-            yaxis2=plain_axis(look, domain=[1 - 26 / height, 1], tickvals=[0], ticktext=["<b>query</b>"]),
-            plot_bgcolor=translucent(look.faint, 0.05),
-            bargap=0.25,
-        ),
+        _query_key_layout(record, look, height),
     )
     table = pandas.DataFrame(
         {"key": [unit.text for unit in units], "score": record.scores.tolist(), "attention": record.weights.tolist()}
         | {f"feature {n}": record.products[:, n].tolist() for n in range(len(record.query))}
     )
     return View(title, figure, f"{title}: {_best_key(record)}", table)
+
+
+def _query_key_layout(record: QueryKey, look: Look, height: int) -> dict[str, Any]:
+    """The query above the products, and the attention weights beside them."""
+    return layout(
+        look,
+        height,
+        xaxis=plain_axis(look, domain=[0, 0.74], title={"text": "feature", "font": {"color": look.faint}}),
+        xaxis2=plain_axis(
+            look,
+            domain=[0.77, 1],
+            range=[0, float(record.weights.max()) * 1.3],
+            showticklabels=False,
+            side="top",
+            title={"text": "attention", "font": {"color": look.ink}},
+        ),
+        yaxis=words_axis(record.units, look, domain=[0, 1 - 46 / height], autorange="reversed"),
+        yaxis2=plain_axis(look, domain=[1 - 26 / height, 1], tickvals=[0], ticktext=["<b>query</b>"]),
+        plot_bgcolor=translucent(look.faint, 0.05),
+        bargap=0.25,
+    )
 
 
 def _best_key(record: QueryKey) -> str:

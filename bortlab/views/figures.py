@@ -113,3 +113,12 @@ def panel_heading(text: str, look: Look, *, x: float, y: float, size: int = 12) 
         "showarrow": False,
         "font": {"size": size, "color": look.ink},
     }
+
+
+def text_positions(x: Sequence[float], y: Sequence[float]) -> list[str]:
+    """Above or below, alternating from left to right, so that names of neighbours do not overlap."""
+    order = sorted(range(len(x)), key=lambda index: (x[index], y[index]))
+    positions = [""] * len(x)
+    for place, index in enumerate(order):
+        positions[index] = "top center" if place % 2 == 0 else "bottom center"
+    return positions

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from bortlab.analysis.evaluation import Predictions, main_measure, measure_of
 from bortlab.data.labelled import Example, LabelledData, LabelOf
 from bortlab.model import Model
+from bortlab.registry import title
 from bortlab.training.finetune.items import first_pieces
 
 STRENGTHS = (0.1, 1.0, 10.0)
@@ -134,7 +135,7 @@ def frozen(data: LabelledData, base: Model) -> Baseline | None:
     fitted, n_parameters = _best_linear(data, (train - mean) / spread, features(data.dev))
     return Baseline(
         f"frozen {base.key}",
-        f"{base.key}, frozen + linear",
+        f"{title(base.key)}, frozen + linear",
         n_parameters,
         lambda examples: _as_words(data, examples, fitted(features(examples))),
     )

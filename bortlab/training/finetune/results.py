@@ -29,7 +29,7 @@ from bortlab.analysis.evaluation import (
 )
 from bortlab.data.labelled import LabelledData
 from bortlab.model import Model
-from bortlab.registry import UnknownModelError, find, load_from
+from bortlab.registry import load_from, title
 from bortlab.system.machine import cores
 from bortlab.system.store import file_name, write
 from bortlab.training.finetune.baselines import Baseline
@@ -101,7 +101,7 @@ class Results:
             base.key,
             {
                 "key": base.key,
-                "title": title_of(base.key),
+                "title": title(base.key),
                 "kind": "model",
                 "family": base.family.name,
                 "parameters": result.model.n_parameters,
@@ -201,14 +201,6 @@ class Results:
                 for gap in [difference(self.measure, name, self._outcomes(entry), self._outcomes(entries[best]))]
             },
         }
-
-
-def title_of(key: str) -> str:
-    """What people call a model: the catalogue's title, or the last part of a folder's or repository's name."""
-    try:
-        return find(key)[1].title
-    except UnknownModelError:
-        return Path(key).name or key
 
 
 def about(data: LabelledData) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from bortlab.analysis.evaluation import NAMES
 from bortlab.system.numbers import data_size, milliseconds, short_count
 from bortlab.training.finetune.comparison import Comparison, Entry
 from bortlab.views.escape import plotly
-from bortlab.views.figures import layout, plain_axis
+from bortlab.views.figures import layout, plain_axis, text_positions
 from bortlab.views.theme import Look, translucent
 from bortlab.views.view import View
 
@@ -28,10 +28,16 @@ def frontier(comparison: Comparison, look: Look) -> View:
     name = NAMES[comparison.measure]
     front = pareto(timed, comparison.measure)
     texts = [_says(entry, comparison.measure) for entry in timed]
+    places = text_positions(
+        [entry.ms.value for entry in timed if entry.ms], [entry.figures[comparison.measure].value for entry in timed]
+    )
     figure = go.Figure(
         [
             _front_line(front, comparison.measure, look),
-            *(_point(entry, comparison, says, look) for entry, says in zip(timed, texts, strict=True)),
+            *(
+                _point(entry, comparison, says, place, look)
+                for entry, says, place in zip(timed, texts, places, strict=True)
+            ),
         ],
         layout(
             look,
@@ -94,7 +100,7 @@ def _front_line(front: Sequence[Entry], measure: str, look: Look) -> go.Scatter:
     )
 
 
-def _point(entry: Entry, comparison: Comparison, says: str, look: Look) -> go.Scatter:
+def _point(entry: Entry, comparison: Comparison, says: str, place: str, look: Look) -> go.Scatter:
     figure = entry.figures[comparison.measure]
     colour = look.faint if entry.family is None else look.family(entry.family)
     largest = max((other.n_bytes for other in comparison.models), default=1)
@@ -105,7 +111,7 @@ def _point(entry: Entry, comparison: Comparison, says: str, look: Look) -> go.Sc
         y=[figure.value],
         mode="markers+text",
         text=[plotly(entry.title)],
-        textposition="top center",
+        textposition=place,
         textfont={"size": 13, "color": look.ink if not entry.is_baseline else look.faint},
         cliponaxis=False,
         marker={
