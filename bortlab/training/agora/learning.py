@@ -1,0 +1,159 @@
+"""Agora on fine-tuning: fresh starts of an encoder, a labeller's accuracy, and the sealed test set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from functools import partial
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bortlab.analysis.evaluation import main_measure, measure_of, wilson
+from bortlab.analysis.intervals import Interval
+from bortlab.data.labelled import Example, LabelledData
+from bortlab.model import Model
+from bortlab.registry import load
+from bortlab.training.agora.loop import AgoraPlan, AgoraResult, Labeller, search
+from bortlab.training.agora.points import GENERATORS, new_point
+from bortlab.training.agora.pruning import Theta
+from bortlab.training.agora.records import Candidate, Log
+from bortlab.training.finetune import FinetuneRecipe, FinetuneRun, predict
+
+GOOD_ENOUGH = 2 / 3
+"""What the paper assumes of the labeller's accuracy."""
+GRID: Mapping[str, tuple[Any, ...]] = {"rate": (0.5, 1.0, 2.0), "dropout": (0.0, 0.1), "batch": (8, 16), "seed": (0, 1)}
+"""Axes of hyper-parameters; rates are shares of the model's default."""
+SETS = 8
+"""Sets that are drawn from a grid unless told."""
+
+
+def drawn_sets(grid: Mapping[str, Sequence[Any]] = GRID, *, n: int = SETS, seed: int = 0) -> tuple[Theta, ...]:
+    """n different sets of a grid, by chance; all of them where it has no more."""
+    every = list(product(*grid.values()))
+    order = np.random.default_rng(seed).permutation(len(every))[:n]
+    return tuple(every[place] for place in order)
+
+
+class Finetuner:
+    """Trains a fresh start of one encoder with a set of hyper-parameters, and scores it on E.
+
+    axes: what the values of a set are, by the names of a `FinetuneRecipe`. folder: of checkpoints and models.
+    """
+
+    def __init__(self, base: Model, data: LabelledData, axes: Sequence[str], folder: Path, **changes: Any) -> None:
+        known = {field.name for field in fields(FinetuneRecipe)}
+        unknown = [axis for axis in axes if axis not in known]
+        if unknown:
+            raise ValueError(f"Unknown axis {unknown[0]!r} of the grid. Known: {', '.join(sorted(known))}.")
+        self.base, self.data, self.axes, self.folder, self.changes = base, data, tuple(axes), folder, changes
+
+    def recipe(self, theta: Theta) -> FinetuneRecipe:
+        """The recipe of a set; its rate is a share of the default."""
+        default = FinetuneRecipe.default(self.base.config, **self.changes)
+        values: dict[str, Any] = dict(zip(self.axes, theta, strict=True))
+        if "rate" in values:
+            values["rate"] = default.rate * float(values["rate"])
+        return replace(default, **values)
+
+    def train(self, theta: Theta, examples: Sequence[Example], name: str) -> Candidate:
+        """Train on these examples; the epoch is chosen on E, as the score is."""
+        data = replace(self.data, train=tuple(examples))
+        run = FinetuneRun(self.base, data, self.recipe(theta), folder=self.folder / name)
+        run.resume()
+        for _ in run.train():
+            pass
+        model = run.model(name)
+        predictions = predict(model.network, model.tokenizer, data, data.dev, length=run.recipe.length)
+        model.save(self.folder / name / "model")
+        (self.folder / name / "state.pt").unlink(missing_ok=True)
+        measure = measure_of(data)
+        score = measure.figures(measure.outcomes(data, data.dev, predictions))[main_measure(data)]
+        return Candidate(name, score, predictions.labels)
+
+
+@dataclass(frozen=True, slots=True)
+class AgoraReport:
+    """result: of the search. test: the figure of the best model on H, read once, with its interval. labeller: the
+    accuracy of S on E with its Wilson interval; warnings: what of the paper's assumptions does not hold here."""
+
+    result: AgoraResult
+    test: Interval
+    labeller: Interval
+    warnings: tuple[str, ...]
+
+
+def labeller_accuracy(labeller: Labeller, examples: Sequence[Example]) -> Interval:
+    """How often S is right on labelled examples, with a 95 % Wilson interval."""
+    labels = labeller(examples)
+    return wilson(sum(label == example.label for label, example in zip(labels, examples, strict=True)), len(examples))
+
+
+def assumptions(accuracy: Interval, data: LabelledData) -> tuple[str, ...]:
+    """Which of the assumptions do not hold, in a sentence each."""
+    warnings = []
+    if accuracy.low <= GOOD_ENOUGH:
+        warnings.append(
+            f"The labeller is right in {accuracy.value:.0%} of the search set (95 % interval {accuracy.low:.0%} to "
+            f"{accuracy.high:.0%}): not surely above 2/3, which Agora assumes."
+        )
+    counts = data.counts()
+    if counts and max(counts.values()) > 2 * max(1, min(counts.values())):
+        warnings.append("The classes are not balanced: a mean over classes would say more than accuracy.")
+    if len(data.dev) < 50:
+        warnings.append(
+            f"The search set has {len(data.dev)} examples: its scores, and so what is chosen, are mostly chance."
+        )
+    return tuple(warnings)
+
+
+def agora(
+    base: Model | str,
+    labeller: Labeller,
+    data: LabelledData,
+    *,
+    folder: Path,
+    grid: Mapping[str, Sequence[Any]] = GRID,
+    n_sets: int = SETS,
+    generator: str = "masked-lm",
+    seed: int = 0,
+    options: Mapping[str, Any] | None = None,
+    **changes: Any,
+) -> AgoraReport:
+    """Fine-tune with Agora: our interpretation, see `loop`. D is train, E dev, and H test, which is read once.
+
+    labeller: S, from examples to labels; a fine-tuned model's `predict` will do. options: of AgoraPlan. changes: of
+    every recipe. The same call resumes a run that was killed. Raises ValueError for data without a search set.
+    """
+    base = load(base) if isinstance(base, str) else base
+    if generator not in GENERATORS:
+        raise ValueError(f"Unknown generator {generator!r}. Known: {', '.join(GENERATORS)}.")
+    if data.problem_type != "single_label_classification":
+        raise ValueError("Agora here is for tasks of one class a text.")
+    plan = AgoraPlan(theta=drawn_sets(grid, n=n_sets, seed=seed), seed=seed, **(options or {}))
+    learner = Finetuner(base, data, tuple(grid), folder, **changes)
+    make = partial(_point, GENERATORS[generator], base)
+    result = search(plan, data, learner, labeller, make, Log(folder / "log.jsonl"))
+    accuracy = labeller_accuracy(labeller, data.dev)
+    return AgoraReport(result, sealed_test(base, data, result, folder), accuracy, assumptions(accuracy, data))
+
+
+def _point(generator: Any, base: Model, mistake: Example, rng: Any, taken: set[tuple[str, ...]]) -> Any:
+    return new_point(mistake, generator, rng, base, taken)
+
+
+def sealed_test(base: Model, data: LabelledData, result: AgoraResult, folder: Path) -> Interval:
+    """The figure of the best model on H: the only time that its labels are read."""
+    from bortlab.analysis.evaluation import intervals
+    from bortlab.registry import load_from
+
+    model = load_from(folder / result.best.name / "model", family=base.family.name, task=data.task)
+    predictions = predict(model.network, model.tokenizer, data, data.test, length=_length(base))
+    measure = measure_of(data)
+    return intervals(measure, [measure.outcomes(data, data.test, predictions)])[main_measure(data)]
+
+
+def _length(base: Model) -> int:
+    return FinetuneRecipe.default(base.config).length
