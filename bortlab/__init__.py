@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from bortlab.models import FAMILIES
     from bortlab.registry import checkpoints, load, load_from
     from bortlab.training.adapt import adapt
+    from bortlab.training.agora import agora
     from bortlab.training.finetune import finetune
 
 __version__ = "0.2.0"
@@ -35,6 +36,7 @@ __all__ = [
     "Trace",
     "__version__",
     "adapt",
+    "agora",
     "checkpoints",
     "finetune",
     "load",
@@ -47,6 +49,7 @@ _HOME = {
     "Trace": "model",
     "FAMILIES": "models",
     "adapt": "training.adapt",
+    "agora": "training.agora",
     "finetune": "training.finetune",
 }
 """Where a name is from; the others are the registry's."""

@@ -71,6 +71,6 @@ def pruned(ranked: Sequence[Theta], rule: Rule, best: Theta, *, capped: bool = T
     """
     leaving = rule(ranked)
     if capped and len(ranked) > 1:
-        leaving = [theta for theta in leaving if theta != best] or [theta for theta in ranked if theta != best]
-        leaving = leaving[: max(1, len(ranked) // 2)]
+        others = [theta for theta in leaving if theta != best]
+        leaving = others[: len(ranked) // 2] or [next(theta for theta in ranked if theta != best)]
     return [theta for theta in ranked if theta not in leaving]
