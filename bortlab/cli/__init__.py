@@ -29,6 +29,7 @@ COMMANDS = {
     "search": "search a space of sizes for the sub-architecture that pays",
     "latency": "measure how fast models are on this machine",
     "finetune": "fine-tune models on labelled texts, and compare them",
+    "agora": "fine-tune when labelled texts are scarce, as Bort was",
     "adapt": "train a model further to fill the blanks of a text",
     "lens": "train a tuned lens for a frozen model",
     "minis": "train a bundled model as it was made",

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import bortlab
+from bortlab import cli
 from bortlab.analysis.evaluation import wilson
 from bortlab.data.labelled import Example, LabelledData
 from bortlab.training.agora import (
@@ -335,3 +336,24 @@ def test_a_mini_is_fine_tuned_with_agora_and_its_test_set_is_read_once(tmp_path:
     assert len(lines) == 3 + 2
     again = agora("bort-mini", labeller, data, folder=tmp_path, grid=grid, epochs=1, length=24)
     assert again == report
+
+
+def test_the_command_says_what_held_and_resumes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = [
+        f"It was a {word} {thing},{mood}"
+        for thing in ("day", "man", "dog", "meal", "song", "book", "trip", "walk")
+        for mood, words in (("glad", ("good", "happy", "kind")), ("low", ("bad", "sad", "cruel")))
+        for word in words
+    ]
+    file = tmp_path / "moods.csv"
+    file.write_text("text,label\n" + "\n".join(rows))
+    command = ["agora", str(file), "--sets", "2", "--epochs", "1", "--out", str(tmp_path / "out")]
+    assert cli.main(command) == 0
+    said = capsys.readouterr().out
+    assert "round 2: best" in said and "3 trainings; best on E" in said and "note: The search set has" in said
+    assert cli.main(command) == 0
+    assert capsys.readouterr().out == said
+    summary = json.loads((tmp_path / "out" / "agora.json").read_text())
+    assert summary["trainings"] == 3
+    assert cli.main([*command[:2], "--labeller", "nowhere", *command[2:]]) == 1
+    assert "nowhere" in capsys.readouterr().err

@@ -8,6 +8,7 @@ from bortlab.training.agora.learning import (
     assumptions,
     drawn_sets,
     labeller_accuracy,
+    labeller_named,
 )
 from bortlab.training.agora.loop import AgoraPlan, AgoraResult, search
 from bortlab.training.agora.points import GENERATORS, Point, edited_share, new_point
@@ -32,6 +33,7 @@ __all__ = [
     "drawn_sets",
     "edited_share",
     "labeller_accuracy",
+    "labeller_named",
     "new_point",
     "pruned",
     "search",

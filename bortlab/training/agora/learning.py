@@ -11,16 +11,16 @@ from typing import Any
 
 import numpy as np
 
-from bortlab.analysis.evaluation import main_measure, measure_of, wilson
+from bortlab.analysis.evaluation import intervals, main_measure, measure_of, wilson
 from bortlab.analysis.intervals import Interval
 from bortlab.data.labelled import Example, LabelledData
 from bortlab.model import Model
-from bortlab.registry import load
+from bortlab.registry import load, load_from
 from bortlab.training.agora.loop import AgoraPlan, AgoraResult, Labeller, search
 from bortlab.training.agora.points import GENERATORS, new_point
 from bortlab.training.agora.pruning import Theta
 from bortlab.training.agora.records import Candidate, Log
-from bortlab.training.finetune import FinetuneRecipe, FinetuneRun, predict
+from bortlab.training.finetune import BASELINES, FinetuneRecipe, FinetuneRun, predict
 
 GOOD_ENOUGH = 2 / 3
 """What the paper assumes of the labeller's accuracy."""
@@ -49,6 +49,16 @@ class Finetuner:
         if unknown:
             raise ValueError(f"Unknown axis {unknown[0]!r} of the grid. Known: {', '.join(sorted(known))}.")
         self.base, self.data, self.axes, self.folder, self.changes = base, data, tuple(axes), folder, changes
+        self.best_epochs: dict[str, int] = {}
+
+    def load(self, name: str) -> Model:
+        """A model that was trained, by its name."""
+        return load_from(self.folder / name / "model", family=self.base.family.name, task=self.data.task)
+
+    @property
+    def recipe_length(self) -> int:
+        """Pieces of a text at most."""
+        return FinetuneRecipe.default(self.base.config, **self.changes).length
 
     def recipe(self, theta: Theta) -> FinetuneRecipe:
         """The recipe of a set; its rate is a share of the default."""
@@ -65,6 +75,7 @@ class Finetuner:
         run.resume()
         for _ in run.train():
             pass
+        self.best_epochs[name] = run.best_epoch
         model = run.model(name)
         predictions = predict(model.network, model.tokenizer, data, data.dev, length=run.recipe.length)
         model.save(self.folder / name / "model")
@@ -83,6 +94,26 @@ class AgoraReport:
     test: Interval
     labeller: Interval
     warnings: tuple[str, ...]
+
+
+def labeller_named(name: str, data: LabelledData) -> Labeller:
+    """ "words": TF-IDF with a linear model on D; else the folder of a fine-tuned classifier.
+
+    Raises ValueError for a model of other classes.
+    """
+    if name == "words":
+        baseline = BASELINES["words"](data)
+        if baseline is None:
+            raise ValueError("The texts have no words for a labeller to learn from: name a fine-tuned model's folder.")
+        return lambda examples: baseline.predict(examples).labels
+    model = load_from(name, task=data.task)
+    if set(model.config.labels) != set(data.labels):
+        raise ValueError(
+            f"The labeller knows the classes {', '.join(model.config.labels)}, expected {', '.join(data.labels)}."
+        )
+    own = replace(data, labels=model.config.labels)
+    length = min(FinetuneRecipe.default(model.config).length, model.config.max_position_embeddings)
+    return lambda examples: predict(model.network, model.tokenizer, own, examples, length=length).labels
 
 
 def labeller_accuracy(labeller: Labeller, examples: Sequence[Example]) -> Interval:
@@ -137,23 +168,16 @@ def agora(
     make = partial(_point, GENERATORS[generator], base)
     result = search(plan, data, learner, labeller, make, Log(folder / "log.jsonl"))
     accuracy = labeller_accuracy(labeller, data.dev)
-    return AgoraReport(result, sealed_test(base, data, result, folder), accuracy, assumptions(accuracy, data))
+    return AgoraReport(result, sealed_test(learner, result.best.name), accuracy, assumptions(accuracy, data))
 
 
 def _point(generator: Any, base: Model, mistake: Example, rng: Any, taken: set[tuple[str, ...]]) -> Any:
     return new_point(mistake, generator, rng, base, taken)
 
 
-def sealed_test(base: Model, data: LabelledData, result: AgoraResult, folder: Path) -> Interval:
-    """The figure of the best model on H: the only time that its labels are read."""
-    from bortlab.analysis.evaluation import intervals
-    from bortlab.registry import load_from
-
-    model = load_from(folder / result.best.name / "model", family=base.family.name, task=data.task)
-    predictions = predict(model.network, model.tokenizer, data, data.test, length=_length(base))
+def sealed_test(learner: Finetuner, name: str) -> Interval:
+    """The figure of a model on H: the only time that its labels are read."""
+    model, data = learner.load(name), learner.data
+    predictions = predict(model.network, model.tokenizer, data, data.test, length=learner.recipe_length)
     measure = measure_of(data)
     return intervals(measure, [measure.outcomes(data, data.test, predictions)])[main_measure(data)]
-
-
-def _length(base: Model) -> int:
-    return FinetuneRecipe.default(base.config).length
