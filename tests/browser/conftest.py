@@ -121,8 +121,7 @@ class Visit:
         expect(self.page.get_by_text("nothing you write leaves it")).to_be_visible()
         expect(self.page.locator('[data-testid="stApp"][data-test-script-state="notRunning"]')).to_be_attached()
         expect(self.page.locator('[data-testid="stSkeleton"]')).to_have_count(0)
-        for chart in self.charts.all():
-            expect(chart.locator(".main-svg").first).to_be_attached()
+        expect(self.page.locator('[data-testid="stPlotlyChart"]:not(:has(.main-svg))')).to_have_count(0)
         return self
 
     @property
