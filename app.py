@@ -8,7 +8,7 @@ settings.let_threads_sleep()  # before torch is imported
 
 import streamlit as st
 
-from bortlab.ui import history, latency, shared, startup
+from bortlab.ui import history, latency, report, shared, startup
 from bortlab.ui.contents import CONTENTS, title
 
 st.set_page_config(page_title="bortlab", page_icon="🔬", layout="wide")
@@ -30,6 +30,8 @@ history.restore_address()
 startup.start()
 if page.url_path != "latency":
     latency.notice()
-page.run()
+with report.saving(page.url_path):
+    page.run()
+report.panel()
 shared.footer()
 history.one_step_a_page()  # last: its empty element would push the page down

@@ -15,6 +15,7 @@ from bortlab.model import Model, NonFiniteError
 from bortlab.system.errors import BusyError
 from bortlab.text import Encoding
 from bortlab.ui import opened
+from bortlab.ui.shared import recording
 from bortlab.views.escape import markdown
 from bortlab.views.prose import names
 from bortlab.work.pool import default_pool
@@ -33,6 +34,7 @@ def ask(model: Model, key: Hashable, question: Callable[[Model], T]) -> T:
 
 def compute(model: Model, key: Hashable, question: Callable[[Model], T]) -> T:
     """As `ask`, of a model that is leased already."""
+    recording.note_model(model)
     return default_pool().run((model.fingerprint, key), lambda: question(model), tick=_yield)
 
 

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from bortlab.notebooks import Code, Text, notebook
+from bortlab.ui.shared import recording
 from bortlab.ui.shared.pictures import look
 from bortlab.views.escape import csv_cell
 
@@ -62,6 +63,7 @@ def downloads(
     """As `take_away`, for a table that is shown already."""
     from bortlab.views.view import is_figure, page
 
+    recording.note_ending(name, table, python, link(says))
     colours = look()
     safe = table.map(lambda value: csv_cell(value) if isinstance(value, str) else value)
     button = partial(st.download_button, on_click="ignore", icon=":material/download:")

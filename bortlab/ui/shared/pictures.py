@@ -10,6 +10,7 @@ import streamlit as st
 from bortlab import registry
 from bortlab.model import Model
 from bortlab.ui import opened
+from bortlab.ui.shared import recording
 from bortlab.views.cards import model_heading
 from bortlab.views.escape import markdown_sentence
 from bortlab.views.theme import Look
@@ -74,6 +75,7 @@ def picture(view: View, key: str, *, on_select: Callable[[], None] | None = None
     from bortlab.views.figures import CONFIG
     from bortlab.views.view import Fragment
 
+    recording.note_picture(view)
     if isinstance(view.picture, Fragment):
         st.html(view.picture.style + view.picture.body)
         return
@@ -93,6 +95,7 @@ def drawing(view: View) -> None:
     """A view whose picture is an SVG drawing, as wide as there is room."""
     from bortlab.views.view import Fragment
 
+    recording.note_picture(view)
     assert isinstance(view.picture, Fragment)
     st.image(view.picture.body, width="stretch", alt=view.alt)
 
