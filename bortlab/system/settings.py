@@ -94,6 +94,20 @@ MALLOC_ARENAS = Variable(
     "`2` on Linux, set by `bortlab lab` and `make app`",
     "How many heaps glibc keeps. Its own choice, eight a core, holds on to memory that many threads once used.",
 )
+RAY_ADDRESS = Variable(
+    "RAY_ADDRESS",
+    "none",
+    "The address of the Ray cluster that sweeps of trainings run on (`auto`, `HOST:PORT`). Without one they run in "
+    "processes of this machine.",
+)
+RAY_STATISTICS = Variable(
+    "RAY_USAGE_STATS_ENABLED", "`0`, set for sweeps on Ray", "Whether Ray reports its use to its makers."
+)
+OPENMP_THREADS = Variable(
+    "OMP_NUM_THREADS",
+    "`1`, set for the workers of a sweep",
+    "How many threads torch computes with. The last digits of trained weights depend on it.",
+)
 SETTINGS = (
     CACHE,
     RUNS,
@@ -109,7 +123,10 @@ SETTINGS = (
     OFFLINE,
     TRANSFORMERS_OFFLINE,
     OPENMP_WAIT,
+    OPENMP_THREADS,
     MALLOC_ARENAS,
+    RAY_ADDRESS,
+    RAY_STATISTICS,
 )
 
 
