@@ -156,6 +156,11 @@ def let_threads_sleep() -> None:
     os.environ.setdefault(OPENMP_WAIT.name, "PASSIVE")
 
 
+def keep_ray_quiet() -> None:
+    """Let Ray report nothing to its makers, unless set otherwise. To be called before it starts."""
+    os.environ.setdefault(RAY_STATISTICS.name, "0")
+
+
 def keep_few_heaps() -> None:
     """On Linux, restart this very program with two heaps unless a number is set: glibc reads it at the start."""
     if sys.platform == "linux" and MALLOC_ARENAS.read() is None:

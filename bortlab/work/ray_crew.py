@@ -50,7 +50,7 @@ class RayCrew:
     """Tasks of a Ray cluster. address: "auto", "HOST:PORT", or "local"; one that is joined already is kept."""
 
     def __init__(self, function: str, address: str, *, workers: int | None, threads: int) -> None:
-        os.environ.setdefault(settings.RAY_STATISTICS.name, "0")
+        settings.keep_ray_quiet()
         try:
             import ray
         except ImportError:
