@@ -1,7 +1,7 @@
 """List the notebooks that come with bortlab, or copy them into a folder of your own.
 
 Each begins with how to install what it needs; open it with Jupyter, or with any program that reads .ipynb files. Every
-page of the lab gives a notebook of its own, too: "Notebook", beside "As Python".
+page of the lab gives a notebook of its own, too: "Open as notebook", beside "As Python".
 """
 
 from __future__ import annotations

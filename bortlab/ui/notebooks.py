@@ -115,6 +115,46 @@ RECIPES = {
             ),
         ),
     ),
+    "6-fine-tuning-and-agora": Recipe(
+        "Fine-tuning and Agora: what does a small encoder learn from few examples?",
+        (
+            "A bundled task: which field is a definition from? The Fine-tune page does this for files of your "
+            "own, too. These settings take seconds; with `examples=500` and `seeds=3` it is worth believing.",
+            Code(
+                "from bortlab.data.labelled import load_task\n"
+                "from bortlab.training.finetune import compare_models\n\n"
+                "data = load_task('field')\n"
+                "settings = {'examples': 200, 'epochs': 2, 'frozen': False}\n"
+                "comparison = compare_models(data, ['bort-mini'], folder='comparison', **settings)\n"
+            ),
+            "Quality against time, with plain baselines. A bar that overlaps another has not told the two apart.",
+            Code(
+                "from bortlab.views import finetune as draw\nfrom bortlab.views.theme import Look\n\n"
+                "draw.frontier(comparison, Look('light')).show()\n"
+            ),
+            "*Agora* makes new examples near the mistakes, lets a labeller name them, and trains anew with the "
+            "settings that are left. This is our interpretation: `docs/agora.md` says what is known of the original.",
+            Code(
+                "from pathlib import Path\n\nimport bortlab\nfrom bortlab.training.agora import labeller_named\n"
+                "from bortlab.training.finetune.comparing import drawn\n\n"
+                "few = drawn(data, 40)\n"
+                "settings = {'n_sets': 2, 'epochs': 1, 'length': 24}\n"
+                "labeller = labeller_named('words', few)\n"
+                "report = bortlab.agora('bort-mini', labeller, few, folder=Path('agora'), **settings)\n"
+                "for this in report.result.rounds:\n"
+                "    kept = sum(not point.refused for point in this.points)\n"
+                "    print(f'round {this.number + 1}: {this.mistakes} mistakes, {kept} new examples')\n"
+            ),
+            "Only the sealed test set counts, and it was read once. What does not hold here is said.",
+            Code(
+                "test = report.test\n"
+                "print(f'on the sealed test set: {test.value:.3f}, from {test.low:.3f} to {test.high:.3f}')\n"
+                "print(*report.warnings, sep='\\n')\n"
+                "for point in report.result.rounds[0].points[:3]:\n"
+                "    print(point.mistake.text, '->', point.example.text, sep='\\n', end='\\n\\n')\n"
+            ),
+        ),
+    ),
 }
 """Every bundled notebook by the name of its file."""
 

@@ -59,7 +59,7 @@ def test_every_page_has_a_view_to_save(page: str) -> None:
     (view,) = kept.views.values()
     assert (view.page, view.question) == (page, CONTENTS[page].question) and not kept.problem
     assert view.tables and (view.pictures or page == "models")
-    assert bool(view.python) == (page not in ("home", "Lessons"))
+    assert bool(view.python) == (page != "home")
     drawn = len(charts(at))
     assert sum(bool(picture.figure) for picture in view.pictures) == drawn
     assert "recording" not in at.session_state

@@ -22,10 +22,13 @@ MOST_ERRORS = 200
 
 
 def show(data: LabelledData, plan: ComparisonPlan, this: Job) -> None:
-    """The results of a job that is done; nothing before."""
+    """The results of a job that is done; before, the Python that does the same."""
     folder = job.results_folder(this)
     comparison, status = read_comparison(folder), this.status()
+    says = {"models": st.session_state.get("models") or [""]}
     if comparison is None or not comparison.finished or status is None or status.alive:
+        if plan.models:
+            shared.as_code(name=f"bortlab-{data.name}", python=python(data, plan), says=says)
         return
     st.subheader("3. Which is best for these data?", anchor=False)
     data = drawn(data, plan.examples)
@@ -49,7 +52,7 @@ def show(data: LabelledData, plan: ComparisonPlan, this: Job) -> None:
         python=python(data, plan),
         views=views,
         json=(folder / FILE).read_text(encoding="utf-8"),
-        says={"models": st.session_state.get("models") or [""]},
+        says=says,
     )
 
 

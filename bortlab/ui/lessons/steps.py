@@ -39,6 +39,7 @@ def show(lesson: Lesson) -> None:
         _ways(lesson, number)
         _step(lesson, number, lesson.steps[number - 1], context, all_answers=False)
         _next(lesson, number)
+    _as_code(lesson, context, None if teacher else number)
     _sources(lesson)
 
 
@@ -154,6 +155,27 @@ def _following(lesson: Lesson) -> Lesson | None:
     keys = [other.key for other in lessons]
     place = keys.index(lesson.key) + 1
     return lessons[place] if place < len(lessons) else None
+
+
+def _as_code(lesson: Lesson, context: Context, number: int | None) -> None:
+    """The Python of a step's views, of all steps for None; nothing where a step has none."""
+    steps = lesson.steps if number is None else lesson.steps[number - 1 : number]
+    if not any(isinstance(block, Show) for step in steps for block in step.blocks):
+        return
+    chosen = "" if number is None else f"[{number - 1}:{number}]"
+    shared.as_code(
+        name=f"lesson-{lesson.key}",
+        python=(
+            "from bortlab import lessons\nfrom bortlab.views.theme import Look\n\n"
+            f"lesson = lessons.find({lesson.key!r})\ncontext = lessons.of_registry(Look({context.look.mode!r}))\n"
+            f"for step in lesson.steps{chosen}:\n"
+            "    for block in step.blocks:\n"
+            "        if isinstance(block, lessons.Show):\n"
+            "            for _, view in lessons.draw(block, lesson.header.settings, context).pictures:\n"
+            "                view.show()\n"
+        ),
+        says={},
+    )
 
 
 def _sheets(lesson: Lesson, context: Context) -> None:

@@ -14,13 +14,14 @@ from bortlab.ui.shared.controls import (
     set_text,
     text_box,
 )
-from bortlab.ui.shared.ending import FOOTER, downloads, footer, link, take_away, together, what_is_this
+from bortlab.ui.shared.ending import FOOTER, as_code, downloads, footer, link, take_away, together, what_is_this
 from bortlab.ui.shared.pictures import colour, drawing, grid, heading, look, name_card, picture, sentence
 from bortlab.views.prose import names
 
 __all__ = [
     "FOOTER",
     "LONGEST_TEXT",
+    "as_code",
     "ask",
     "choose_models",
     "choose_number",

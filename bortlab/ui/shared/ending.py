@@ -63,7 +63,7 @@ def downloads(
     """As `take_away`, for a table that is shown already."""
     from bortlab.views.view import is_figure, page
 
-    recording.note_ending(name, table, python, link(says))
+    recording.note_table(name, table)
     colours = look()
     safe = table.map(lambda value: csv_cell(value) if isinstance(value, str) else value)
     button = partial(st.download_button, on_click="ignore", icon=":material/download:")
@@ -73,24 +73,39 @@ def downloads(
             button("JSON", json.encode(), f"{name}.json", "application/json")
         if views:
             button("HTML", lambda: page(views, colours), f"{name}.html", "text/html")
-        with st.popover("Link", icon=":material/link:"):
-            st.caption("This link opens the same view.")
-            st.code(link(says), language=None, wrap_lines=True)
-        with st.popover("As Python", icon=":material/code:"):
-            st.caption("The same in a notebook.")
-            st.code(python, language="python")
-        button(
-            "Notebook",
-            lambda: _notebook(name, python, link(says)),
-            f"{name}.ipynb",
-            "application/x-ipynb+json",
-            key=f"notebook-{name}",
-            help="This view as a Jupyter notebook: how to install bortlab, and the lines of Python that make it.",
-        )
+        _code(name, python, says)
         if any(is_figure(view) for view in views):
             st.segmented_control(
                 "The camera above a picture saves", ["PNG", "SVG"], default="PNG", key="picture", required=True
             )
+
+
+def as_code(*, name: str, python: str, says: Mapping[str, object] | None = None) -> None:
+    """A link, Python and a notebook, for a view that has no numbers yet. says: as in `link`."""
+    with st.container(horizontal=True):
+        _code(name, python, says)
+
+
+def _code(name: str, python: str, says: Mapping[str, object] | None) -> None:
+    """The link, the Python and the notebook of a view, in a row."""
+    address = link(says)
+    recording.note_code(python, address)
+    with st.popover("Link", icon=":material/link:"):
+        st.caption("This link opens the same view.")
+        st.code(address, language=None, wrap_lines=True)
+    with st.popover("As Python", icon=":material/code:"):
+        st.caption("The same in a notebook.")
+        st.code(python, language="python")
+    st.download_button(
+        "Open as notebook",
+        lambda: _notebook(name, python, address),
+        f"{name}.ipynb",
+        "application/x-ipynb+json",
+        key=f"notebook-{name}",
+        on_click="ignore",
+        icon=":material/download:",
+        help="This view as a Jupyter notebook: how to install bortlab, and the lines of Python that make it.",
+    )
 
 
 def _notebook(name: str, python: str, address: str) -> str:

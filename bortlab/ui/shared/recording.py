@@ -42,11 +42,17 @@ def note_picture(view: View) -> None:
         recording.pictures.append(view)
 
 
-def note_ending(name: str, table: pandas.DataFrame, python: str, address: str) -> None:
-    """What stands at the end of a view."""
+def note_table(name: str, table: pandas.DataFrame) -> None:
+    """The numbers of a view."""
     recording = current()
     if recording is not None:
         recording.tables[name] = table
+
+
+def note_code(python: str, address: str) -> None:
+    """The Python of a view, and its address."""
+    recording = current()
+    if recording is not None:
         recording.python.append(python)
         recording.address = recording.address or address
 
