@@ -628,6 +628,13 @@ def bench_first_visit(how: How) -> Iterator[Row]:
     yield Row("first prediction", "from the server's start", {"ours": found}, "10 s", median(found) / 10_000, 1.0)
 
 
+def bench_finetune(how: How) -> Iterator[Row]:
+    """An epoch of fine-tuning beside transformers' Trainer."""
+    from tests import bench_finetune  # here: it imports this module
+
+    yield from bench_finetune.bench_finetune(how)
+
+
 # -- the run -----------------------------------------------------------------------------------------------------------
 
 BENCHES: dict[str, Callable[..., Iterator[Row]]] = {
@@ -643,6 +650,7 @@ BENCHES: dict[str, Callable[..., Iterator[Row]]] = {
     "loading": bench_loading,
     "loading-memory": bench_loading_memory,
     "harness": bench_harness,
+    "finetune": bench_finetune,
 }
 
 

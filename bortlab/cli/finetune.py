@@ -41,7 +41,7 @@ def run(options: argparse.Namespace) -> None:
     """Read, check, train, compare and report."""
     from bortlab.data.labelled import check, labelled, read
     from bortlab.training.finetune import compare_models
-    from bortlab.views.finetune import report, table, verdict
+    from bortlab.views.finetune import overview, report, verdict
     from bortlab.views.theme import Look
 
     columns = {name: getattr(options, name) for name in ("text", "pair", "label", "split", "task")}
@@ -59,7 +59,7 @@ def run(options: argparse.Namespace) -> None:
         sizes=options.sizes,
         **changes,
     )
-    print(table(comparison).to_string(index=False, float_format=lambda value: f"{value:.3f}"))
+    print(overview(comparison).to_string(index=False))
     print(unescape(verdict(comparison)).replace("**", ""))
     page = report(comparison, data, Look("light"))
     (options.out / "report.html").write_text(page, encoding="utf-8")

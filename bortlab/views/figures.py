@@ -115,10 +115,36 @@ def panel_heading(text: str, look: Look, *, x: float, y: float, size: int = 12) 
     }
 
 
-def text_positions(x: Sequence[float], y: Sequence[float]) -> list[str]:
-    """Above or below, alternating from left to right, so that names of neighbours do not overlap."""
-    order = sorted(range(len(x)), key=lambda index: (x[index], y[index]))
-    positions = [""] * len(x)
-    for place, index in enumerate(order):
-        positions[index] = "top center" if place % 2 == 0 else "bottom center"
-    return positions
+LABEL_LINE = 16
+"""Pixels of a line of a label."""
+LABEL_REACH = ((0, -1), (0, 1), (1, 0), (-1, 0), (1, -1), (-1, -1), (1, 1), (-1, 1))
+"""Where a point's label may stand, the best first: above, below, right, left, and in the corners."""
+
+
+def labels_beside(points: Sequence[tuple[float, float]], texts: Sequence[str], *, room: float) -> list[tuple[int, int]]:
+    """Where labels stand, as pixels from their points to their middles, so that none covers a label or a point.
+
+    points: in pixels, as the picture is usually drawn. room: pixels around a point that are its own. A label goes as
+    near as it can; where all is full it goes above its point.
+    """
+    halves = [(4.0 * len(text), LABEL_LINE / 2) for text in texts]
+    taken = [(x, y, room / 2, room / 2) for x, y in points]
+    places: list[tuple[int, int]] = []
+    for (x, y), (half_width, half_height) in zip(points, halves, strict=True):
+        offsets = [
+            (right * (room * near + half_width * bool(right)), down * (room * near + half_height))
+            for near in (1, 2, 3, 4)
+            for right, down in LABEL_REACH
+        ]
+        free = (offset for offset in offsets if not _covers((x + offset[0], y + offset[1]), halves[len(places)], taken))
+        across, down = next(free, offsets[0])
+        taken.append((x + across, y + down, half_width, half_height))
+        places.append((round(across), round(down)))
+    return places
+
+
+def _covers(
+    middle: tuple[float, float], halves: tuple[float, float], boxes: Sequence[tuple[float, float, float, float]]
+) -> bool:
+    (x, y), (width, height) = middle, halves
+    return any(abs(x - left) < width + half and abs(y - top) < height + tall for left, top, half, tall in boxes)

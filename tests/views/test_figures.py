@@ -21,7 +21,7 @@ from bortlab.models import FAMILIES
 from bortlab.system.numbers import percent
 from bortlab.views import cards, escape, ideas, theme
 from bortlab.views import predict as view
-from bortlab.views.figures import CONFIG
+from bortlab.views.figures import CONFIG, LABEL_LINE, labels_beside
 from bortlab.views.theme import Look
 
 LOOKS = [Look("light"), Look("dark")]
@@ -294,3 +294,25 @@ def test_the_pages_own_colours_can_be_read(look: Look) -> None:
 @pytest.mark.parametrize("alpha", [0, 0.3, 1])
 def test_translucent_is_the_same_colour(alpha: float) -> None:
     assert theme.translucent("#0a10ff", alpha) == f"rgba(10,16,255,{alpha:g})"
+
+
+# -- names beside points -----------------------------------------------------------------------------------------------
+
+places = st.tuples(st.floats(0, 400), st.floats(0, 300))
+
+
+@given(st.lists(places, min_size=1, max_size=6, unique=True), st.integers(8, 30))
+def test_names_of_few_points_never_cover_each_other(points: list[tuple[float, float]], room: int) -> None:
+    names = ["TF-IDF + linear", "ConvBERT mini", "BERT mini", "ALBERT mini", "Bort mini", "MiniLM"][: len(points)]
+    boxes = []
+    for (x, y), (across, down), name in zip(points, labels_beside(points, names, room=room), names, strict=True):
+        boxes.append((x + across, y + down, 4.0 * len(name)))
+    for place, (x, y, half) in enumerate(boxes):
+        for left, top, other in boxes[:place]:
+            assert abs(x - left) > half + other - 2 or abs(y - top) > LABEL_LINE - 2  # pixels are whole numbers
+
+
+def test_a_name_of_a_point_by_itself_stands_above_it() -> None:
+    assert labels_beside([(100.0, 100.0)], ["Bort"], room=20) == [(0, -28)]
+    beside = labels_beside([(100.0, 100.0), (100.0, 100.0)], ["Bort", "BERT"], room=20)
+    assert beside[1] == (0, 28)

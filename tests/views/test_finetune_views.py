@@ -153,6 +153,23 @@ def test_two_models_disagree_where_their_labels_differ() -> None:
     assert table[["text", "label", "a", "b"]].values.tolist() == [["text 1", "no", "yes", "no"]]
 
 
+def test_what_answers_always_the_same_is_a_line_and_no_point() -> None:
+    constant = entry("majority", 0.5, family=None, ms=0.0001, title="the commonest class")
+    figure = draw.frontier(comparison(entry("a", 0.9), entry("b", 0.8, ms=2.0), constant, gaps={}), LOOK).picture
+    assert [shape.y0 for shape in figure.layout.shapes] == [0.5]
+    labels = [annotation.text for annotation in figure.layout.annotations]
+    assert labels == ["a", "b", "the commonest class"]
+    low, high = figure.layout.xaxis.range
+    assert -0.5 < low < 0 and 0.3 < high < 0.8  # 1 and 2 ms, on a scale of logarithms
+
+
+def test_the_overview_has_each_figure_with_its_interval_in_a_cell() -> None:
+    words = entry("words", 0.3, family=None, ms=None)
+    rows = draw.overview(comparison(entry("a", 0.9), words, gaps={})).to_dict("records")
+    assert rows[0] == {"model": "a", "accuracy": "0.900 (0.800 to 1.000)", "ms a text": "1", "MB": "0.0"}
+    assert rows[1]["ms a text"] == rows[1]["MB"] == ""
+
+
 def pictures() -> list[View]:
     models = entry("a", 0.9, smaller=((1, {"accuracy": 0.4}),)), entry("b", 0.4, family="bort", ms=3.0)
     whole = comparison(*models, entry("words", 0.3, family=None, ms=0.1), gaps={"b": True, "words": True})

@@ -35,8 +35,12 @@ def show(data: LabelledData, plan: ComparisonPlan, this: Job) -> None:
     views = [draw.frontier(comparison, shared.look())]
     shared.picture(views[0], "frontier")
     st.markdown(draw.verdict(comparison))
-    table = draw.table(comparison)
-    _table(table, comparison)
+    st.dataframe(
+        draw.overview(comparison),
+        hide_index=True,
+        width="stretch",
+        alt=f"Every model and baseline with its {NAMES[comparison.measure]} and intervals",
+    )
     st.subheader("Look closer", anchor=False)
     entry = _chosen(comparison)
     views += _closer(comparison, entry, data)
@@ -47,31 +51,12 @@ def show(data: LabelledData, plan: ComparisonPlan, this: Job) -> None:
         probe(entry, data)
         take_model(entry, data)
     shared.downloads(
-        table,
+        draw.table(comparison),
         name=f"bortlab-{data.name}",
         python=python(data, plan),
         views=views,
         json=(folder / FILE).read_text(encoding="utf-8"),
         says=says,
-    )
-
-
-def _table(table, comparison: Comparison) -> None:  # type: ignore[no-untyped-def]  # pandas is slow to import
-    name = NAMES[comparison.measure]
-    shown = ["model", *(c for c in table.columns if c.startswith(tuple(NAMES.values())))]
-    rest = [column for column in ("ms a text", "MB", "seeds", "training, s") if column in table.columns]
-    formats = {
-        **{column: st.column_config.NumberColumn(format="%.3f") for column in shown[1:]},
-        "ms a text": st.column_config.NumberColumn(format="%.1f"),
-        "MB": st.column_config.NumberColumn(format="%.1f"),
-        "training, s": st.column_config.NumberColumn(format="%.0f"),
-    }
-    st.dataframe(
-        table[[*shown, *rest]],
-        hide_index=True,
-        width="stretch",
-        column_config=formats,
-        alt=f"Every model and baseline with its {name} and intervals",
     )
 
 

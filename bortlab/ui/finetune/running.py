@@ -143,4 +143,4 @@ def _so_far(this: Job) -> None:
         st.caption(f"{opened.title(training.model)}: score on dev by epoch")
         shared.picture(draw.live(training, comparison.measure, shared.look()), "live")
     if comparison is not None and comparison.entries:
-        st.dataframe(draw.table(comparison), hide_index=True, width="stretch", alt="What was measured so far")
+        st.dataframe(draw.overview(comparison), hide_index=True, width="stretch", alt="What was measured so far")

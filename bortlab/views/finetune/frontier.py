@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import plotly.graph_objects as go
 
@@ -12,42 +11,55 @@ from bortlab.analysis.evaluation import NAMES
 from bortlab.system.numbers import data_size, milliseconds, short_count
 from bortlab.training.finetune.comparison import Comparison, Entry
 from bortlab.views.escape import plotly
-from bortlab.views.figures import layout, plain_axis, text_positions
+from bortlab.views.figures import labels_beside, layout, plain_axis
+from bortlab.views.finetune.tables import table, with_interval
 from bortlab.views.theme import Look, translucent
 from bortlab.views.view import View
 
-if TYPE_CHECKING:
-    import pandas
-
 HEIGHT = 420
+USUAL_WIDTH = 480
+"""Pixels that names are kept apart by: between a telephone's and a laptop's."""
+LARGEST_POINT = 34
+"""Pixels of the largest model's circle."""
+TIMES = [digit * 10.0**power for power in range(-3, 5) for digit in (1, 2, 5)]
+"""Milliseconds that stand on the axis."""
+CONSTANT = "majority"
+"""The baseline that answers the same whatever the text is."""
 
 
 def frontier(comparison: Comparison, look: Look) -> View:
-    """Quality against the time of a text on this data's own lengths, with the Pareto front; the area shows the size."""
-    timed = [entry for entry in comparison.entries if entry.ms is not None]
-    name = NAMES[comparison.measure]
-    front = pareto(timed, comparison.measure)
-    texts = [_says(entry, comparison.measure) for entry in timed]
-    places = text_positions(
-        [entry.ms.value for entry in timed if entry.ms], [entry.figures[comparison.measure].value for entry in timed]
-    )
+    """Quality against the time of a text on this data's own lengths, with the Pareto front; the area shows the size.
+
+    What answers the same whatever the text is, and takes no time, is a line across.
+    """
+    constant = [entry for entry in comparison.entries if entry.key == CONSTANT]
+    timed = [entry for entry in comparison.entries if entry.ms is not None and entry.key != CONSTANT]
+    measure = comparison.measure
+    front = pareto(timed, measure)
+    texts = [_says(entry, measure) for entry in timed]
     figure = go.Figure(
         [
-            _front_line(front, comparison.measure, look),
-            *(
-                _point(entry, comparison, says, place, look)
-                for entry, says, place in zip(timed, texts, places, strict=True)
-            ),
+            _front_line(front, measure, look),
+            *(_point(entry, comparison, says, look) for entry, says in zip(timed, texts, strict=True)),
         ],
         layout(
             look,
             HEIGHT,
             margin={"l": 4, "r": 8, "t": 24, "b": 44},
             xaxis=plain_axis(look, type="log", title="milliseconds for a text: faster to the left", gridcolor=look.grid)
-            | {"showgrid": True, "range": _log_range(timed)},
-            yaxis=plain_axis(look, title=name, gridcolor=look.grid) | {"showgrid": True},
+            | {"showgrid": True, "range": _x_range(timed), "tickvals": TIMES, "ticktext": [f"{ms:g}" for ms in TIMES]},
+            yaxis=plain_axis(look, title=NAMES[measure], gridcolor=look.grid)
+            | {"showgrid": True, "range": _y_range([*timed, *constant], measure)},
+            annotations=_labels(timed, [*timed, *constant], measure, look),
         ),
     )
+    for entry in constant:
+        figure.add_hline(
+            entry.figures[measure].value,
+            line={"color": look.faint, "width": 1, "dash": "dash"},
+            annotation={"text": plotly(entry.title), "font": {"size": 12, "color": look.faint}},
+            annotation_position="top left",
+        )
     titles = ", ".join(entry.title for entry in front)
     pairs = "; ".join(f"{entry.title}: {says}" for entry, says in zip(timed, texts, strict=True))
     alt = f"Quality and speed: {pairs}. On the Pareto front: {titles}."
@@ -63,31 +75,10 @@ def pareto(entries: Sequence[Entry], measure: str) -> list[Entry]:
     return front
 
 
-def table(comparison: Comparison) -> pandas.DataFrame:
-    """Everything that was measured of each, best first."""
-    import pandas
-
-    rows = []
-    for entry in comparison.entries:
-        row: dict[str, object] = {"model": entry.title}
-        for name, figure in entry.figures.items():
-            row |= {NAMES[name]: figure.value, f"{NAMES[name]}, from": figure.low, f"{NAMES[name]}, to": figure.high}
-        row |= {
-            "ms a text": entry.ms.value if entry.ms else None,
-            "MB": entry.n_bytes / 1e6,
-            "parameters": entry.parameters,
-            "seeds": len(entry.runs),
-            "training, s": sum(run.get("seconds", 0.0) for run in entry.runs.values()),
-        }
-        rows.append(row)
-    return pandas.DataFrame(rows)
-
-
 def _says(entry: Entry, measure: str) -> str:
-    figure, ms = entry.figures[measure], entry.ms
-    assert ms is not None
+    assert entry.ms is not None
     size = data_size(entry.n_bytes) if not entry.is_baseline else f"{short_count(entry.parameters)} numbers"
-    return f"{figure.value:.3f} ({figure.low:.3f} to {figure.high:.3f}), {milliseconds(ms.value)}, {size}"
+    return f"{with_interval(entry, measure)}, {milliseconds(entry.ms.value)}, {size}"
 
 
 def _front_line(front: Sequence[Entry], measure: str, look: Look) -> go.Scatter:
@@ -100,19 +91,16 @@ def _front_line(front: Sequence[Entry], measure: str, look: Look) -> go.Scatter:
     )
 
 
-def _point(entry: Entry, comparison: Comparison, says: str, place: str, look: Look) -> go.Scatter:
+def _point(entry: Entry, comparison: Comparison, says: str, look: Look) -> go.Scatter:
     figure = entry.figures[comparison.measure]
     colour = look.faint if entry.family is None else look.family(entry.family)
     largest = max((other.n_bytes for other in comparison.models), default=1)
-    size = 11 if entry.is_baseline else 12 + 22 * (entry.n_bytes / largest) ** 0.5
+    size = 11 if entry.is_baseline else 12 + (LARGEST_POINT - 12) * (entry.n_bytes / largest) ** 0.5
     assert entry.ms is not None
     return go.Scatter(
         x=[entry.ms.value],
         y=[figure.value],
-        mode="markers+text",
-        text=[plotly(entry.title)],
-        textposition=place,
-        textfont={"size": 13, "color": look.ink if not entry.is_baseline else look.faint},
+        mode="markers",
         cliponaxis=False,
         marker={
             "size": size,
@@ -134,7 +122,46 @@ def _point(entry: Entry, comparison: Comparison, says: str, place: str, look: Lo
     )
 
 
-def _log_range(entries: Sequence[Entry]) -> list[float]:
-    times = [math.log10(max(entry.ms.value, 1e-3)) for entry in entries if entry.ms]
-    room = 0.15 * ((max(times) - min(times)) or 1.0)
+def _labels(timed: Sequence[Entry], shown: Sequence[Entry], measure: str, look: Look) -> list[dict[str, object]]:
+    """The names of the points as annotations that keep apart, each with a line to its point."""
+    (left, right), (low, high) = _x_range(timed), _y_range(shown, measure)
+    places = [(_log_ms(entry), entry.figures[measure].value) for entry in timed]
+    across, down = USUAL_WIDTH / (right - left), -HEIGHT / (high - low)
+    offsets = labels_beside(
+        [(x * across, y * down) for x, y in places], [entry.title for entry in timed], room=LARGEST_POINT
+    )
+    return [
+        {
+            "x": x,
+            "y": y,
+            "ax": right,
+            "ay": below,
+            "text": plotly(entry.title),
+            "font": {"size": 13, "color": look.faint if entry.is_baseline else look.ink},
+            "arrowcolor": look.faint,
+            "arrowwidth": 0.8,
+            "arrowhead": 0,
+            "standoff": LARGEST_POINT / 3,
+        }
+        for entry, (x, y), (right, below) in zip(timed, places, offsets, strict=True)
+    ]
+
+
+def _log_ms(entry: Entry) -> float:
+    assert entry.ms is not None
+    return math.log10(max(entry.ms.value, 1e-3))
+
+
+def _x_range(entries: Sequence[Entry]) -> list[float]:
+    """Of the logarithms of the times, with room for the names; at least a factor of two."""
+    times = [_log_ms(entry) for entry in entries] or [0.0]
+    room = max(0.15, 0.2 * (max(times) - min(times)))
     return [min(times) - room, max(times) + room]
+
+
+def _y_range(entries: Sequence[Entry], measure: str) -> list[float]:
+    """Of the figures and their intervals, with room for the names."""
+    figures = [entry.figures[measure] for entry in entries]
+    low, high = min(figure.low for figure in figures), max(figure.high for figure in figures)
+    room = 0.12 * ((high - low) or 1.0)
+    return [low - room, high + room]

@@ -9,8 +9,9 @@ from bortlab.training.finetune.comparing import drawn
 from bortlab.training.finetune.comparison import Comparison
 from bortlab.views.escape import html
 from bortlab.views.finetune.curves import dev_curves, learning_curve, reliability
-from bortlab.views.finetune.frontier import frontier, table
+from bortlab.views.finetune.frontier import frontier
 from bortlab.views.finetune.mistakes import confusion_matrix, errors
+from bortlab.views.finetune.tables import overview
 from bortlab.views.finetune.verdict import verdict
 from bortlab.views.theme import Look
 from bortlab.views.view import View, page
@@ -31,7 +32,7 @@ def report(comparison: Comparison, data: LabelledData, look: Look) -> str:
         if data.problem_type == "single_label_classification":
             views += [confusion_matrix(comparison, best, data, look), reliability(comparison, best.key, look)]
     sentences = "".join(f"<li>{_bold(line.removeprefix('- '))}</li>" for line in verdict(comparison).splitlines())
-    numbers = table(comparison).to_html(index=False, float_format=lambda value: f"{value:.3f}", border=0)
+    numbers = overview(comparison).to_html(index=False, border=0)
     opening = f"<h1>{html(data.title)}</h1><ul>{sentences}</ul>{numbers}"
     closing = ""
     if comparison.models:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from bortlab.analysis.evaluation import NAMES
 from bortlab.system.numbers import data_size, milliseconds
-from bortlab.training.finetune.comparison import Comparison, Entry
+from bortlab.training.finetune.comparison import Comparison
 from bortlab.views.escape import markdown
+from bortlab.views.finetune.tables import with_interval
 from bortlab.views.prose import counted, names
 
 EXAMPLES_FOR_CERTAINTY = 100
@@ -18,16 +19,11 @@ def verdict(comparison: Comparison) -> str:
     return "\n".join(f"- {sentence}" for sentence in sentences)
 
 
-def _figure(entry: Entry, measure: str) -> str:
-    figure = entry.figures[measure]
-    return f"{figure.value:.3f} ({figure.low:.3f} to {figure.high:.3f})"
-
-
 def _best(comparison: Comparison) -> str:
     best, measure = comparison.best, comparison.measure
     time = f", {milliseconds(best.ms.value)} a text" if best.ms else ""
     size = f", {data_size(best.n_bytes)}" if not best.is_baseline else ""
-    return f"**{markdown(best.title)}** is best: {NAMES[measure]} {_figure(best, measure)}{time}{size}."
+    return f"**{markdown(best.title)}** is best: {NAMES[measure]} {with_interval(best, measure)}{time}{size}."
 
 
 def _no_worse(comparison: Comparison) -> list[str]:
@@ -56,7 +52,7 @@ def _baseline(comparison: Comparison) -> list[str]:
     if not baselines or not comparison.models:
         return []
     strongest, best = baselines[0], comparison.models[0]
-    value = _figure(strongest, comparison.measure)
+    value = with_interval(strongest, comparison.measure)
     if comparison.best.is_baseline:
         gap = comparison.differences.get(best.key, {})
         sure = "significantly " if gap.get("significant") else ""

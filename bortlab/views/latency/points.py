@@ -12,7 +12,7 @@ from bortlab.analysis.latency.findings import heldout_accuracy, pareto_front
 from bortlab.analysis.latency.results import Measured
 from bortlab.system.numbers import milliseconds, short_count
 from bortlab.views.escape import plotly
-from bortlab.views.figures import layout, text_positions
+from bortlab.views.figures import layout
 from bortlab.views.latency.labels import axis, label
 from bortlab.views.theme import Look, translucent
 from bortlab.views.view import View
@@ -146,7 +146,7 @@ def _points(
         mode="markers+text",
         text=[plotly(name) for name in names],
         cliponaxis=False,
-        textposition=text_positions(x, y),
+        textposition=_text_positions(x, y),
         textfont={"size": 13, "color": look.ink},
         marker={
             "size": sizes,
@@ -156,6 +156,15 @@ def _points(
         hovertext=[plotly(f"{name}: {text}") for name, text in zip(names, texts, strict=True)],
         hoverinfo="text",
     )
+
+
+def _text_positions(x: Sequence[float], y: Sequence[float]) -> list[str]:
+    """Above or below, alternating from left to right, so that names of neighbours do not overlap."""
+    order = sorted(range(len(x)), key=lambda index: (x[index], y[index]))
+    positions = [""] * len(x)
+    for place, index in enumerate(order):
+        positions[index] = "top center" if place % 2 == 0 else "bottom center"
+    return positions
 
 
 def _range(values: Sequence[float], room: float) -> list[float]:
