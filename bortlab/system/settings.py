@@ -49,6 +49,12 @@ BUDGET = Variable(
     "a quarter of the memory that the process may use",
     "Megabytes that loaded models may take together; the least recently used ones leave first.",
 )
+ENGINE = Variable(
+    "BORTLAB_ENGINE",
+    "the fastest by a short measurement",
+    "The engine that `fastest_engine` gives, without a measurement: `torch`, `torch-packed`, `onnx`, `onnx-int8` or "
+    "`openvino`.",
+)
 FOLDERS = Variable(
     "BORTLAB_FOLDERS",
     "`1` where the lab listens to this machine only, otherwise `0`",
@@ -112,6 +118,7 @@ SETTINGS = (
     CACHE,
     RUNS,
     BUDGET,
+    ENGINE,
     FOLDERS,
     LESSONS,
     TOKEN,

@@ -1,0 +1,149 @@
+"""Which engine runs a model fastest on this machine: a short measurement, made once and kept in the cache.
+
+Only engines that compute what torch computes take part, so the choice changes how long an answer takes, and not the
+answer. Engines take turns and the shortest of their times counts: what else the machine does lengthens some turns, and
+seldom all of an engine's.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from bortlab.model import Model, Questions
+from bortlab.runtimes.engines import ENGINES, open_engine
+from bortlab.runtimes.runtime import UnsupportedError
+from bortlab.system import settings, store
+from bortlab.system.checks import check_whole
+
+CANDIDATES = ("torch", "torch-packed", "onnx")
+"""Engines that are tried, where they are installed; torch is what the others are held to."""
+PIECES = 32
+"""Length of the text that is timed, unless said otherwise: a sentence or two."""
+ROUNDS = 7
+CLOSE = 1e-4
+"""Largest difference of an output to torch's at which an engine takes part."""
+WORTHWHILE = 0.9
+"""Share of torch's time from which another engine is worth its memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSpeeds:
+    """How fast engines ran a text of so many pieces, batch 1.
+
+    ms: engine -> shortest time of a forward pass in milliseconds. differences: engine -> largest difference of an
+    output to torch's. An engine without a time was not close enough to be timed.
+    """
+
+    pieces: int
+    ms: Mapping[str, float]
+    differences: Mapping[str, float]
+
+    @property
+    def fastest(self) -> str:
+        """The fastest engine; torch where no other takes less than WORTHWHILE of its time."""
+        best = min(self.ms, key=lambda name: self.ms[name])
+        return best if self.ms[best] < WORTHWHILE * self.ms["torch"] else "torch"
+
+
+def fastest_engine(model: Model, pieces: int = PIECES) -> str:
+    """The name of the engine that runs a model fastest here, for `Model.on`.
+
+    BORTLAB_ENGINE names one without a measurement. A model that is not in float32 on the CPU is torch's.
+
+    Raises ValueError for a number of pieces that the model does not read, and UnsupportedError, a ValueError, where
+    BORTLAB_ENGINE names no engine.
+    """
+    if chosen := settings.ENGINE.read():
+        if chosen not in ENGINES:
+            raise UnsupportedError(f"{settings.ENGINE.name}: unknown engine {chosen!r}. Known: {', '.join(ENGINES)}.")
+        return chosen
+    if model.device.type != "cpu" or model.dtype != torch.float32:
+        return "torch"
+    return engine_speeds(model, pieces).fastest
+
+
+def engine_speeds(model: Model, pieces: int = PIECES) -> EngineSpeeds:
+    """How fast each of CANDIDATES runs a model, float32 on the CPU: as kept in the cache, else measured now and kept.
+
+    It is measured anew for other weights, another machine, number of threads or version of torch or ONNX Runtime.
+    Raises ValueError for a number of pieces that the model does not read.
+    """
+    check_whole("pieces", pieces, 1, model.config.max_position_embeddings)
+    path = _path(model, pieces)
+    kept = _kept(path, pieces)
+    if kept is None:
+        kept = measure(model, pieces)
+        store.write(path, json.dumps(asdict(kept)).encode(), durable=False)
+    return kept
+
+
+def measure(model: Model, pieces: int) -> EngineSpeeds:
+    """Time each of CANDIDATES that is installed and computes what torch does, taking turns."""
+    engines = {name: open_engine(model, name) for name in CANDIDATES if not ENGINES[name].missing()}
+    generator = torch.Generator().manual_seed(0)
+    shape = (1, 2, pieces) if model.task == "multiple-choice" else (1, pieces)
+    ids = torch.randint(model.config.vocab_size, shape, generator=generator)
+    expected = model.outputs(ids)
+    differences = {name: _difference(engine.outputs(ids), expected) for name, engine in engines.items()}
+    close = [name for name in engines if name == "torch" or differences[name] <= CLOSE]
+    times: dict[str, list[float]] = {name: [] for name in close}
+    for _ in range(ROUNDS):
+        for name in close:
+            times[name].append(_timed(engines[name], ids))
+    return EngineSpeeds(pieces, {name: min(turns) for name, turns in times.items()}, differences)
+
+
+def _timed(engine: Questions, ids: Tensor) -> float:
+    """Milliseconds of one forward pass."""
+    start = time.perf_counter()
+    engine.outputs(ids)
+    return (time.perf_counter() - start) * 1e3
+
+
+def _difference(actual: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> float:
+    return max(float((actual[name] - values).abs().max()) for name, values in expected.items())
+
+
+def _kept(path: Path, pieces: int) -> EngineSpeeds | None:
+    """What an earlier measurement gave; None where there is none that can be read."""
+    try:
+        read = json.loads(path.read_bytes())
+        speeds = EngineSpeeds(
+            pieces,
+            {str(name): float(ms) for name, ms in read["ms"].items()},
+            {str(name): float(difference) for name, difference in read["differences"].items()},
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return speeds if "torch" in speeds.ms and ENGINES.keys() >= speeds.ms.keys() else None
+
+
+def _path(model: Model, pieces: int) -> Path:
+    machine = (platform.node(), _processor(), str(torch.get_num_threads()))
+    versions = _versions(("torch", "onnxruntime", "bortlab"))
+    name = store.file_name(model.key, model.fingerprint, model.task, str(pieces), *machine, *versions)
+    return settings.cache_folder() / "engines" / f"{name}.json"
+
+
+def _processor() -> str:
+    """The kind of processor, and the widest instructions of it that torch uses."""
+    return f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}"
+
+
+def _versions(packages: Sequence[str]) -> list[str]:
+    def version_of(package: str) -> str:
+        try:
+            return version(package)
+        except PackageNotFoundError:
+            return "none"
+
+    return [f"{package} {version_of(package)}" for package in packages]
