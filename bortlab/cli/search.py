@@ -64,6 +64,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     training.add_argument("--budget", type=int, default=480_000, help="pieces each sees (default: %(default)s)")
     training.add_argument("--seeds", type=int, default=3, help="trainings of each (default: %(default)s)")
     training.add_argument("--rates", nargs="+", type=float, default=[4e-3, 1e-2], help="learning rates to choose from")
+    training.add_argument("--every-rate", action="store_true", help="all seeds try all rates, not only the first")
+    training.add_argument("--workers", type=int, help="trainings at once (default: as cores and memory allow)")
+    training.add_argument("--ray", metavar="ADDRESS", help="train on a Ray cluster: auto, HOST:PORT or local")
     training.add_argument("--study", type=Path, metavar="JSON", help="study a trained grid; search nothing")
 
 
@@ -183,9 +186,10 @@ def _train(options: argparse.Namespace) -> None:
         budget=Budget(pieces=options.budget),
         rates=tuple(options.rates),
         seeds=tuple(range(options.seeds)),
+        every_rate=options.every_rate,
     )
     try:
-        train_grid(grid, options.train, tell=_show_progress)
+        train_grid(grid, options.train, tell=_show_progress, workers=options.workers, ray=options.ray)
     finally:
         print(file=sys.stderr)
     print(f"{options.train / 'grid.json'} holds the trainings; study them with --study.")

@@ -1,32 +1,39 @@
-"""Training a grid of candidates, shape by shape: every seed of one before the next, so that it may end at any time.
+"""Training a grid of candidates as sweeps, in processes of this machine or on Ray.
 
-A grid lives in a folder. Killed, it goes on from the last point that was graded. With several rates, the first seed
-tries them all, and the other seeds take the best: OSE's Theta, at a price that a laptop can pay.
+A grid lives in a folder. Killed, it goes on from the last point that was graded. With several rates, the first seed of
+a candidate tries them all, and its other seeds take the best: OSE's Theta, at a price that a laptop can pay.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 from bortlab import registry
 from bortlab.analysis.latency import machine
 from bortlab.search.candidate_run import Budget, Classroom, train_candidate
-from bortlab.search.space import Space, SpaceError, Subarchitecture, space
-from bortlab.search.teacher import Exam, read_text, set_exam
+from bortlab.search.space import ARCHITECTURE, Space, SpaceError, Subarchitecture, space
+from bortlab.search.teacher import EXAM_PIECES, Exam, read_text, set_exam
 from bortlab.system import assets
 from bortlab.system.store import write
+from bortlab.work import sweeps
 from bortlab.work.jobs import Job, Running
+from bortlab.work.sweeps import SweepProgress
 
 INFORMATIVE = 0.9
 """A candidate whose error is above this share of the unigram's has not left the plateau: it says nothing of its shape,
 neither good nor bad."""
 JOB_NAME = "search"
 MOST_TRAININGS = 2_000
+TOGETHER = 4
+"""Candidates whose first seeds choose their rates before the others begin: a grid may end at any time, and then has
+fewer candidates, not fewer seeds. With `every_rate` there is nothing to choose, and all trainings are one sweep."""
 Tell = Callable[..., None]
 """tell(progress, message, **numbers): see `Running.report`."""
 
@@ -37,6 +44,7 @@ class TrainingGrid:
 
     space: a name of SPACES, or a TOML file. candidates: their names, in the order in which they are trained. teacher:
     the key of the maximum point, whose sizes no candidate may exceed. every: each so-manieth document is read.
+    exam_pieces: hidden pieces that errors are measured on. every_rate: do all seeds try all rates?
     """
 
     space: str
@@ -46,6 +54,8 @@ class TrainingGrid:
     rates: tuple[float, ...] = (4e-3, 1e-2)
     seeds: tuple[int, ...] = (0, 1, 2)
     every: int = 8
+    exam_pieces: int = EXAM_PIECES
+    every_rate: bool = False
 
     def __post_init__(self) -> None:
         if not self.candidates:
@@ -62,7 +72,8 @@ class TrainingGrid:
     @property
     def n_trainings(self) -> int:
         """Trainings in all."""
-        return len(self.candidates) * (len(self.seeds) - 1 + len(self.rates))
+        others = len(self.seeds) - 1
+        return len(self.candidates) * (len(self.rates) + others * (len(self.rates) if self.every_rate else 1))
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON."""
@@ -170,62 +181,133 @@ def error_of(training: Mapping[str, Any]) -> float:
     return float(training["curve"][-1]["error"]) if training["curve"] else math.inf
 
 
-def train_grid(grid: TrainingGrid, folder: Path, *, tell: Tell = lambda *_, **__: None) -> TrainedGrid:
+def train_grid(
+    grid: TrainingGrid,
+    folder: Path,
+    *,
+    tell: Tell = lambda *_, **__: None,
+    workers: int | None = None,
+    ray: str | None = None,
+) -> TrainedGrid:
     """Train a grid, or go on with it; folder/grid.json holds what is known after every training.
+
+    workers, ray: where the trainings run, see `bortlab.work.sweeps.run`.
 
     Raises:
         SpaceError: for a candidate that is not in the space or larger than the maximum point.
         TeacherError: if the maximum point is not much better than the unigram.
     """
-    chosen = grid.of(space(grid.space))
+    grid.of(space(grid.space))
     tell(0.0, "Reading the text, and asking the maximum point about what is held out.")
-    teacher = registry.load(grid.teacher)
-    text = read_text(teacher, "train", grid.every)
-    exam = set_exam(teacher, text, read_text(teacher, "heldout"), length=grid.budget.length)
+    exam = classroom(grid.teacher, grid.every, grid.budget.length, grid.exam_pieces).exam
     exam.check_teacher()
-    room = Classroom(teacher, text, exam, folder / "answers")
-    trainings: list[Mapping[str, Any]] = []
-    result = TrainedGrid(grid, (), _facts(exam), machine.environment(), complete=False)
-    for name, training in _trainings(grid, chosen, room, folder, tell):
-        trainings.append({"name": name, **training})
-        result = TrainedGrid(grid, tuple(trainings), result.exam, result.machine, len(trainings) == grid.n_trainings)
-        write(folder / "grid.json", json.dumps(result.to_dict()).encode())
-    return result
+    empty = TrainedGrid(grid, (), _facts(exam), machine.environment(), complete=False)
+    trainings = _Trainings(empty, folder, tell, {"workers": workers, "ray": ray})
+    first, *others = grid.seeds
+    if grid.every_rate:
+        trainings.train(list(product(grid.candidates, grid.seeds, grid.rates)))
+    else:
+        for start in range(0, len(grid.candidates), TOGETHER):
+            names = grid.candidates[start : start + TOGETHER]
+            trainings.train(list(product(names, [first], grid.rates)))
+            trainings.train([(name, seed, trainings.best_rate(name)) for name in names for seed in others])
+    return trainings.save()
+
+
+class _Trainings:
+    """The trainings of a grid, done as sweeps in its folder."""
+
+    def __init__(self, empty: TrainedGrid, folder: Path, tell: Tell, where: Mapping[str, Any]) -> None:
+        self._empty, self._folder, self._tell, self._where = empty, folder, tell, where
+        self._items: list[dict[str, Any]] = []
+        self._failed: dict[int, str] = {}
+        self._saved = -1
+
+    def train(self, which: Sequence[tuple[str, int, float]]) -> None:
+        """Do the trainings of these candidates, seeds and rates."""
+        settings = [self._setting(*training) for training in which]
+        before = len(self._items)
+        self._items += settings
+
+        def follow(progress: SweepProgress) -> None:
+            if progress.done != self._saved:
+                self._saved = progress.done
+                self.save()
+            share = (before + progress.share * len(settings)) / self._empty.grid.n_trainings
+            self._tell(share, f"{before + progress.done} of {self._empty.grid.n_trainings} trained. {progress.message}")
+
+        if not settings:
+            return
+        outcomes = sweeps.run(train_one, settings, self._folder, on_progress=follow, **self._where)
+        self._failed |= {before + number: outcome.failed for number, outcome in enumerate(outcomes) if outcome.failed}
+
+    def best_rate(self, name: str) -> float:
+        """The learning rate that did best with the first seed of a candidate."""
+        tried = [entry for entry in self.known().trainings if entry["name"] == name]
+        return float(min(tried, key=_failures_last)["rate"])
+
+    def known(self) -> TrainedGrid:
+        """All that is known, each candidate's seeds together, in the order of the grid."""
+        kept = sweeps.results(train_one, self._items, self._folder)
+        trainings = []
+        for number, (item, result) in enumerate(zip(self._items, kept, strict=True)):
+            names = {"name": item["name"], "rate": item["rate"], "seed": item["seed"]}
+            if result is not None:
+                trainings.append(names | result)
+            elif number in self._failed:
+                trainings.append(names | {"curve": [], "steps": 0, "cpu_seconds": 0.0, "failed": self._failed[number]})
+        trainings.sort(key=lambda training: self._empty.grid.candidates.index(training["name"]))
+        complete = len(trainings) == self._empty.grid.n_trainings
+        return replace(self._empty, trainings=tuple(trainings), complete=complete)
+
+    def save(self) -> TrainedGrid:
+        """Write what is known."""
+        known = self.known()
+        write(self._folder / "grid.json", json.dumps(known.to_dict()).encode())
+        return known
+
+    def _setting(self, name: str, seed: int, rate: float) -> dict[str, Any]:
+        grid = self._empty.grid
+        config = space(grid.space).named(name).config
+        return {
+            "name": name,
+            "seed": seed,
+            "rate": rate,
+            "sizes": {knob: getattr(config, knob) for knob in ARCHITECTURE if hasattr(config, knob)},
+            "teacher": grid.teacher,
+            "every": grid.every,
+            "exam_pieces": grid.exam_pieces,
+            "budget": asdict(grid.budget),
+        }
+
+
+def train_one(setting: Mapping[str, Any], folder: Path, progress: Tell) -> dict[str, Any]:
+    """One training of a grid, as an item of a sweep."""
+    budget = Budget(**setting["budget"])
+    room = classroom(setting["teacher"], setting["every"], budget.length, setting["exam_pieces"])
+    message = f"{setting['name']}, seed {setting['seed']}, rate {setting['rate']:g}"
+    return train_candidate(
+        replace(room.teacher.config, **setting["sizes"]),
+        replace(room, answers=folder.parent / "answers"),
+        budget,
+        rate=setting["rate"],
+        seed=setting["seed"],
+        folder=folder / "training",
+        tell=lambda share: progress(share, message),
+    )
+
+
+@lru_cache(maxsize=1)
+def classroom(teacher: str, every: int, length: int, exam_pieces: int) -> Classroom:
+    """What all trainings of a grid share; kept in each process."""
+    model = registry.load(teacher)
+    text = read_text(model, "train", every)
+    exam = set_exam(model, text, read_text(model, "heldout"), length=length, pieces=exam_pieces)
+    return Classroom(model, text, exam, Path())
 
 
 def _facts(exam: Exam) -> dict[str, Any]:
     return {"teacher": asdict(exam.teacher), "unigram": asdict(exam.unigram), "hidden_pieces": exam.n_hidden}
-
-
-def _trainings(
-    grid: TrainingGrid, chosen: Sequence[Subarchitecture], room: Classroom, folder: Path, tell: Tell
-) -> Iterator[tuple[str, dict[str, Any]]]:
-    """(candidate, result) of each training, in order."""
-    done = 0
-    for candidate in chosen:
-        best = grid.rates[0]
-        for seed in grid.seeds:
-            results = []
-            for rate in grid.rates if seed == grid.seeds[0] else (best,):
-                message = f"Training {candidate.name}, seed {seed}, rate {rate:g} ({done + 1} of {grid.n_trainings})."
-
-                def tell_share(share: float, done: int = done, message: str = message) -> None:
-                    tell((done + share) / grid.n_trainings, message)
-
-                result = train_candidate(
-                    candidate.config,
-                    room,
-                    grid.budget,
-                    rate=rate,
-                    seed=seed,
-                    folder=folder / candidate.name / f"seed-{seed}-rate-{rate:g}",
-                    tell=tell_share,
-                )
-                results.append(result)
-                done += 1
-                yield candidate.name, result
-            if seed == grid.seeds[0]:
-                best = float(min(results, key=_failures_last)["rate"])
 
 
 def _failures_last(training: Mapping[str, Any]) -> float:

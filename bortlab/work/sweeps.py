@@ -213,6 +213,13 @@ def item_folder(work: Work | str, setting: Mapping[str, Any], folder: str | Path
     return _task(_function_name(work), setting, Path(folder).absolute()).folder
 
 
+def results(work: Work | str, settings: Sequence[Mapping[str, Any]], folder: str | Path) -> list[Any]:
+    """The results that lie in the folder of a sweep so far, in the order of the settings; None where there is none."""
+    function, root = _function_name(work), Path(folder).absolute()
+    kept = [_kept(_task(function, setting, root)) for setting in settings]
+    return [None if result is None else result[0] for result in kept]
+
+
 def _task(function: str, setting: Mapping[str, Any], root: Path) -> Task:
     try:
         text = json.dumps(dict(setting), sort_keys=True, allow_nan=False)

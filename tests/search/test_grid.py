@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,13 +10,10 @@ import pytest
 import torch
 
 import bortlab
-from bortlab.data import corpus
-from bortlab.model import Model
 from bortlab.search import SpaceError, grid, teacher
 from bortlab.search.candidate_run import Budget, CandidateRun, Classroom, train_candidate
 from bortlab.search.grid import TrainedGrid, TrainingGrid, read_grid, train_grid
 from bortlab.search.teacher import Exam, Grade, RememberedTeacher, TeacherError, read_text, set_exam
-from bortlab.training.encoded import EncodedText
 from bortlab.training.hiding import hide
 
 TINY = Budget(pieces=3_000, step_pieces=600, length=24, warmup=600)
@@ -29,27 +25,15 @@ GRID = TrainingGrid(
     rates=(1e-3, 4e-3),
     seeds=(0, 1),
     every=400,
+    exam_pieces=100,
 )
-
-
-@functools.cache
-def some_text(model: Model, split: corpus.Split, every: int = 1) -> EncodedText:
-    """A little of the corpus, read once."""
-    return read_text(model, split, 400 if every > 1 else 40)
-
-
-@pytest.fixture(autouse=True)
-def a_short_exam(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A hundred hidden pieces are enough to see that the arithmetic is right."""
-    monkeypatch.setattr(grid, "set_exam", lambda *texts, length: set_exam(*texts, length=length, pieces=100))
-    monkeypatch.setattr(grid, "read_text", some_text)
 
 
 @pytest.fixture(scope="module")
 def room(tmp_path_factory: pytest.TempPathFactory) -> Classroom:
     model = bortlab.load("bert-mini")
-    text = some_text(model, "train", 400)
-    exam = set_exam(model, text, some_text(model, "heldout"), length=24, pieces=100)
+    text = read_text(model, "train", 400)
+    exam = set_exam(model, text, read_text(model, "heldout", 40), length=24, pieces=100)
     return Classroom(model, text, exam, tmp_path_factory.mktemp("answers"))
 
 
@@ -116,44 +100,65 @@ def test_weights_stay_within_the_bound(room: Classroom, tmp_path: Path) -> None:
     assert len(seen) == 3 and max(seen) == pytest.approx(0.05)
 
 
-def test_a_grid_that_was_stopped_goes_on_to_the_same_numbers(tmp_path: Path) -> None:
-    """Stopped in the middle of a training after its first grade, and once between two trainings."""
-    planned = replace(GRID, rates=(4e-3,))
-    whole = train_grid(planned, tmp_path / "whole")
-    assert whole.complete and len(whole.trainings) == planned.n_trainings == 4
+def test_a_grid_that_was_stopped_goes_on_to_the_numbers_of_a_job_that_was_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BORTLAB_CACHE", str(tmp_path / "cache"))
+    planned = replace(GRID, candidates=("1-4-112-168",), seeds=(0,), rates=(4e-3,))
 
     class Stop(Exception):
         pass
 
-    def stop_at(share: float) -> Any:
-        def tell(progress: float, message: str = "", **numbers: Any) -> None:
-            if progress > share:
-                raise Stop
+    def stop(progress: float, message: str = "", **numbers: Any) -> None:
+        if progress > 0.4:  # after the first grade
+            raise Stop
 
-        return tell
-
-    for share in (0.15, 0.55):
-        with pytest.raises(Stop):
-            train_grid(planned, tmp_path / "stopped", tell=stop_at(share))
+    with pytest.raises(Stop):
+        train_grid(planned, tmp_path / "stopped", tell=stop)
     resumed = train_grid(planned, tmp_path / "stopped")
+    work = grid.job(planned).start()
+    status = work.wait(300)
+    assert status.state == "done", work.log()
+    whole = read_grid(Path(status.numbers["path"]))
+    assert whole.complete and resumed.complete and whole.names == ("1-4-112-168",)
     numbers = [
-        [(point["step"], point["error"], point["loss"]) for point in entry["curve"]] for entry in resumed.trainings
+        [[(point["step"], point["error"], point["loss"]) for point in entry["curve"]] for entry in result.trainings]
+        for result in (resumed, whole)
     ]
-    assert numbers == [
-        [(point["step"], point["error"], point["loss"]) for point in entry["curve"]] for entry in whole.trainings
-    ]
-    assert read_grid(tmp_path / "stopped" / "grid.json").to_dict() == resumed.to_dict()
+    assert numbers[0] == numbers[1]
+    assert read_grid(tmp_path / "stopped" / "grid.json").trainings == resumed.trainings
     assert not list((tmp_path / "stopped").rglob("state.pt"))
 
 
+@pytest.fixture
+def by_formula(monkeypatch: pytest.MonkeyPatch, room: Classroom) -> None:
+    monkeypatch.setattr(grid, "train_one", "tests.search_work:fake_training")
+    monkeypatch.setattr(grid, "classroom", lambda *_: room)
+
+
+@pytest.mark.usefixtures("by_formula")
 def test_the_first_seed_tries_all_rates_and_the_others_the_best(tmp_path: Path) -> None:
-    result = train_grid(replace(GRID, candidates=("1-4-112-168",)), tmp_path)
+    result = train_grid(GRID, tmp_path, workers=1)
+    tried = [(entry["name"], entry["seed"], entry["rate"]) for entry in result.trainings]
+    first, second = GRID.candidates
+    chosen = [(first, [1e-3, 4e-3, 4e-3]), (second, [1e-3, 4e-3, 1e-3])]
+    assert tried == [(name, seed, rate) for name, rates in chosen for seed, rate in zip((0, 0, 1), rates, strict=True)]
+    assert result.complete and result.names == GRID.candidates
+    assert [entry["rate"] for entry in result.best(first)] == [4e-3, 4e-3]
+    assert [entry.get("failed") for entry in result.trainings if entry["name"] == second][1] == (
+        "The loss is not a number."
+    )
+    assert result.errors_of(second) == pytest.approx([4.9, 5.0])
+
+
+@pytest.mark.usefixtures("by_formula")
+def test_every_seed_may_try_every_rate_in_one_sweep(tmp_path: Path) -> None:
+    shares: list[float] = []
+    every = replace(GRID, candidates=("1-4-112-168",), every_rate=True)
+    result = train_grid(every, tmp_path, workers=1, tell=lambda share, *_: shares.append(share))
     tried = [(entry["seed"], entry["rate"]) for entry in result.trainings]
-    best = min(result.trainings[:2], key=grid.error_of)["rate"]
-    assert tried == [(0, 1e-3), (0, 4e-3), (1, best)]
-    assert [entry["rate"] for entry in result.best("1-4-112-168")] == [best, best]
-    assert result.names == ("1-4-112-168",)
-    assert not result.is_informative("1-4-112-168")  # five steps teach nobody
+    assert tried == [(0, 1e-3), (0, 4e-3), (1, 1e-3), (1, 4e-3)] and every.n_trainings == 4
+    assert result.complete and shares == sorted(shares) and shares[-1] == 1
 
 
 BAD: dict[str, tuple[dict[str, Any], str]] = {
@@ -188,15 +193,6 @@ def test_a_candidate_larger_than_the_teacher_is_refused(tmp_path: Path) -> None:
 def test_a_budget_that_is_none_is_refused(pieces: int, clip: float) -> None:
     with pytest.raises(ValueError, match="expected"):
         Budget(pieces=pieces, clip=clip)
-
-
-def test_a_grid_is_trained_as_a_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("BORTLAB_CACHE", str(tmp_path))
-    work = grid.job(replace(GRID, candidates=("1-4-112-168",), seeds=(0,), rates=(4e-3,))).start()
-    status = work.wait(300)
-    assert status.state == "done", work.log()
-    result = read_grid(Path(status.numbers["path"]))
-    assert result.complete and result.names == ("1-4-112-168",)
 
 
 def test_a_file_that_is_no_grid_is_refused(tmp_path: Path) -> None:
