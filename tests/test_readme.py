@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 from bortlab.analysis import latency
 from bortlab.training.cards import MARKS, README, models_table
+from tests import tasks_table
 from tests.test_rooms import PROGRAM, ROOMS, room_of
 
 ROOT = README.parent
@@ -147,3 +149,16 @@ def test_the_table_of_the_speed_claims_is_that_of_the_recorded_measurement() -> 
     text = (ROOT / "docs" / "measurements.md").read_text(encoding="utf-8")
     written = text.split("<!-- claims: written from assets/latency -->")[1].split("<!-- /claims -->")[0]
     assert written.strip().splitlines()[2:] == rows
+
+
+def test_the_table_of_the_tasks_is_that_of_the_recorded_comparisons() -> None:
+    record = json.loads(tasks_table.FILE.read_text(encoding="utf-8"))
+    text = tasks_table.DOCUMENT.read_text(encoding="utf-8")
+    written = text.split(tasks_table.OPENING)[1].split(tasks_table.CLOSING)[0].strip().splitlines()
+    assert written == tasks_table.table(record)
+    for task in record["tasks"].values():
+        fine_tuned = [entry for key, entry in task["entries"].items() if key not in tasks_table.BASELINES]
+        assert len(fine_tuned) == 5 and all(len(entry["seeds"]) == 5 for entry in fine_tuned)
+        for entry in task["entries"].values():
+            value, low, high = entry["figures"][task["measure"]]
+            assert low <= value <= high and abs(value - sum(entry["seeds"]) / len(entry["seeds"])) < 1e-3
