@@ -1,6 +1,8 @@
-"""The figures of the bundled tasks: `python -m tests.tasks_table FOLDER` reads FOLDER/TASK/results.json of the comparisons
-that are finished, as `bortlab finetune TASK --out FOLDER/TASK` writes them, and writes assets/experiments/tasks.json and
-the table of docs/finetune.md."""
+"""The figures of the bundled tasks: `python -m tests.tasks_table FOLDER`.
+
+Reads FOLDER/TASK/results.json of the comparisons that are finished, as `bortlab finetune TASK --out FOLDER/TASK` writes
+them, and writes assets/experiments/tasks.json and the table of docs/finetune.md.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +50,7 @@ def collected(folder: Path) -> dict[str, Any]:
 
 
 def table(record: dict[str, Any]) -> list[str]:
-    """A row a task: the figure that models are chosen by, with its interval; in bold what no other significantly beats."""
+    """A row a task: the figure that models are chosen by, with its interval; bold: nothing is significantly better."""
     keys = list(dict.fromkeys(key for task in record["tasks"].values() for key in task["entries"]))
     keys.sort(key=lambda key: (key not in BASELINES, BASELINES.index(key) if key in BASELINES else 0, key))
     titles = {key: entry["title"] for task in record["tasks"].values() for key, entry in task["entries"].items()}
