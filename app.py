@@ -27,6 +27,7 @@ page = st.navigation(
     expanded=True,
 )
 history.restore_address()
+shared.begin()
 startup.start()
 if page.url_path != "latency":
     latency.notice()

@@ -72,7 +72,7 @@ def style(look: Look) -> str:
 .bt-table b {{ font-weight: 600; }}
 .bt-heat td {{ text-align: right; padding: .3rem .8rem; font-variant-numeric: tabular-nums; }}
 .bt-heat thead th {{ text-align: right; padding-right: .8rem; }}
-.bt-heat small {{ color: {look.faint}; display: block; line-height: 1.1; }}
+.bt-heat small {{ display: block; line-height: 1.1; }}
 </style>"""
 
 

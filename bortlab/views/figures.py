@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import plotly.graph_objects as go
 import torch
 from torch import Tensor
 
@@ -148,3 +149,32 @@ def _covers(
 ) -> bool:
     (x, y), (width, height) = middle, halves
     return any(abs(x - left) < width + half and abs(y - top) < height + tall for left, top, half, tall in boxes)
+
+
+def enlarged(figure: go.Figure, factor: float) -> go.Figure:
+    """A copy with all type, the height and the margins so many times as large."""
+    drawn = figure.to_dict()
+    drawn.get("layout", {}).setdefault("font", {}).setdefault("size", 12)  # plotly's own
+    return go.Figure(_enlarged(drawn, factor, within=""), skip_invalid=False)
+
+
+_SIZES = {"font": {"size"}, "layout": {"height"}, "margin": {"l", "r", "t", "b"}}
+"""What is a size of type or of the room for it, by the part of a figure that it stands in."""
+
+
+def _enlarged(part: Any, factor: float, *, within: str) -> Any:
+    if isinstance(part, list | tuple):
+        return [_enlarged(item, factor, within=within) for item in part] if _has_parts(part) else part
+    if not isinstance(part, dict):
+        return part
+    sizes = _SIZES.get("font" if within.endswith("font") else within, set())
+    return {
+        name: value * factor
+        if name in sizes and isinstance(value, int | float)
+        else _enlarged(value, factor, within=name)
+        for name, value in part.items()
+    }
+
+
+def _has_parts(items: Sequence[Any]) -> bool:
+    return any(isinstance(item, dict) for item in items)

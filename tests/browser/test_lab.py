@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+import axe_playwright_python
 import pytest
 from playwright.sync_api import Browser, expect
 
@@ -407,11 +408,39 @@ NAMELESS = """() => [...document.querySelectorAll(
     .map(e => e.outerHTML.slice(0, 200))"""
 
 
+AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js")
+AUDIT = """async () => {
+    const active = node => !document.querySelector(node.target[0])?.closest("[data-testid=stSelectbox]")
+        ?.querySelector(":disabled");  // WCAG 1.4.3 asks no contrast of the labels of controls that cannot be used
+    const serious = (await axe.run({resultTypes: ["violations"]})).violations
+        .filter(rule => ["serious", "critical"].includes(rule.impact));
+    return serious.flatMap(rule => rule.nodes.filter(node => rule.id != "color-contrast" || active(node))
+        .map(node => `${rule.id}: ${node.html.slice(0, 200)}`));
+}"""
+
+
+def test_larger_type_is_kept_from_page_to_page_and_ends_where_it_is_switched_off(visit: Arrive) -> None:
+    size = "parseFloat(getComputedStyle(document.documentElement).fontSize)"
+    lab = visit().open("home")
+    usual = lab.page.evaluate(size)
+    lab.open("home", big="1")
+    larger = lab.page.evaluate(size)
+    assert larger > 1.2 * usual
+    lab.page.get_by_test_id("stSidebarNavLink").filter(has_text="Predict").click()
+    expect(lab.charts).to_have_count(len(minis()))
+    lab.settled()
+    assert lab.page.evaluate(size) == larger and parse_qs(urlsplit(lab.page.url).query)["big"]
+    lab.page.get_by_test_id("stSidebar").get_by_text("Larger type").click()
+    lab.page.wait_for_function(f"{size} == {usual}")
+
+
 @each_page
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_everything_has_a_name_and_nothing_is_too_wide_in_both_themes(visit: Arrive, page: str, scheme: str) -> None:
     lab = visit(color_scheme=scheme).open(page, text=TWO, ask="cat")
     assert lab.page.evaluate(NAMELESS) == []
+    lab.page.evaluate(AXE.read_text(encoding="utf-8"))
+    assert lab.page.evaluate(AUDIT) == []
     for chart in lab.charts.all():
         assert len(chart.get_attribute("aria-label") or "") > 20
     for table in lab.page.get_by_test_id("stDataFrame").all():

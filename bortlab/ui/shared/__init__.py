@@ -1,5 +1,6 @@
 """What every page shares: controls, asking a model, pictures, and what stands at a page's end."""
 
+from bortlab.ui.shared.appearance import begin
 from bortlab.ui.shared.asking import ask, compute, left_out, sentences
 from bortlab.ui.shared.controls import (
     LONGEST_TEXT,
@@ -23,6 +24,7 @@ __all__ = [
     "LONGEST_TEXT",
     "as_code",
     "ask",
+    "begin",
     "choose_models",
     "choose_number",
     "choose_place",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 import streamlit as st
@@ -10,7 +11,7 @@ import streamlit as st
 from bortlab import registry
 from bortlab.model import Model
 from bortlab.ui import opened
-from bortlab.ui.shared import recording
+from bortlab.ui.shared import larger, recording
 from bortlab.views.cards import model_heading
 from bortlab.views.escape import markdown_sentence
 from bortlab.views.theme import Look
@@ -72,7 +73,7 @@ def colour(model: Model) -> str:
 
 def picture(view: View, key: str, *, on_select: Callable[[], None] | None = None) -> None:
     """A view on the page, with what it says for people who cannot see it. on_select: what a click on a point does."""
-    from bortlab.views.figures import CONFIG
+    from bortlab.views.figures import CONFIG, enlarged
     from bortlab.views.view import Fragment
 
     recording.note_picture(view)
@@ -83,12 +84,12 @@ def picture(view: View, key: str, *, on_select: Callable[[], None] | None = None
         st.iframe(view.picture, height=view.height, alt=view.alt)
         return
     config = CONFIG | {"toImageButtonOptions": {"format": (st.session_state.get("picture") or "PNG").lower()}}
+    figure = enlarged(view.picture, larger.FACTOR) if larger.is_on() else view.picture
+    chart = partial(st.plotly_chart, figure, theme=None, config=config, key=key, alt=view.alt)
     if on_select is None:
-        st.plotly_chart(view.picture, theme=None, config=config, key=key, alt=view.alt)
+        chart()
     else:
-        st.plotly_chart(
-            view.picture, theme=None, config=config, key=key, alt=view.alt, on_select=on_select, selection_mode="points"
-        )
+        chart(on_select=on_select, selection_mode="points")
 
 
 def drawing(view: View) -> None:
