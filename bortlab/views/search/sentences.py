@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bortlab.search import Answer, Extraction, Row, Standing
+from bortlab.search import Answer, Extraction, Row, Standing, space
 from bortlab.search.grid import TrainedGrid
 from bortlab.search.study import SETTLED, STABLE, Study, Verdict
 from bortlab.system.numbers import percent, short_count
@@ -127,7 +127,7 @@ def trained_sentence(trained: TrainedGrid, result: Study) -> str:
     n = len(result.names) + len(result.uninformative)
     teacher, unigram = trained.exam["teacher"], trained.exam["unigram"]
     sentence = (
-        f"**{n}** candidates were trained with {counted(len(trained.grid.seeds), 'seed')} each, on "
+        f"**{n}** of the {len(space(trained.grid.space).candidates)} candidates were trained with {counted(len(trained.grid.seeds), 'seed')} each, on "
         f"{short_count(trained.grid.budget.pieces)} pieces, with {markdown(trained.grid.teacher)} as the maximum point "
         f"(its loss is {percent(teacher['loss'] / unigram['loss'])} of that of knowing frequencies alone)"
     )
