@@ -13,7 +13,7 @@ from streamlit.testing.v1 import AppTest
 
 from bortlab import search
 from bortlab.search import ERRORS, SPACES
-from bortlab.search.grid import TrainedGrid
+from bortlab.search.grid import TrainedGrid, recorded
 from bortlab.ui.search import grids
 from bortlab.ui.search.setting import AROUND
 from tests.pages.visiting import charts, check, elements, sentences, visit
@@ -133,7 +133,8 @@ def test_the_recorded_grid_and_its_verdicts_are_shown() -> None:
     assert len(charts(at, "errors-")) == len(charts(at, "strides-")) == 1
     texts = [element.value for element in at.markdown]
     assert any("**2-4-224-168**" in text and "**is on the front**" in text for text in texts)
-    assert len(frame(at, "largest W in")) == 12
+    assert len(frame(at, "largest W in")) == len(recorded()["search-grid-minis"].names) >= 22
+    assert any("of the 24 candidates were trained with 3 seeds each" in text for text in texts)
 
 
 def test_the_job_is_described_before_it_starts() -> None:

@@ -127,7 +127,8 @@ def trained_sentence(trained: TrainedGrid, result: Study) -> str:
     n = len(result.names) + len(result.uninformative)
     teacher, unigram = trained.exam["teacher"], trained.exam["unigram"]
     sentence = (
-        f"**{n}** of the {len(space(trained.grid.space).candidates)} candidates were trained with {counted(len(trained.grid.seeds), 'seed')} each, on "
+        f"**{n}** of the {len(space(trained.grid.space).candidates)} candidates were trained with "
+        f"{counted(len(trained.grid.seeds), 'seed')} each, on "
         f"{short_count(trained.grid.budget.pieces)} pieces, with {markdown(trained.grid.teacher)} as the maximum point "
         f"(its loss is {percent(teacher['loss'] / unigram['loss'])} of that of knowing frequencies alone)"
     )
