@@ -124,7 +124,7 @@ RECIPES = {
                 "from bortlab.data.labelled import load_task\n"
                 "from bortlab.training.finetune import compare_models\n\n"
                 "data = load_task('field')\n"
-                "settings = {'examples': 200, 'epochs': 2, 'frozen': False}\n"
+                "settings = {'examples': 100, 'epochs': 1, 'frozen': False}\n"
                 "comparison = compare_models(data, ['bort-mini'], folder='comparison', **settings)\n"
             ),
             "Quality against time, with plain baselines. A bar that overlaps another has not told the two apart.",
