@@ -50,6 +50,7 @@ def test_notebooks_run_from_top_to_bottom(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("PYTHONPATH", str(CHECKOUT))
     monkeypatch.setenv("BORTLAB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    monkeypatch.setenv("OMP_WAIT_POLICY", "PASSIVE")  # other tests run beside it: threads that wait leave their core
     everything = nbformat.v4.new_notebook()
     for path in BUNDLED.values():
         everything.cells += [new_code_cell("%reset -f"), *read(path).cells]
