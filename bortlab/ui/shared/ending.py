@@ -12,6 +12,7 @@ import streamlit as st
 from bortlab.notebooks import Code, Text, notebook
 from bortlab.ui.shared import recording
 from bortlab.ui.shared.pictures import look
+from bortlab.ui.shared.sharing import share
 from bortlab.views.escape import csv_cell
 
 if TYPE_CHECKING:
@@ -91,8 +92,7 @@ def _code(name: str, python: str, says: Mapping[str, object] | None) -> None:
     address = link(says)
     recording.note_code(python, address)
     with st.popover("Link", icon=":material/link:"):
-        st.caption("This link opens the same view.")
-        st.code(address, language=None, wrap_lines=True)
+        share(address)
     with st.popover("As Python", icon=":material/code:"):
         st.caption("The same in a notebook.")
         st.code(python, language="python")
