@@ -18,8 +18,8 @@ PENDING: tuple[str, ...] = ()
 """Modules of views that still give bare pictures; none may be added."""
 PIECES = ("cards", "cells", "escape", "svg", "finetune.report")
 """Modules of small pieces, of which pictures and pages are made, and of whole pages."""
-PARTS = {"style", "key"}
-"""Functions that give a page's style sheet, or the key to a picture."""
+PARTS = {"style", "key", "enlarged"}
+"""Functions that give a page's style sheet, or the key to a picture, or change one."""
 DRAWS = re.compile(r"<(table|ol|ul|div|svg|iframe)\b")
 
 

@@ -95,8 +95,9 @@ def elements(block: Any) -> Iterator[Any]:
 
 
 def bodies(at: AppTest) -> list[str]:
-    """The HTML on the page, from the top, but for what keeps the browser's history."""
-    return [e.proto.body for e in elements(at._tree) if e.type == "html" and e.proto.body != SCRIPT]
+    """The HTML on the page, from the top, but for what keeps the browser's history and for style sheets."""
+    html = [e.proto.body for e in elements(at._tree) if e.type == "html" and e.proto.body != SCRIPT]
+    return [body for body in html if not body.endswith("</style>")]
 
 
 def charts(at: AppTest, start: str = "") -> list[Any]:

@@ -35,7 +35,8 @@ def share(address: str) -> None:
     if picture is None:
         st.caption("The link is too long for a QR code: a shorter text helps.")
         return
-    st.image(picture, caption=f"QR code of {markdown(shared.split('?')[0])}, for telephones on this network", width=240)
+    st.image(picture, width=240, alt="QR code of this link")
+    st.caption(f"For telephones on this network: {markdown(shared.split('?')[0])}")
 
 
 def for_others(address: str) -> str | None:
