@@ -114,6 +114,11 @@ OPENMP_THREADS = Variable(
     "`1`, set for the workers of a sweep",
     "How many threads torch computes with. The last digits of trained weights depend on it.",
 )
+KERAS_BACKEND = Variable(
+    "KERAS_BACKEND",
+    "the engine that is asked for first, or the first of JAX, TensorFlow and torch that is installed",
+    "What computes behind Keras: `jax`, `tensorflow` or `torch`. Keras reads it when it is imported.",
+)
 SETTINGS = (
     CACHE,
     RUNS,
@@ -134,6 +139,7 @@ SETTINGS = (
     MALLOC_ARENAS,
     RAY_ADDRESS,
     RAY_STATISTICS,
+    KERAS_BACKEND,
 )
 
 
@@ -166,6 +172,11 @@ def let_threads_sleep() -> None:
 def keep_ray_quiet() -> None:
     """Let Ray report nothing to its makers, unless set otherwise. To be called before it starts."""
     os.environ.setdefault(RAY_STATISTICS.name, "0")
+
+
+def choose_keras_backend(name: str) -> None:
+    """What computes behind Keras, which reads it when it is imported."""
+    os.environ[KERAS_BACKEND.name] = name
 
 
 def keep_few_heaps() -> None:

@@ -16,9 +16,14 @@ from bortlab.model import EXAMPLE, Model, NoHeadError, NoMaskError
 from bortlab.models import FAMILIES
 from bortlab.runtimes import UnsupportedError
 from bortlab.runtimes.engines import ENGINES
+from bortlab.system import settings
 
 BUILT = [(name, task) for name, family in FAMILIES.items() for task in family.tasks]
-INSTALLED = [name for name, kind in ENGINES.items() if not kind.missing()]
+KERAS = f"keras-{settings.KERAS_BACKEND.read() or 'jax'}"
+"""Keras has one backend in a process: the others have their turn in a process of their own, in test_keras.py."""
+INSTALLED = [
+    name for name, kind in ENGINES.items() if not kind.missing() and (name == KERAS or not name.startswith("keras"))
+]
 each_engine = pytest.mark.parametrize("engine", INSTALLED)
 each_task = pytest.mark.parametrize(("name", "task"), BUILT, ids=["-".join(pair) for pair in BUILT])
 TEXT, PAIR = "The capital of France is [MASK].", ("Which capital?", "Rome is the capital of Italy.")
@@ -36,10 +41,12 @@ def tolerance(engine: str, values: torch.Tensor) -> float:
 @each_task
 def test_tensors_are_torchs(tiny_model: Make, engine: str, name: str, task: str) -> None:
     """Batches with padding and types, one piece, the longest text; and what is left out means the same."""
-    model = tiny_model(name, task)
-    other, config = model.on(engine), model.config
+    shallow = {"num_hidden_layers": 2, "num_hidden_groups": 1, "inner_group_num": 1} if engine == KERAS else {}
+    model = tiny_model(name, task, **shallow)
+    other, config, longest = model.on(engine), model.config, model.config.max_position_embeddings
     generator = torch.Generator().manual_seed(0)
-    for batch, seq in ((1, 1), (3, 7), (2, config.max_position_embeddings)):
+    shapes = [(3, 7)] if engine.startswith("keras") and task != "masked-lm" else [(1, 1), (3, 7), (2, longest)]
+    for batch, seq in shapes:  # Keras is compiled for each shape
         shape = (batch, 2, seq) if task == "multiple-choice" else (batch, seq)
         ids = torch.randint(config.vocab_size, shape, generator=generator)
         type_ids = torch.randint(config.type_vocab_size, shape, generator=generator)
@@ -65,7 +72,10 @@ def test_tensors_are_torchs(tiny_model: Make, engine: str, name: str, task: str)
 def test_answers_are_torchs(tiny_model: Make, engine: str, name: str) -> None:
     if not ENGINES[engine].exact:
         pytest.skip("8 bits may decide otherwise; how often is measured")
-    for task in FAMILIES[name].tasks:
+    tasks = FAMILIES[name].tasks
+    if engine.startswith("keras"):  # what is asked is the engine's part, and how is not
+        tasks = tasks[:1]
+    for task in tasks:
         model = tiny_model(name, task)
         other = model.on(engine)
         vector = other.embed(*PAIR)
@@ -191,12 +201,19 @@ def test_what_cannot_be_opened_is_said(tiny_model: Make, monkeypatch: pytest.Mon
     with pytest.raises(UnsupportedError, match=r"bert-mini is loaded as torch.bfloat16 on cpu. Load it with dtype="):
         narrow.on("torch-packed")
     assert narrow.on("torch").fill_mask(EXAMPLE).blanks
+    if KERAS in INSTALLED:
+        model.on(KERAS)
+        another = "keras-torch" if KERAS != "keras-torch" else "keras-jax"
+        with pytest.raises(UnsupportedError, match=r"has one backend in a process\. Start Python again and ask"):
+            model.on(another)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     for name, kind in ENGINES.items():
         if name.startswith("torch"):
             assert not kind.missing()
         else:
-            with pytest.raises(UnsupportedError, match=r"not installed here: pip install .* \(or bortlab\[\w+\]"):
+            with pytest.raises(
+                UnsupportedError, match=r"is not installed here: pip install \w+.*, then start Python again"
+            ):
                 tiny_model("bert").on(name)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import torch
 
 from bortlab.model import Model
-from bortlab.runtimes.engines import onnx_engine, openvino_engine, torch_engine
+from bortlab.runtimes.engines import keras_engine, onnx_engine, openvino_engine, torch_engine
 from bortlab.runtimes.engines.engine import Engine
 from bortlab.runtimes.engines.program import EngineKind, Program
 from bortlab.runtimes.runtime import UnsupportedError
@@ -24,6 +24,7 @@ ENGINES: Mapping[str, EngineKind] = {
     "onnx": onnx_engine.FLOAT32,
     "onnx-int8": onnx_engine.INT8,
     "openvino": openvino_engine.OPENVINO,
+    **keras_engine.KINDS,
 }
 """The programs that run a model's network, by the name that `Model.on` takes."""
 
