@@ -1,4 +1,4 @@
-"""What this process may use of the machine: cores and memory.
+"""What this process may use of the machine: cores, memory, installed packages.
 
 psutil knows the machine, on Linux, macOS and Windows alike. It does not know the limits of a container (a cgroup); they
 are read here, where there are any.
@@ -7,6 +7,7 @@ are read here, where there are any.
 from __future__ import annotations
 
 from functools import lru_cache
+from importlib import metadata
 from pathlib import Path
 
 import psutil
@@ -33,6 +34,14 @@ def memory_available() -> int:
     below_limits = [limit - used for limit, used in _cgroup_memory()]
     available: int = psutil.virtual_memory().available
     return max(0, min([available, *below_limits]))
+
+
+def installed_version(package: str) -> str:
+    """The version of a package; empty where it is not installed."""
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return ""
 
 
 def _cgroup_quotas() -> list[tuple[int, int]]:

@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ import psutil
 import torch
 
 from bortlab.system import settings
-from bortlab.system.machine import cores, memory_allowed
+from bortlab.system.machine import cores, installed_version, memory_allowed
 
 PACKAGES = ("torch", "onnxruntime", "numpy")
 
@@ -37,7 +36,7 @@ def environment() -> dict[str, Any]:
         "power": power(),
         "openmp_wait": settings.OPENMP_WAIT.read() or "system's own",
         "python": platform.python_version(),
-        "versions": {name: version for name in PACKAGES if (version := _version(name))},
+        "versions": {name: version for name in PACKAGES if (version := installed_version(name))},
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 
@@ -196,11 +195,4 @@ def _output(*command: str) -> str:
     try:
         return subprocess.run(command, capture_output=True, text=True, timeout=5, check=True).stdout.strip()
     except (OSError, subprocess.SubprocessError):
-        return ""
-
-
-def _version(name: str) -> str:
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
         return ""

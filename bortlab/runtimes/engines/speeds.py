@@ -10,9 +10,8 @@ from __future__ import annotations
 import json
 import platform
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import torch
@@ -23,6 +22,7 @@ from bortlab.runtimes.engines import ENGINES, open_engine
 from bortlab.runtimes.runtime import UnsupportedError
 from bortlab.system import settings, store
 from bortlab.system.checks import check_whole
+from bortlab.system.machine import installed_version
 
 CANDIDATES = ("torch", "torch-packed", "onnx")
 """Engines that are tried, where they are installed; torch is what the others are held to."""
@@ -129,7 +129,7 @@ def _kept(path: Path, pieces: int) -> EngineSpeeds | None:
 
 def _path(model: Model, pieces: int) -> Path:
     machine = (platform.node(), _processor(), str(torch.get_num_threads()))
-    versions = _versions(("torch", "onnxruntime", "bortlab"))
+    versions = [f"{name} {installed_version(name)}" for name in ("torch", "onnxruntime", "bortlab")]
     name = store.file_name(model.key, model.fingerprint, model.task, str(pieces), *machine, *versions)
     return settings.cache_folder() / "engines" / f"{name}.json"
 
@@ -137,13 +137,3 @@ def _path(model: Model, pieces: int) -> Path:
 def _processor() -> str:
     """The kind of processor, and the widest instructions of it that torch uses."""
     return f"{platform.machine()} {torch.backends.cpu.get_cpu_capability()}"
-
-
-def _versions(packages: Sequence[str]) -> list[str]:
-    def version_of(package: str) -> str:
-        try:
-            return version(package)
-        except PackageNotFoundError:
-            return "none"
-
-    return [f"{package} {version_of(package)}" for package in packages]
