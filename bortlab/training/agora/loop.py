@@ -47,7 +47,8 @@ class AgoraPlan:
 
     theta: the sets. rule: of `pruning.RULES`. capped: see `pruned`. budget: trainings at most. replays: how often the
     whole is done again with the points that were made (the published README speaks of "re-doing some iterations").
-    augment: are points made? The rival without them prunes alone. seed: of chance in points.
+    augment: are points made? The rival without them prunes alone. prune: do sets leave? The rival without pruning
+    trains all of them in every round that the budget allows. seed: of chance in points.
     """
 
     theta: tuple[Theta, ...]
@@ -56,6 +57,7 @@ class AgoraPlan:
     budget: int = 200
     replays: int = 0
     augment: bool = True
+    prune: bool = True
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -140,7 +142,7 @@ def _round(
     state.examples += [point.example for point in kept]
     state.taken |= {point.example.content for point in kept}
     ranked = sorted(theta, key=lambda each: candidates[each].score)
-    left = pruned(ranked, rule, winner, capped=plan.capped)
+    left = pruned(ranked, rule, winner, capped=plan.capped) if plan.prune else list(theta)
     scores = {each: candidates[each].score for each in theta}
     removed = tuple(each for each in theta if each not in left)
     refused = [point for point in points if point.refused]
