@@ -2,7 +2,8 @@
 
 DATA is a bundled task or a file, as for `bortlab finetune`; its train split is D, dev the search set E, and test the
 sealed set H, which is read once, at the end. The labeller gives the labels of new points: `words` (TF-IDF with logistic
-regression on D), or the folder of a fine-tuned model. The same command resumes a run that was killed.
+regression on D), `frozen KEY` (the same on the vectors of an encoder as it is), or the folder of a fine-tuned model.
+The same command resumes a run that was killed.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Data, model, labeller, and how much is searched."""
     parser.add_argument("data", metavar="DATA", help="a bundled task, or a file of labelled texts")
     parser.add_argument("--model", default="bort-mini", help="the encoder to fine-tune (default: bort-mini)")
-    parser.add_argument("--labeller", default="words", help="words, or the folder of a fine-tuned model")
+    parser.add_argument("--labeller", default="words", help="words, 'frozen minilm-l6', or a fine-tuned model's folder")
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="log, models and result")
     for name, what in (("text", "texts"), ("pair", "second texts"), ("label", "labels"), ("split", "splits")):
         parser.add_argument(f"--{name}", metavar="COLUMN", help=f"the column of {what}")

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from scipy.stats import wilcoxon
 
 import bortlab
-from bortlab.data.labelled import Example, LabelledData
-from bortlab.training.agora import Candidate, Theta
+from bortlab.data.labelled import Example, LabelledData, store
+from bortlab.training.agora import Candidate, Theta, job, labeller_accuracy, labeller_named
 from bortlab.training.agora.rivals import (
     ARMS,
     PRIMARY,
@@ -33,6 +33,7 @@ from bortlab.training.agora.rivals import (
 )
 from bortlab.training.agora.rivals.arms import _first_rung
 from bortlab.training.agora.rivals.verdict import contrast
+from bortlab.work.reference import ModelReference
 
 AXES = {"rate": (0.5, 1.0, 2.0), "seed": (0, 1, 2, 3)}
 GRID = tuple(product(*AXES.values()))
@@ -293,3 +294,42 @@ def test_answers_are_kept_apart_for_other_recipes_and_examples(tmp_path: Path) -
     assert len(learner.asked) == 4 and len(list(tmp_path.iterdir())) == 3
     changed = Trainings(learner.base, replace(data, test=data.test[:4]), ("rate",), tmp_path, epochs=1, length=16)
     assert changed.train((1.0,), data.train).name != one.name
+
+
+# -- as a job ----------------------------------------------------------------------------------------------------------
+
+
+class Told:
+    """A job as its function sees it, which remembers what was reported."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.reports = folder, list[tuple[float, str]]()
+
+    def report(self, progress: float, message: str = "", **numbers: object) -> None:
+        self.reports.append((progress, message))
+
+
+def test_a_run_as_a_job_tells_how_far_it_is_and_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BORTLAB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(job, "REPORT_S", 0.0)
+    data, model = split_of("things", SMALL, 0), ModelReference.named("bort-mini")
+    choices = {"n_sets": 2, "epochs": 1, "length": 16, "generator": "swap"}
+    its = job.job_of(data, model, "words", choices)
+    store(data, job.data_path(data))
+    told = Told(tmp_path / "run")
+    numbers = job.run(told, **its.arguments)  # type: ignore[arg-type]
+    assert numbers["trainings"] == 3 == job.most_trainings(choices)
+    assert 0 <= numbers["test"]["low"] <= numbers["test"]["value"] <= numbers["test"]["high"] <= 1
+    assert any("2/3" in warning for warning in numbers["warnings"])
+    shares = [share for share, _ in told.reports]
+    assert shares == sorted(shares) and shares[-1] > 0.9
+    assert "Round 2, training 3 of at most 3" in told.reports[-1][1]
+    again = Told(told.folder)
+    assert job.run(again, **its.arguments) == numbers  # type: ignore[arg-type]
+    assert len(again.reports) == 1
+
+
+def test_a_labeller_may_be_a_frozen_encoder() -> None:
+    data = split_of("things", ExperimentPlan(), 0)
+    accuracy = labeller_accuracy(labeller_named("frozen minilm-l6", data), data.test)
+    assert accuracy.low > 0.6

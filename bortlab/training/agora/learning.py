@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from itertools import product
@@ -20,7 +20,7 @@ from bortlab.training.agora.loop import AgoraPlan, AgoraResult, Labeller, search
 from bortlab.training.agora.points import GENERATORS, new_point
 from bortlab.training.agora.pruning import Theta
 from bortlab.training.agora.records import Candidate, Log
-from bortlab.training.finetune import BASELINES, FinetuneRecipe, FinetuneRun, predict
+from bortlab.training.finetune import BASELINES, FinetuneRecipe, FinetuneRun, frozen, predict
 
 GOOD_ENOUGH = 2 / 3
 """What the paper assumes of the labeller's accuracy."""
@@ -28,6 +28,8 @@ GRID: Mapping[str, tuple[Any, ...]] = {"rate": (0.5, 1.0, 2.0), "dropout": (0.0,
 """Axes of hyper-parameters; rates are shares of the model's default."""
 SETS = 8
 """Sets that are drawn from a grid unless told."""
+Follow = Callable[[str, FinetuneRun], None]
+"""A training's name, and the training."""
 
 
 def drawn_sets(grid: Mapping[str, Sequence[Any]] = GRID, *, n: int = SETS, seed: int = 0) -> tuple[Theta, ...]:
@@ -40,15 +42,26 @@ def drawn_sets(grid: Mapping[str, Sequence[Any]] = GRID, *, n: int = SETS, seed:
 class Finetuner:
     """Trains a fresh start of one encoder with a set of hyper-parameters, and scores it on E.
 
-    axes: what the values of a set are, by the names of a `FinetuneRecipe`. folder: of checkpoints and models.
+    axes: what the values of a set are, by the names of a `FinetuneRecipe`. folder: of checkpoints and models. follow:
+    called with a training's name and run after each of its steps.
     """
 
-    def __init__(self, base: Model, data: LabelledData, axes: Sequence[str], folder: Path, **changes: Any) -> None:
+    def __init__(
+        self,
+        base: Model,
+        data: LabelledData,
+        axes: Sequence[str],
+        folder: Path,
+        *,
+        follow: Follow = lambda name, run: None,
+        **changes: Any,
+    ) -> None:
         known = {field.name for field in fields(FinetuneRecipe)}
         unknown = [axis for axis in axes if axis not in known]
         if unknown:
             raise ValueError(f"Unknown axis {unknown[0]!r} of the grid. Known: {', '.join(sorted(known))}.")
         self.base, self.data, self.axes, self.folder, self.changes = base, data, tuple(axes), folder, changes
+        self.follow = follow
         self.best_epochs: dict[str, int] = {}
 
     def load(self, name: str) -> Model:
@@ -74,7 +87,7 @@ class Finetuner:
         run = FinetuneRun(self.base, data, self.recipe(theta), folder=self.folder / name)
         run.resume()
         for _ in run.train():
-            pass
+            self.follow(name, run)
         self.best_epochs[name] = run.best_epoch
         model = run.model(name)
         predictions = predict(model.network, model.tokenizer, data, data.dev, length=run.recipe.length)
@@ -97,12 +110,13 @@ class AgoraReport:
 
 
 def labeller_named(name: str, data: LabelledData) -> Labeller:
-    """ "words": TF-IDF with a linear model on D; else the folder of a fine-tuned classifier.
+    """ "words": TF-IDF with a linear model on D; "frozen KEY": a linear model on the vectors of that encoder as it is,
+    of D; else the folder of a fine-tuned classifier.
 
-    Raises ValueError for a model of other classes.
+    Raises ValueError for a model of other classes, or D without words.
     """
-    if name == "words":
-        baseline = BASELINES["words"](data)
+    if name == "words" or name.startswith("frozen "):
+        baseline = BASELINES["words"](data) if name == "words" else frozen(data, load(name.removeprefix("frozen ")))
         if baseline is None:
             raise ValueError("The texts have no words for a labeller to learn from: name a fine-tuned model's folder.")
         return lambda examples: baseline.predict(examples).labels
@@ -151,12 +165,14 @@ def agora(
     generator: str = "masked-lm",
     seed: int = 0,
     options: Mapping[str, Any] | None = None,
+    follow: Follow = lambda name, run: None,
     **changes: Any,
 ) -> AgoraReport:
     """Fine-tune with Agora: our interpretation, see `loop`. D is train, E dev, and H test, which is read once.
 
-    labeller: S, from examples to labels; a fine-tuned model's `predict` will do. options: of AgoraPlan. changes: of
-    every recipe. The same call resumes a run that was killed. Raises ValueError for data without a search set.
+    labeller: S, from examples to labels; a fine-tuned model's `predict` will do. options: of AgoraPlan. follow: see
+    `Finetuner`. changes: of every recipe. The same call resumes a run that was killed. Raises ValueError for data
+    without a search set.
     """
     base = load(base) if isinstance(base, str) else base
     if generator not in GENERATORS:
@@ -164,7 +180,7 @@ def agora(
     if data.problem_type != "single_label_classification":
         raise ValueError("Agora here is for tasks of one class a text.")
     plan = AgoraPlan(theta=drawn_sets(grid, n=n_sets, seed=seed), seed=seed, **(options or {}))
-    learner = Finetuner(base, data, tuple(grid), folder, **changes)
+    learner = Finetuner(base, data, tuple(grid), folder, follow=follow, **changes)
     make = partial(_point, GENERATORS[generator], base)
     result = search(plan, data, learner, labeller, make, Log(folder / "log.jsonl"))
     accuracy = labeller_accuracy(labeller, data.dev)

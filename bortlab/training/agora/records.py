@@ -48,6 +48,11 @@ class Log:
                     continue
                 self._done[record["what"]] = record
 
+    @property
+    def trainings(self) -> int:
+        """How many trainings it has."""
+        return sum("predictions" in record for record in self._done.values())
+
     def once(self, what: str, train: Callable[[str], Candidate]) -> Candidate:
         """The training of this name, from the log where it was done before."""
         if what in self._done:
