@@ -17,21 +17,18 @@ from scipy.stats import wilcoxon
 import bortlab
 from bortlab.data.labelled import Example, LabelledData, store
 from bortlab.training.agora import Candidate, Theta, job, labeller_accuracy, labeller_named
-from bortlab.training.agora.rivals import (
-    ARMS,
+from bortlab.training.agora.rivals import ARMS, Contest, Trainings, verdict
+from bortlab.training.agora.rivals.arms import _first_rung
+from bortlab.training.agora.rivals.experiment import (
     PRIMARY,
     TASKS,
-    Contest,
     ExperimentPlan,
-    Trainings,
     collected,
     run_experiment,
     settings_of,
     split_of,
-    verdict,
     work,
 )
-from bortlab.training.agora.rivals.arms import _first_rung
 from bortlab.training.agora.rivals.verdict import contrast
 from bortlab.work.reference import ModelReference
 
