@@ -6,7 +6,7 @@ Declared before anything ran. The unit is a split: D and E are drawn anew from a
 and test examples, so that what a task keeps apart (chapters, definitions) stays apart. **Primary contrast: Agora
 against random search with a final refit on D and E, equally many trainings, accuracy on H**, over the splits of all
 tasks that are complete. Random search is the fair opponent, for Agora exploits E as well. All other contrasts are
-secondary and have Holm's correction. Nothing is left out or tuned after a look at its results; a null result is a result.
+secondary and have Holm's correction. Nothing is left out or tuned after a look at its results; a null is a result.
 
 The labeller S is a linear model on the vectors of the frozen MiniLM encoder, learned from D, its strength chosen on E.
 The classes of each task were chosen, on train examples, so that S can be right in more than 2/3.
@@ -235,10 +235,9 @@ def main() -> None:
     parser.add_argument("--ray", metavar="ADDRESS", help="a Ray cluster")
     options = parser.parse_args()
     plan = ExperimentPlan(base=options.model, tasks=tuple(options.tasks), splits=options.splits)
-    command = shlex.join(
-        ["python", "-m", "bortlab.training.agora.rivals.experiment", "FOLDER", "--model", options.model]
-        + ["--splits", str(options.splits), "--tasks", *options.tasks]
-    )
+    program = "python -m bortlab.training.agora.rivals.experiment FOLDER"
+    choices = ["--model", options.model, "--splits", str(options.splits), "--tasks", *options.tasks]
+    command = f"{program} {shlex.join(choices)}"
     run_experiment(plan, options.folder, path=options.json, command=command, workers=options.workers, ray=options.ray)
 
 
