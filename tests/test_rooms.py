@@ -54,6 +54,8 @@ HOMES: Mapping[str, tuple[str, ...]] = {
     "onnxruntime": ("bortlab.runtimes",),
     "openvino": ("bortlab.runtimes",),
     "ray": ("bortlab.work",),
+    "h5py": ("bortlab.checkpoint",),
+    "msgpack": ("bortlab.checkpoint",),
     "transformers": (),  # the oracle of the tests, no part of the program
 }
 """Which modules, and those inside them, may import a foreign package."""

@@ -9,6 +9,7 @@ from bortlab.checkpoint.config import read_config
 from bortlab.checkpoint.files import MAX_CONFIG_BYTES, CheckpointError
 from bortlab.checkpoint.loading import MAX_PARAMETERS, Loaded, check_weights, load_network, meta_network, own_heads
 from bortlab.checkpoint.names import published_names
+from bortlab.checkpoint.opening import SHARDED, WEIGHTS, index_of
 from bortlab.checkpoint.saving import config_document, save
 from bortlab.checkpoint.weights import MAX_HEADER_BYTES
 
@@ -16,10 +17,13 @@ __all__ = [
     "MAX_CONFIG_BYTES",
     "MAX_HEADER_BYTES",
     "MAX_PARAMETERS",
+    "SHARDED",
+    "WEIGHTS",
     "CheckpointError",
     "Loaded",
     "check_weights",
     "config_document",
+    "index_of",
     "load_network",
     "meta_network",
     "own_heads",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +12,8 @@ from torch import Tensor
 
 from bortlab.checkpoint.files import CheckpointError
 from bortlab.checkpoint.names import BUFFERS, canonical, published_name, published_names
-from bortlab.checkpoint.weights import INDEX, MAX_HEADER_BYTES, Weights, _pickles, open_weights, read_tensor
+from bortlab.checkpoint.opening import SAFETENSORS, open_weights, weights_files
+from bortlab.checkpoint.weights import MAX_HEADER_BYTES, Weights, read_tensor
 from bortlab.models import HEADS, TASKS, Config, ConfigError, Family, Network
 
 _log = logging.getLogger("bortlab")
@@ -138,11 +138,12 @@ def check_weights(folder: Path, family: Family, config: Config, *, task: str = "
     So a folder that promises much more than it holds costs nobody any memory.
     """
     network = meta_network(family, config, task)
-    if any(os.path.lexists(folder / name) for name in ("model.safetensors", INDEX)):
+    kept_in, paths = weights_files(folder)
+    if kept_in == SAFETENSORS:
         with open_weights(folder, 0) as weights:
             what = f"The weights in {folder} do not fit {family.title}, task {task}"
             _plan(what, family, network, weights.shapes, _written_for(family, config))
-    elif paths := _pickles(folder):
+    elif paths:
         size = sum(path.stat().st_size for path in paths)
         least = 2 * network.embeddings.words.weight.numel()  # in float16, and the largest of its tensors alone
         if size + MAX_HEADER_BYTES < least:  # what is only a little too small, the reader tells better
@@ -152,15 +153,16 @@ def check_weights(folder: Path, family: Family, config: Config, *, task: str = "
 def own_heads(folder: Path, family: Family, config: Config) -> tuple[str | None, dict[str, str]]:
     """The task that the class behind a folder is made for, None where config.json does not say, and its heads.
 
-    The heads are as `load_network` would find them, though no tensor is read. A pickle tells its names only to those
-    who read all of it: there the class is believed.
+    The heads are as `load_network` would find them, though no tensor is read. Other files than safetensors tell
+    their names only to those who read all of it: there the class is believed.
     """
     task = _written_for(family, config)
     if task is None:
         return None, {}
     network = meta_network(family, config, task)
-    if not any(os.path.lexists(folder / name) for name in ("model.safetensors", INDEX)):
-        return task, dict.fromkeys(network.tasks[task], "trained" if _pickles(folder) else "random")
+    kept_in, paths = weights_files(folder)
+    if kept_in != SAFETENSORS:
+        return task, dict.fromkeys(network.tasks[task], "trained" if paths else "random")
     with open_weights(folder, 0) as weights:
         what = f"The weights in {folder} do not fit {family.title}, task {task}"
         return task, _plan(what, family, network, weights.shapes, task).heads

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 from bortlab.checkpoint.files import CheckpointError
 from bortlab.models import Family, Network
 
 BUFFERS = ("embeddings.position_ids", "embeddings.token_type_ids")
 _LEGACY_SUFFIXES = {".gamma": ".weight", ".beta": ".bias"}
+_KINDS = {
+    "kernel": "weight",
+    "embeddings": "weight",
+    "embedding": "weight",
+    "scale": "weight",
+    "depthwise_kernel": "depthwise.weight",
+    "pointwise_kernel": "pointwise.weight",
+}
+"""What Keras and Flax call the tensors of a layer, and torch's names for them."""
 
 
 def published_name(family: Family, name: str) -> str:
@@ -42,3 +51,18 @@ def canonical(family: Family, names: Iterable[str], known: Collection[str]) -> d
             raise CheckpointError(f"The file has {spelled} twice, as {canonical[spelled]} and as {name}.")
         canonical[spelled] = name
     return canonical
+
+
+def scopes_in_tensorflow(path: str) -> tuple[str, ...]:
+    """Where a dataset of tf_model.h5 stands in its network.
+
+    "mlm___cls/tf_bert_for_masked_lm/mlm___cls/predictions/bias:0" -> ("cls", "predictions", "bias"): the first two
+    parts are the layer that it was saved under and the model; "_._" is an item of a list, "___" renames a layer.
+    """
+    name = path.split("/", 2)[-1].removesuffix(":0").replace("_._", "/")
+    return tuple(part.rpartition("___")[2] for part in name.split("/"))
+
+
+def torch_name(scopes: Sequence[str]) -> str:
+    """The published name of a tensor that Keras or Flax keeps at these scopes, its kind last."""
+    return ".".join((*scopes[:-1], _KINDS.get(scopes[-1], scopes[-1])))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import pickletools
 import re
 import zipfile
@@ -14,15 +13,13 @@ from pathlib import Path
 from typing import IO, Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from torch import Tensor
 
-from bortlab.checkpoint.files import CheckpointError, checked_file, read_json
+from bortlab.checkpoint.files import CheckpointError
 
 MAX_HEADER_BYTES = 2_000_000
 """Of the list of tensors in a file or an index. Real ones have 100 bytes a tensor, and some hundred tensors."""
-INDEX = "model.safetensors.index.json"
-_PICKLE_INDEX = "pytorch_model.bin.index.json"
 _PICKLED = re.compile(
     r"collections OrderedDict|torch\._utils _rebuild_\w+|torch(\.storage)? \w+Storage|torch (Size|[a-z]\w*)"
 )
@@ -38,8 +35,11 @@ class Weights:
 
 
 @contextmanager
-def _open_safetensors(paths: Iterable[Path]) -> Iterator[Weights]:
-    """One or more safetensors files as one. backend="pread" copies: no page of the file stays mapped."""
+def open_safetensors(paths: Iterable[Path], limit: int) -> Iterator[Weights]:
+    """One or more safetensors files as one. backend="pread" copies: no page of the file stays mapped.
+
+    Nothing but the header is read here, so no limit is needed: shapes are compared before a tensor is read.
+    """
     with ExitStack() as stack:
         shapes: dict[str, tuple[int, ...]] = {}
         holders: dict[str, Any] = {}
@@ -67,7 +67,7 @@ def _screen(path: Path, file: IO[bytes], number: int) -> None:
 
 
 @contextmanager
-def _open_pickles(paths: Iterable[Path], limit: int) -> Iterator[Weights]:
+def open_pickles(paths: Iterable[Path], limit: int) -> Iterator[Weights]:
     """One or more pytorch_model.bin as one."""
     state: dict[str, Tensor] = {}
     for path in paths:
@@ -107,48 +107,6 @@ def _unpickle(path: Path, limit: int) -> dict[str, Tensor]:
         if not (isinstance(name, str) and plain):
             raise CheckpointError(f"{path}: {name!r} is not an ordinary tensor.")
     return state
-
-
-def _shards(folder: Path, index: str) -> list[Path]:
-    """The files that an index lists."""
-    listed = read_json(folder, index, MAX_HEADER_BYTES).get("weight_map")
-    names = {str(name) for name in listed.values()} if isinstance(listed, dict) else set()
-    kind = Path(index.removesuffix(".index.json")).suffix
-    if not names or any(Path(name).name != name or not name.endswith(kind) for name in names):
-        raise CheckpointError(f"{folder / index}: weight_map must name *{kind} files of this folder.")
-    return [checked_file(folder, name) for name in sorted(names)]
-
-
-def _pickles(folder: Path) -> list[Path]:
-    """pytorch_model.bin, or its shards; none where there is neither."""
-    if os.path.lexists(folder / "pytorch_model.bin"):
-        return [checked_file(folder, "pytorch_model.bin")]
-    return _shards(folder, _PICKLE_INDEX) if os.path.lexists(folder / _PICKLE_INDEX) else []
-
-
-@contextmanager
-def open_weights(folder: Path, limit: int) -> Iterator[Weights]:
-    """Open the weights of a folder; whatever a broken file makes a library raise ends as CheckpointError."""
-    try:
-        if os.path.lexists(folder / "model.safetensors"):
-            opened = _open_safetensors([checked_file(folder, "model.safetensors")])
-        elif os.path.lexists(folder / INDEX):
-            opened = _open_safetensors(_shards(folder, INDEX))
-        elif paths := _pickles(folder):
-            opened = _open_pickles(paths, limit)
-        else:
-            raise CheckpointError(
-                f"{folder} has no weights: expected model.safetensors or pytorch_model.bin, or the shards of one."
-            )
-        with opened as weights:
-            yield weights
-    except CheckpointError:
-        raise
-    except SafetensorError as error:
-        raise CheckpointError(f"The weights in {folder} are damaged or cut off: {error}.") from error
-    except Exception as error:  # torch.load raises whatever a hostile or broken pickle leads it to
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise CheckpointError(f"The weights in {folder} cannot be read: {reason}") from error
 
 
 def read_tensor(weights: Weights, name: str, dtype: torch.dtype) -> Tensor:

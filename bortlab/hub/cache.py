@@ -7,13 +7,12 @@ import re
 from collections.abc import Collection
 from pathlib import Path
 
-from bortlab.checkpoint import MAX_HEADER_BYTES
+from bortlab.checkpoint import MAX_HEADER_BYTES, SHARDED, WEIGHTS, index_of
 from bortlab.hub.names import COMMIT, check_names
 from bortlab.system.settings import hub_cache_folder
 
 SHARDS = {  # by the index that lists them
-    "model.safetensors.index.json": re.compile(r"model[\w.-]*\.safetensors", re.ASCII),
-    "pytorch_model.bin.index.json": re.compile(r"pytorch_model[\w.-]*\.bin", re.ASCII),
+    index_of(whole): re.compile(rf"{Path(whole).stem}[\w.-]*\{Path(whole).suffix}", re.ASCII) for whole in SHARDED
 }
 _TOKENIZERS = (("tokenizer.json",), ("vocab.txt",), ("vocab.json", "merges.txt"), ("spiece.model",))
 TOKENIZER_FILES = ("special_tokens_map.json", "tokenizer_config.json", *(n for names in _TOKENIZERS for n in names))
@@ -73,14 +72,15 @@ def _is_complete(snapshot: Path) -> bool:
 def needed_files(names: Collection[str]) -> tuple[str, ...]:
     """Of the files of a repository those that a model needs, weights last; LookupError, in words, if it lacks some.
 
-    Weights as `checkpoint` reads them: one safetensors file before several before a pickle.
+    Weights as `checkpoint` reads them: the first of WEIGHTS that is there, whole before in shards.
     """
     if "config.json" not in names:
         raise LookupError("no config.json")
     if not any(all(name in names for name in files) for files in _TOKENIZERS):
         raise LookupError("no tokenizer (tokenizer.json, vocab.txt, vocab.json + merges.txt or spiece.model)")
-    for index, pattern in SHARDS.items():
-        whole, shards = index.removesuffix(".index.json"), sorted(name for name in names if pattern.fullmatch(name))
+    for whole in WEIGHTS:
+        index = index_of(whole)
+        shards = sorted(name for name in names if SHARDS[index].fullmatch(name)) if whole in SHARDED else []
         if whole in names:
             weights = [whole]
             break
@@ -88,5 +88,5 @@ def needed_files(names: Collection[str]) -> tuple[str, ...]:
             weights = [index, *shards]
             break
     else:
-        raise LookupError("no weights in files that are read here (model.safetensors or pytorch_model.bin, or shards)")
+        raise LookupError(f"no weights in files that are read here ({', '.join(WEIGHTS)}; shards of the first two)")
     return ("config.json", *(name for name in TOKENIZER_FILES if name in names), *weights)

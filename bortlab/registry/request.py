@@ -16,7 +16,7 @@ from bortlab.registry.catalogue import did_you_mean, find, is_repository
 from bortlab.registry.options import USUAL, Options, Weights
 from bortlab.system import assets
 
-_MODEL_FILES = (".json", ".safetensors", ".bin", ".txt", ".model")
+_MODEL_FILES = (".json", ".safetensors", ".bin", ".h5", ".msgpack", ".txt", ".model")
 
 
 class NeedsNetworkError(RuntimeError):

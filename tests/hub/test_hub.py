@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from email.utils import formatdate
 from pathlib import Path
@@ -34,6 +35,7 @@ from bortlab.training.vocabulary import train_tokenizer
 from tests.hub.server import FakeHub, running
 
 ROOT = Path(__file__).parent.parent.parent
+OLD_FILES = ROOT / "tests" / "checkpoint" / "old_files.zip"
 TEXTS = ["Paris is the capital of France.", "The cat sat on the mat; a dog barked."] * 10
 TEXT = "Paris is the [MASK] of France."
 WEIGHTS = "/store/model."
@@ -203,6 +205,23 @@ def test_every_kind_of_file_loads_and_stays(
     registry.unload("someone/model")
     again = bortlab.load("someone/model", download=True, **told)  # already here: nothing is asked
     assert again is not model and again.fingerprint == model.fingerprint and fake.seen == []
+
+
+@pytest.mark.parametrize(
+    ("published", "file"), [("tf-albert-masked-lm", "tf_model.h5"), ("flax-bert-masked-lm", "flax_model.msgpack")]
+)
+def test_a_file_of_the_old_classes_is_got_where_there_is_no_other(
+    fake: FakeHub, tmp_path: Path, published: str, file: str
+) -> None:
+    zipfile.ZipFile(OLD_FILES).extractall(tmp_path)
+    folder = tmp_path / published
+    train_tokenizer("wordpiece", ["a cat, a dog"] * 5, vocab_size=40).save(folder)
+    fake.add("someone/model", folder)
+    assert file in {planned.name for planned in hub.plan("someone/model").files}
+    model = bortlab.load("someone/model", download=True)
+    assert dict(model.heads) == {"masked-lm": "trained"}
+    text = "a [MASK], a cat"
+    torch.testing.assert_close(model.trace(text).hidden, bortlab.load_from(folder).trace(text).hidden)
 
 
 def test_the_cache_is_huggingface_hubs_own(fake: FakeHub, folders: dict[str, Path]) -> None:
@@ -494,7 +513,7 @@ def test_the_cache_is_where_huggingface_hub_has_it(monkeypatch: pytest.MonkeyPat
         ({"change": lambda b: b.replace(b'"size"', b'"dize"').replace(b'"lfs"', b'"x"')}, r"neither size nor", None),
         ({"change": lambda b: b.replace(b'"siblings": [', b'"siblings": 3, "x": [')}, r"no list of files", None),
         ({"change": lambda b: b.replace(b"config.json", b"confog.json")}, r"no config\.json, so it cannot", None),
-        ({"change": lambda b: b.replace(b"model.safetensors", b"../../x.safetensors")}, r"no weights in files", None),
+        ({"change": lambda b: b.replace(b"model.", b"../../x.")}, r"no weights in files", None),
         ({"change": lambda b: re.sub(rb'"(tokenizer|spiece)\.', b'"other.', b)}, r"has no tokenizer \(", None),
         ({"change": lambda b: b.replace(b'_type": "albert"', b'_type": "llama"')}, r"a 'llama' model", None),
         ({"change": lambda b: re.sub(rb'"size": \d+', b'"size": 9999999999', b)}, r"has 9,999,999,999 bytes", None),

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import importlib.util
+import platform
 import sys
 
 from bortlab.runtimes.runtime import UnsupportedError
 from bortlab.system import settings
 
-BACKENDS = {"jax": "jax", "tensorflow": "tensorflow-cpu", "torch": "torch"}
-"""What can compute behind Keras, and the package to install for it."""
+_TENSORFLOW = "tensorflow-cpu" if platform.machine() in ("x86_64", "AMD64") else "tensorflow"
+BACKENDS = {"jax": "jax", "tensorflow": _TENSORFLOW, "torch": "torch"}
+"""What can compute behind Keras, and the package to install for it: TensorFlow without CUDA where there is a choice."""
 
 
 def use_backend(name: str | None = None) -> str:
@@ -47,7 +49,8 @@ def missing(name: str) -> str:
     needed = [package for module, package in packages.items() if importlib.util.find_spec(module) is None]
     if not needed:
         return ""
-    whole = " (or bortlab[keras], which has all of it)" if name == "jax" else ""
+    extra = {"jax": "keras", "tensorflow": "keras-tensorflow"}.get(name)
+    whole = f" (or bortlab[{extra}], which has all of it)" if extra else ""
     return f"Keras on {name} is not installed here: pip install {' '.join(needed)}{whole}, then start Python again."
 
 
