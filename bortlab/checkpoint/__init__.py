@@ -9,7 +9,7 @@ from bortlab.checkpoint.config import read_config
 from bortlab.checkpoint.files import MAX_CONFIG_BYTES, CheckpointError
 from bortlab.checkpoint.loading import MAX_PARAMETERS, Loaded, check_weights, load_network, meta_network, own_heads
 from bortlab.checkpoint.names import published_names
-from bortlab.checkpoint.opening import SHARDED, WEIGHTS, index_of
+from bortlab.checkpoint.opening import SHARDED, WEIGHTS, index_of, missing_library
 from bortlab.checkpoint.saving import config_document, save
 from bortlab.checkpoint.weights import MAX_HEADER_BYTES
 
@@ -26,6 +26,7 @@ __all__ = [
     "index_of",
     "load_network",
     "meta_network",
+    "missing_library",
     "own_heads",
     "published_names",
     "read_config",

@@ -54,10 +54,8 @@ def open_flax(paths: Iterable[Path], limit: int) -> Iterator[Weights]:
 
 def _read(path: Path, size: int) -> dict[str, Any]:
     """The maps of a file. Memory is bounded by its size: counts are checked while it is read."""
-    try:
-        import msgpack
-    except ImportError:
-        raise CheckpointError(f'{path.name} needs msgpack to be read: pip install "bortlab[old-files]".') from None
+    import msgpack
+
     count = 0
 
     def as_map(pairs: list[tuple[Any, Any]]) -> dict[str, Any]:

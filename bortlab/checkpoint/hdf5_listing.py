@@ -61,10 +61,8 @@ def _plain(place: str, dataset: Any) -> tuple[str, int]:
 
 def listing(path: str) -> dict[str, Any]:
     """What is printed of a file."""
-    try:
-        import h5py
-    except ImportError:
-        return {"error": 'h5py is not installed. pip install "bortlab[old-files]", then try again.'}
+    import h5py
+
     try:
         with h5py.File(path, "r", locking=False) as file:
             if file.userblock_size:

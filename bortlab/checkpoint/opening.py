@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -22,6 +23,8 @@ WEIGHTS: Mapping[str, Callable[[Iterable[Path], int], AbstractContextManager[Wei
     "flax_model.msgpack": open_flax,
 }
 """What a folder may keep its weights in, and what opens it. Of several, the first counts."""
+_LIBRARIES = {"tf_model.h5": "h5py", "flax_model.msgpack": "msgpack"}
+"""What some of them are read with, in the extra old-files."""
 SHARDED = (SAFETENSORS, PICKLE)
 """Those that may be split into several files, by an index."""
 
@@ -29,6 +32,14 @@ SHARDED = (SAFETENSORS, PICKLE)
 def index_of(name: str) -> str:
     """The file that lists the shards of weights."""
     return f"{name}.index.json"
+
+
+def missing_library(name: str) -> str:
+    """What has to be installed to read weights of this name, as a sentence with the line that does it, or ""."""
+    library = _LIBRARIES.get(name)
+    if library is None or importlib.util.find_spec(library) is not None:
+        return ""
+    return f'{name} is read with {library}, which is not installed here: pip install "bortlab[old-files]".'
 
 
 def weights_files(folder: Path) -> tuple[str, list[Path]]:
@@ -64,6 +75,8 @@ def open_weights(folder: Path, limit: int) -> Iterator[Weights]:
                 f"{folder} has no weights: expected {' or '.join(SHARDED)}, or the shards of one, or a file of "
                 f"transformers 4 ({', '.join(other for other in WEIGHTS if other not in SHARDED)})."
             )
+        if reason := missing_library(name):
+            raise CheckpointError(f"The weights in {folder} cannot be read: {reason}")
         with WEIGHTS[name](paths, limit) as weights:
             yield weights
     except CheckpointError:

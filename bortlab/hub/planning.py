@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, cast
 from urllib.parse import quote
 
-from bortlab.checkpoint import MAX_CONFIG_BYTES, MAX_HEADER_BYTES, MAX_PARAMETERS
+from bortlab.checkpoint import MAX_CONFIG_BYTES, MAX_HEADER_BYTES, MAX_PARAMETERS, missing_library
 from bortlab.hub.cache import SHARDS, TOKENIZER_FILES, needed_files, storage_of
 from bortlab.hub.client import (
     ASK_S,
@@ -144,6 +144,8 @@ def _files(repo_id: str, siblings: object) -> tuple[PlannedFile, ...]:
         raise not_understood(repo_id, "no list of files") from None
     files = []
     for name in names:
+        if reason := missing_library(name):
+            raise HubError(f"{repo_id} has its weights in a file that cannot be read yet: {reason}")
         file, limit = files_by_name[name], _limit(name)
         if file is None:
             raise not_understood(repo_id, f"neither size nor checksum of {name}")

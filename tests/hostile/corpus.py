@@ -477,6 +477,88 @@ def bare_promise(folder: Path) -> None:
 add("pickle: less than the configuration says", "CheckpointError", "words alone need", bare_promise)
 
 
+# -- files of the old TensorFlow and Flax classes ----------------------------------------------------------------------
+
+Spoil = Callable[[Path], None]
+
+
+def weights_in(name: str, content: bytes) -> Spoil:
+    """Weights in another file, which holds these bytes."""
+
+    def spoil(folder: Path) -> None:
+        (folder / "model.safetensors").unlink()
+        (folder / name).write_bytes(content)
+
+    return spoil
+
+
+def hdf5(fill: Callable[[Any], Any]) -> Spoil:
+    """Weights in an HDF5 file that `fill` writes."""
+
+    def spoil(folder: Path) -> None:
+        import h5py
+
+        weights_in("tf_model.h5", b"")(folder)
+        with h5py.File(folder / "tf_model.h5", "w") as file:
+            fill(file)
+
+    return spoil
+
+
+def numbers_outside(file: Any) -> None:
+    file.create_dataset("bert/m/bert/x:0", (4,), "<f4", external=[("/etc/passwd", 0, 16)])
+
+
+def link_outside(file: Any) -> None:
+    import h5py
+
+    file["bert"] = h5py.ExternalLink("../secret.h5", "/")
+
+
+def view_outside(file: Any) -> None:
+    import h5py
+
+    layout = h5py.VirtualLayout((4,), "<f4")
+    layout[:] = h5py.VirtualSource("../secret.h5", "x", (4,))
+    file.create_virtual_dataset("x", layout)
+
+
+def compressed_ones(file: Any) -> None:
+    file.create_dataset("x", (2**18, 2**10), "<f4", compression="gzip", fillvalue=1.0)
+
+
+_MESSAGES = {
+    "nothing": (b"", "is cut off"),
+    "deep maps": (b"\x81\xa1a" * 100_000, "is damaged"),
+    "deep lists": (b"\x91" * 100_000, "is damaged"),
+    "a map of four thousand million": (b"\xdf\xff\xff\xff\xff", "is damaged"),
+    "an array of four gigabytes": (b"\x81\xa1a\xc9\xff\xff\xff\xff\x01", "is damaged"),
+    "a tensor of 2**62 numbers": (
+        b"\x81\xa1a\xc7\x16\x01\x93\x92" + b"\xce\x7f\xff\xff\xff" * 2 + b"\xa7float32\xc4\x00",
+        "0 bytes, expected",
+    ),
+    "an object": (b"\x81\xa1a\xc7\x01\x07x", "something else of msgpack's type 7"),
+    "a pickle": (pickle.dumps({"a": 1}), "goes on after its end"),
+    "text": (b"<html>" * 2_000, "goes on after its end"),
+}
+for _name, (_bytes, _says) in _MESSAGES.items():
+    add(f"msgpack: {_name}", "CheckpointError", _says, weights_in("flax_model.msgpack", _bytes))
+
+_HDF5S: dict[str, tuple[Spoil, str]] = {
+    "nothing": (weights_in("tf_model.h5", b""), "is damaged, cut off or no HDF5 file"),
+    "a web page": (weights_in("tf_model.h5", b"<html>" * 2_000), "is damaged, cut off or no HDF5 file"),
+    "its mark alone": (weights_in("tf_model.h5", b"\x89HDF\r\n\x1a\n" + b"\0" * 4_000), "is damaged, cut off"),
+    "numbers of a file outside": (hdf5(numbers_outside), "compressed, in pieces or in another file"),
+    "a link to a file outside": (hdf5(link_outside), "is a link"),
+    "a view of a file outside": (hdf5(view_outside), "compressed, in pieces or in another file"),
+    "a bomb": (hdf5(compressed_ones), "compressed, in pieces or in another file"),
+    "a circle": (hdf5(lambda file: file.__setitem__("again", file["/"])), "more groups and datasets than any model"),
+    "no tensors": (hdf5(lambda file: None), "missing: bert"),
+}
+for _name, (_spoil, _says) in _HDF5S.items():
+    add(f"hdf5: {_name}", "CheckpointError", _says, _spoil)
+
+
 # -- tokenizers --------------------------------------------------------------------------------------------------------
 
 

@@ -211,12 +211,17 @@ def test_every_kind_of_file_loads_and_stays(
     ("published", "file"), [("tf-albert-masked-lm", "tf_model.h5"), ("flax-bert-masked-lm", "flax_model.msgpack")]
 )
 def test_a_file_of_the_old_classes_is_got_where_there_is_no_other(
-    fake: FakeHub, tmp_path: Path, published: str, file: str
+    fake: FakeHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, published: str, file: str
 ) -> None:
     zipfile.ZipFile(OLD_FILES).extractall(tmp_path)
     folder = tmp_path / published
     train_tokenizer("wordpiece", ["a cat, a dog"] * 5, vocab_size=40).save(folder)
     fake.add("someone/model", folder)
+    library = {"tf_model.h5": "h5py", "flax_model.msgpack": "msgpack"}[file]
+    with monkeypatch.context() as without:
+        without.setitem(sys.modules, library, None)
+        with pytest.raises(HubError, match=rf"{file} is read with {library}, which is not installed here: pip install"):
+            hub.plan("someone/model")
     assert file in {planned.name for planned in hub.plan("someone/model").files}
     model = bortlab.load("someone/model", download=True)
     assert dict(model.heads) == {"masked-lm": "trained"}
