@@ -53,6 +53,7 @@ TASKS = {
 BUILT = [
     *(("tf", family, task) for family in ("albert", "bert") for task in TASKS),
     *(("tf", "convbert", task) for task in TASKS if task != "pre-training"),
+    ("built", "bert", "pre-training"),  # in TensorFlow, and saved before it was called: names lack the model's
     *(("tf", "bort", task) for task in ("masked-lm", "sequence-classification")),
     *(("flax", family, task) for family in ("albert", "bert") for task in TASKS),
     ("flax", "bort", "masked-lm"),
@@ -87,9 +88,9 @@ def make(framework: str, family: str, task: str, folder: Path) -> dict[str, np.n
     inputs = inputs_of(family, task)
     name = stem + TASKS[task]
     model: Any
-    if framework == "tf":
+    if framework != "flax":
         model = getattr(transformers, f"TF{name}")(config)
-        model(inputs)
+        model.build() if framework == "built" else model(inputs)
         for variable in model.weights:
             variable.assign(grid(rng, tuple(variable.shape)))
         outputs = model(inputs)

@@ -31,8 +31,18 @@ def open_flax(paths: Iterable[Path], limit: int) -> Iterator[Weights]:
     size = path.stat().st_size
     if size > limit:
         raise CheckpointError(f"{path} holds {size:,} bytes, expected at most {limit:,} for this configuration.")
-    tree = _read(path, size)
-    if tree.keys() == {"params"}:  # as Flax's own training states have it
+    arrays = _by_torch_name(path, _read(path, size))
+
+    def read(name: str) -> Tensor:
+        layout, numbers = arrays.pop(name)  # so that its memory is free again
+        return layout.tensor(bytearray(numbers))
+
+    yield Weights({name: layout.torch_shape for name, (layout, _) in arrays.items()}, read)
+
+
+def _by_torch_name(path: Path, tree: dict[str, Any]) -> dict[str, tuple[Layout, bytes]]:
+    """The arrays of nested maps, as what they are in torch."""
+    if tree.keys() == {"params"} and isinstance(tree["params"], dict):  # as Flax's own training states have it
         tree = tree["params"]
     arrays: dict[str, tuple[Layout, bytes]] = {}
     for scopes, (shape, dtype, numbers) in _arrays(tree):
@@ -44,12 +54,7 @@ def open_flax(paths: Iterable[Path], limit: int) -> Iterator[Weights]:
         if name in arrays:
             raise CheckpointError(f"{path} has {name} twice.")
         arrays[name] = layout, numbers
-
-    def read(name: str) -> Tensor:
-        layout, numbers = arrays.pop(name)
-        return layout.tensor(bytearray(numbers))
-
-    yield Weights({name: layout.torch_shape for name, (layout, _) in arrays.items()}, read)
+    return arrays
 
 
 def _read(path: Path, size: int) -> dict[str, Any]:
@@ -68,7 +73,7 @@ def _read(path: Path, size: int) -> dict[str, Any]:
             raise CheckpointError(f"{path} has an array of more than a gigabyte, in pieces, which is not read here.")
         for key, value in pairs:
             if not (isinstance(key, str) and isinstance(value, dict | tuple)):
-                raise CheckpointError(f"{path}: expected arrays by name, got a {type(value).__name__} at {key!r}.")
+                raise CheckpointError(f"{path}: expected arrays by name, got {type(value).__name__} at {key!r}.")
         if len(entries) < len(pairs):
             raise CheckpointError(f"{path} has a name twice among {', '.join(entries)[:100]}.")
         return entries
@@ -96,7 +101,7 @@ def _read(path: Path, size: int) -> dict[str, Any]:
         if unpacker.tell() != size:
             raise CheckpointError(f"{path} goes on after its end: {size - unpacker.tell():,} bytes more.")
     if not isinstance(tree, dict):
-        raise CheckpointError(f"{path}: expected arrays by name, got a {type(tree).__name__}.")
+        raise CheckpointError(f"{path}: expected arrays by name, got {type(tree).__name__}.")
     return tree
 
 

@@ -44,8 +44,10 @@ def open_hdf5(paths: Iterable[Path], limit: int) -> Iterator[Weights]:
     if size > limit:
         raise CheckpointError(f"{path} holds {size:,} bytes, expected at most {limit:,} for this configuration.")
     datasets: dict[str, list[_Dataset]] = {}
-    for place, shape, dtype, offset in _listed(path):
-        layout = checked_layout(scopes_in_tensorflow(place), shape, dtype)
+    listed = _listed(path)
+    layers = {place.split("/")[0] for place, *_ in listed}
+    for place, shape, dtype, offset in listed:
+        layout = checked_layout(scopes_in_tensorflow(place, layers), shape, dtype)
         if offset + layout.nbytes > size:
             raise CheckpointError(
                 f"{path} is cut off: {place} would end at byte {offset + layout.nbytes:,} of {size:,}."

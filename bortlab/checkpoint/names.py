@@ -53,14 +53,17 @@ def canonical(family: Family, names: Iterable[str], known: Collection[str]) -> d
     return canonical
 
 
-def scopes_in_tensorflow(path: str) -> tuple[str, ...]:
-    """Where a dataset of tf_model.h5 stands in its network.
+def scopes_in_tensorflow(path: str, layers: Collection[str]) -> tuple[str, ...]:
+    """Where a dataset of tf_model.h5 stands in its network; layers: the file's outermost groups.
 
-    "mlm___cls/tf_bert_for_masked_lm/mlm___cls/predictions/bias:0" -> ("cls", "predictions", "bias"): the first two
-    parts are the layer that it was saved under and the model; "_._" is an item of a list, "___" renames a layer.
+    "mlm___cls/tf_bert_for_masked_lm/mlm___cls/predictions/bias:0" -> ("cls", "predictions", "bias"). The first part is
+    the layer that it was saved under, the second the model, which is absent where nothing called the model before it
+    was saved; "_._" is an item of a list, and "___" renames a layer.
     """
-    name = path.split("/", 2)[-1].removesuffix(":0").replace("_._", "/")
-    return tuple(part.rpartition("___")[2] for part in name.split("/"))
+    scopes = path.removesuffix(":0").split("/")[1:]
+    if len(scopes) > 1 and scopes[0] not in layers:
+        del scopes[0]
+    return tuple(part.rpartition("___")[2] for part in "/".join(scopes).replace("_._", "/").split("/"))
 
 
 def torch_name(scopes: Sequence[str]) -> str:
