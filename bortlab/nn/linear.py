@@ -37,7 +37,7 @@ def linear_map(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     for x alone, as where weights are frozen; all else is F.linear's. `torch.backends.mkldnn.flags(enabled=False)`
     leaves everything to F.linear.
     """
-    if x.numel() * weight.shape[0] >= WORTHWHILE and _suits_onednn(x, weight, bias):
+    if x.numel() * weight.shape[0] >= WORTHWHILE and suits_onednn(x, weight, bias):
         if not torch.is_grad_enabled():
             return _product(x, weight, bias)
         if x.requires_grad and not weight.requires_grad and (bias is None or not bias.requires_grad):
@@ -63,7 +63,8 @@ class _Frozen(torch.autograd.Function):
         return linear_map(grads[0], weight.t(), None), None, None
 
 
-def _suits_onednn(x: Tensor, weight: Tensor, bias: Tensor | None) -> bool:
+def suits_onednn(x: Tensor, weight: Tensor, bias: Tensor | None) -> bool:
+    """Whether oneDNN has a product for these: float32 on the CPU, not switched off, and nothing differentiates them."""
     return (
         HAS_ONEDNN
         and torch._C._get_mkldnn_enabled()  # what torch.backends.mkldnn.flags sets

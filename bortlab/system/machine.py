@@ -6,11 +6,15 @@ are read here, where there are any.
 
 from __future__ import annotations
 
+import platform
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 
 import psutil
+
+VECTORS = ("avx2", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile")
+"""Instructions that decide how fast a processor multiplies matrices, by the names that Linux has for them."""
 
 
 def cores() -> int:
@@ -34,6 +38,16 @@ def memory_available() -> int:
     below_limits = [limit - used for limit, used in _cgroup_memory()]
     available: int = psutil.virtual_memory().available
     return max(0, min([available, *below_limits]))
+
+
+@lru_cache
+def processor() -> str:
+    """The processor's name, and those of VECTORS that it has, where the system tells them."""
+    pairs = (line.partition(":") for line in reversed(_read(Path("/proc/cpuinfo")).splitlines()))
+    facts = {key.strip(): value.strip() for key, _, value in pairs}
+    flags = facts.get("flags", "").split()
+    name = facts.get("model name") or platform.processor() or platform.machine()
+    return " ".join([name, *(flag for flag in VECTORS if flag in flags)])
 
 
 def installed_version(package: str) -> str:

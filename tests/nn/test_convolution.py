@@ -96,3 +96,18 @@ def test_separable_convolution_is_depthwise_then_pointwise_then_bias() -> None:
     assert layer(hidden).shape == (2, 5, 2)
     torch.testing.assert_close(layer(hidden), expected, rtol=0, atol=1e-12)
     assert layer.bias.shape == (2, 1)  # as checkpoints keep it
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+@pytest.mark.parametrize(("batch", "seq"), [(1, 1), (1, 7), (3, 2)])
+def test_spans_are_the_depthwise_convolution(batch: int, seq: int, dtype: torch.dtype) -> None:
+    """Also with gradients, and without a copy: features still lie beside each other."""
+    layer = SeparableConv(6, 4, 5).to(dtype)
+    hidden = torch.randn(batch, seq, 6, generator=torch.Generator().manual_seed(0)).to(dtype).requires_grad_()
+    spans, expected = layer.spans(hidden), layer.depthwise(hidden.transpose(1, 2)).transpose(1, 2)
+    assert spans.stride(-1) == 1
+    torch.testing.assert_close(spans, expected)
+    ours, theirs = (
+        torch.autograd.grad(out.square().sum(), [hidden, layer.depthwise.weight]) for out in (spans, expected)
+    )
+    torch.testing.assert_close(ours, theirs, **({"rtol": 0.05, "atol": 0.05} if dtype == torch.bfloat16 else {}))

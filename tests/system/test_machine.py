@@ -88,3 +88,14 @@ def test_no_limits_no_numbers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert machine._cgroup_quotas() == [] and machine._cgroup_memory() == []
     monkeypatch.setattr(psutil, "virtual_memory", lambda: Memory(2**36, 2**34))
     assert (machine.memory_allowed(), machine.memory_available()) == (2**36, 2**34)
+
+
+def test_the_processor_is_named_with_its_vectors(monkeypatch: pytest.MonkeyPatch) -> None:
+    cpuinfo = "processor\t: 0\nmodel name\t: A Chip 7\nflags\t\t: fpu avx2 sse avx512f amx_tile\n\n"
+    plain = machine.processor.__wrapped__
+    monkeypatch.setattr(machine, "_read", lambda path: 2 * cpuinfo)
+    assert plain() == "A Chip 7 avx2 avx512f amx_tile"
+    monkeypatch.setattr(machine, "_read", lambda path: "")
+    monkeypatch.setattr(machine.platform, "processor", lambda: "")
+    monkeypatch.setattr(machine.platform, "machine", lambda: "arm64")
+    assert plain() == "arm64"
