@@ -1,10 +1,10 @@
-"""Speed, measured: `make bench`, or `python -m tests.bench [--quick] [--busy] [--only NAME ...] [--json FILE]`.
+"""Speed, measured: `make bench`, or `python -m tests.bench`; --help lists its options.
 
-Networks of real sizes with random weights against transformers (eager and sdpa attention) and ONNX Runtime with the
-same weights: float32, whole masked-LM forward, two threads. All contestants take turns in one process, and a ratio is
-the median over turns of one contestant's time by another's in the same turn, so that what else the machine does
-falls on all of them. Outputs are compared before anything is timed. Where other programs take the processor all the
-time, two threads that wait for each other say little: --busy counts the processor time of a single one.
+Networks of real sizes with random weights against transformers and ONNX Runtime with the same weights
+(`bench_networks`): float32, whole masked-LM forward, two threads. All contestants take turns in one process, and a
+ratio is the median over turns of one contestant's time by another's in the same turn, so that what else the machine
+does falls on all of them; the ratio of the shortest times stands beside it. Where other programs take the processor all
+the time, two threads that wait for each other say little: --busy counts the processor time of a single one.
 
 Other benchmarks: the time to import bortlab (beside torch's), to fill a blank, to attribute by Integrated
 Gradients (beside captum on transformers), dynamic convolution by itself, and what
@@ -14,7 +14,6 @@ bortlab.analysis.latency says of a forward beside an independent timing of it, a
 from __future__ import annotations
 
 import argparse
-import gc
 import importlib.metadata
 import itertools
 import json
@@ -24,14 +23,12 @@ import subprocess
 import sys
 import tempfile
 import time
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import median
 from typing import Any
-from unittest import mock
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
@@ -41,16 +38,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 import bortlab
-from bortlab.checkpoint import published_names
-from bortlab.models import Family, Network
 from bortlab.nn import convolution
-from bortlab.registry import find
+from bortlab.system.machine import processor
 
 ROOT = Path(__file__).parent.parent
 THREADS = 2
 SHAPES = ((1, 16), (1, 128), (8, 128), (1, 512))
-BARS = {"albert-base-v2": 0.95, "bort": 0.95, "bert-base-uncased": 0.95, "conv-bert-base": 0.75}
-"""Our time by transformers' best, at most."""
+NETWORKS = ("albert-base-v2", "conv-bert-base", "conv-bert-medium-small", "bort", "bert-base-uncased")
 LOADED = ("albert-base-v2", "conv-bert-base", "bort")
 MINIS = ("albert-mini", "convbert-mini", "bort-mini")
 TEXTS = (
@@ -58,8 +52,6 @@ TEXTS = (
     "The doctor told her to [MASK] more water and to [MASK] every day.",
     "In 1969 the first [MASK] walked on the moon.",
 )
-TOLERANCE = 1e-4
-"""Largest difference of a logit (of size about 1) to ours. Rounding alone makes about 1e-6."""
 REST_S = 0.02
 """Pause before each turn: a pool of threads that waits actively goes to sleep and leaves its core to the next one."""
 
@@ -85,7 +77,10 @@ class How:
 
 @dataclass(frozen=True)
 class Row:
-    """One comparison. ms: contestant -> times by turn; ratio: ours by `against`; met: None where there is no bar."""
+    """One comparison. ms: contestant -> times by turn; ratio: ours by `against`; met: None where there is no bar.
+
+    ours: which contestant that is, where both are contestants.
+    """
 
     group: str
     name: str
@@ -95,11 +90,19 @@ class Row:
     bar: float | None = None
     notes: tuple[str, ...] = ()
     load: float = field(default_factory=lambda: os.getloadavg()[0])
+    ours: str = "ours"
 
     @property
     def met(self) -> bool | None:
         """Whether the ratio is within the bar."""
         return None if self.bar is None else self.ratio <= self.bar
+
+    @property
+    def of_minima(self) -> float | None:
+        """Our shortest time by that of `against`; None where one of them is no contestant."""
+        if not {self.ours, self.against} <= self.ms.keys():
+            return None
+        return min(self.ms[self.ours]) / min(self.ms[self.against])
 
 
 def ratio(ms: Mapping[str, Sequence[float]], one: str, other: str) -> float:
@@ -142,19 +145,16 @@ def take_turns(
 
 
 def table(rows: Sequence[Row]) -> str:
-    """The rows of one group as text: least and median milliseconds of everyone, the ratio, the bar."""
+    """The rows of one group as text: least and median milliseconds of everyone, the ratios, the bar, the load."""
     names = list(dict.fromkeys(name for row in rows for name in row.ms))
-    head = ["", *(name if name.endswith("MB") else f"{name}, ms" for name in names), "ratio", "bar", ""]
-    if with_onnx := any("onnxruntime" in row.ms for row in rows):
-        head.append("to ORT")
-    lines = [head]
+    head = [name if name.endswith("MB") else f"{name}, ms" for name in names]
+    lines = [["", *head, "ratio", "of minima", "bar", "", "load"]]
     for row in rows:
         times = [f"{min(row.ms[name]):.2f} / {median(row.ms[name]):.2f}" if name in row.ms else "-" for name in names]
+        of_minima = "-" if row.of_minima is None else f"{row.of_minima:.2f}"
         bar = "" if row.bar is None else f"{row.bar:g}"
-        line = [row.name, *times, f"{row.ratio:.2f}", bar, {None: "", True: "met", False: "MISSED"}[row.met]]
-        if with_onnx:
-            line.append(f"{ratio(row.ms, 'ours', 'onnxruntime'):.2f}" if "onnxruntime" in row.ms else "-")
-        lines.append(line)
+        met = {None: "", True: "met", False: "MISSED"}[row.met]
+        lines.append([row.name, *times, f"{row.ratio:.2f}", of_minima, bar, met, f"{row.load:.1f}"])
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     text = ["  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
     of = {note: [row.name for row in rows if note in row.notes] for row in rows for note in row.notes}
@@ -165,93 +165,11 @@ def table(rows: Sequence[Row]) -> str:
 # -- networks ----------------------------------------------------------------------------------------------------------
 
 
-def theirs(family: Family, network: Network, attention: str) -> Any:
-    """transformers' model with our network's very tensors."""
-    import transformers
+def bench_network(key: str, how: How) -> Iterator[Row]:
+    """One published architecture with random weights beside transformers and ONNX Runtime."""
+    from tests import bench_networks  # here: it imports this module
 
-    settings = network.config.to_dict()
-    config = transformers.CONFIG_MAPPING[settings.pop("model_type")](**settings)
-    architecture = getattr(transformers, family.architecture)
-    model = architecture._from_config(config, attn_implementation=attention, dtype=torch.float32)
-    names = published_names(family, network)
-    state = {names[ours]: tensor for ours, tensor in network.state_dict().items()}
-    missing, unexpected = model.load_state_dict(state, strict=False, assign=True)
-    model.tie_weights()
-    if unexpected or not set(missing) <= set(family.tied):
-        raise ValueError(f"{family.title}: weights do not fit transformers' model: {missing}, {unexpected}")
-    return model.eval()
-
-
-def onnx_session(network: Network, ids: Tensor) -> Any:
-    """Our network in ONNX Runtime, for one shape of ids. The file is gone when this returns."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.inter_op_num_threads = torch.get_num_threads(), 1
-    # ONNX knows neither oneDNN's product nor torch's strided windows: both have a path beside them that it knows.
-    plain = torch.backends.mkldnn.flags(enabled=False), mock.patch.object(convolution, "WINDOW_LIMIT", 0)
-    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        path = Path(folder, "network.onnx")
-        with torch.no_grad(), plain[0], plain[1]:
-            names = {"input_names": ["ids"], "output_names": ["logits"]}
-            torch.onnx.export(network, (ids,), str(path), dynamo=False, opset_version=17, **names)
-        return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-
-
-def contestants(
-    family: Family, network: Network, models: Mapping[str, Any], ids: Tensor
-) -> tuple[dict[str, Forward], list[str]]:
-    """Everyone who can run, and notes on who cannot, or gives other numbers."""
-    runs: dict[str, Forward] = {"ours": lambda: network(ids)}
-    for name, model in models.items():
-        runs[name] = lambda model=model: model(ids).logits  # type: ignore[misc]
-    notes = []
-    try:
-        session, feed = onnx_session(network, ids), {"ids": ids.numpy()}
-        runs["onnxruntime"] = lambda: session.run(None, feed)[0]
-    except Exception as error:  # a peer may fail in any way it likes; the bench goes on without it
-        notes.append(f"no onnxruntime: {type(error).__name__}: {str(error).splitlines()[0][:100]}")
-    expected = network(ids)
-    for name in list(runs):
-        difference = (torch.as_tensor(runs[name]()) - expected).abs().max().item()
-        if not difference <= TOLERANCE:
-            notes.append(f"{name} left out: its logits differ by {difference:.1e}")
-            del runs[name]
-    return runs, notes
-
-
-def network_rows(
-    key: str, family: Family, network: Network, bar: float, shapes: Sequence[tuple[int, int]], how: How
-) -> Iterator[Row]:
-    """A network against its peers, a row for each (batch, sequence)."""
-    models, missing = {}, []
-    for attention in ("eager", "sdpa"):
-        try:
-            models[attention] = theirs(family, network, attention)
-        except ValueError as error:  # transformers: this architecture has no such attention
-            missing.append(f"no {attention}: {str(error).splitlines()[0][:100]}")
-    for batch, seq in shapes:
-        ids = torch.randint(0, network.config.vocab_size, (batch, seq), generator=torch.Generator().manual_seed(seq))
-        with torch.inference_mode(False), torch.no_grad():
-            runs, notes = contestants(family, network, models, ids)
-        with torch.inference_mode():
-            ms = take_turns(runs, seconds=how.seconds, turns=3, clock=how.clock)
-        against = best(ms, ("eager", "sdpa"))
-        yield Row(
-            "networks", f"{key} ({batch}, {seq})", ms, against, ratio(ms, "ours", against), bar, (*missing, *notes)
-        )
-        del runs
-        gc.collect()
-
-
-def bench_networks(key: str, how: How) -> Iterator[Row]:
-    """One published architecture with random weights."""
-    family, checkpoint = find(key)
-    assert checkpoint.config is not None
-    network = family.network(checkpoint.config).eval().requires_grad_(False)
-    network.initialise(torch.Generator().manual_seed(0))
-    yield from network_rows(key, family, network, BARS[key], SHAPES[: 2 if how.quick else None], how)
+    yield from bench_networks.bench_networks(key, how)
 
 
 # -- convolution, blanks, imports --------------------------------------------------------------------------------------
@@ -340,6 +258,7 @@ def bench_attribution(how: How) -> Iterator[Row]:
     from captum.attr import LayerIntegratedGradients
 
     from bortlab.analysis import attribution
+    from tests import bench_networks  # here: it imports this module
 
     key, pieces, steps = "albert-base-v2", 32, 50
     model = bortlab.load(key, weights="random", seed=0)
@@ -357,7 +276,7 @@ def bench_attribution(how: How) -> Iterator[Row]:
         return attribution.attribute(model, encoding, target, by="pieces", steps=steps).values
 
     runs: dict[str, Forward] = {"ours": ours}
-    peer = theirs(model.family, model.network, "sdpa").requires_grad_(False)
+    peer = bench_networks.theirs(model.family, model.network, "sdpa").requires_grad_(False)
 
     def answer(ids: Tensor) -> Tensor:
         return peer(ids).logits[:, target.position, target.option]
@@ -514,7 +433,7 @@ def words_for(model: Any, pieces: int) -> str:
 
 def bench_trace(how: How) -> Iterator[Row]:
     """A trace with all layers kept and stacked, by the fused forward pass; 128 pieces."""
-    for key in BARS:
+    for key in NETWORKS:
         model = bortlab.load(key, weights="random")
         text = words_for(model, 128)
         ids = torch.tensor([model.encode(text).ids])
@@ -638,7 +557,7 @@ def bench_finetune(how: How) -> Iterator[Row]:
 # -- the run -----------------------------------------------------------------------------------------------------------
 
 BENCHES: dict[str, Callable[..., Iterator[Row]]] = {
-    **{key: lambda how, key=key: bench_networks(key, how) for key in BARS},
+    **{key: lambda how, key=key: bench_network(key, how) for key in NETWORKS},
     "convolution": bench_convolution,
     "fill_mask": bench_fill_mask,
     "attribution": bench_attribution,
@@ -656,12 +575,10 @@ BENCHES: dict[str, Callable[..., Iterator[Row]]] = {
 
 def machine() -> dict[str, Any]:
     """What the numbers depend on."""
-    cpuinfo = Path("/proc/cpuinfo")
-    lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
     packages = ("torch", "transformers", "onnxruntime", "onnx")
     installed = {dist.metadata["Name"] for dist in importlib.metadata.distributions()}
     return {
-        "processor": next((line.split(":")[1].strip() for line in lines if "model name" in line), platform.processor()),
+        "processor": processor(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "capability": torch.backends.cpu.get_cpu_capability(),
         "threads": torch.get_num_threads(),
@@ -676,11 +593,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="fewer shapes and turns: an impression, not a result")
     parser.add_argument("--busy", action="store_true", help="one thread and its processor time: for a busy machine")
+    parser.add_argument("--threads", type=int, help=f"of torch and ONNX Runtime ({THREADS}; with --busy one)")
     parser.add_argument("--only", nargs="+", choices=list(BENCHES), default=list(BENCHES), metavar="NAME")
     parser.add_argument("--json", type=Path, help="write all times here")
     options = parser.parse_args(arguments)
+    if options.busy and (options.threads or 1) > 1:
+        parser.error("--busy counts the processor time of one thread: leave --threads out.")
     how = How(options.quick, options.busy, seconds=1.0 if options.quick else 6.0)
-    with threads(1 if how.busy else THREADS):
+    with threads(options.threads or (1 if how.busy else THREADS)):
         about = machine() | {"clock": how.clock.__name__}
         print(json.dumps(about, indent=1), flush=True)
         rows: list[Row] = []
@@ -688,13 +608,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             found = []
             for row in BENCHES[name](how):
                 found.append(row)
-                print(f"{row.name}: {row.ratio:.2f} of {row.against}", file=sys.stderr, flush=True)
+                print(f"{row.name}: {row.ours} {row.ratio:.2f} of {row.against}", file=sys.stderr, flush=True)
             rows += found
-            if found:
-                print(f"\n{table(found)}", flush=True)
+            for group in dict.fromkeys(row.group for row in found):
+                print(f"\n{table([row for row in found if row.group == group])}", flush=True)
     if options.json:
         about["load_average_after"] = os.getloadavg()
-        records = [{**asdict(row), "met": row.met} for row in rows]
+        records = [{**asdict(row), "met": row.met, "of_minima": row.of_minima} for row in rows]
         options.json.write_text(json.dumps({"machine": about, "rows": records}, indent=1) + "\n", encoding="utf-8")
     missed = [row.name for row in rows if row.met is False]
     print(f"\nMissed: {', '.join(missed)}." if missed else "\nAll bars met.")

@@ -10,7 +10,9 @@ import pytest
 import torch
 
 from bortlab.models import FAMILIES, Config, Family, Network
-from tests import bench
+from bortlab.registry import find
+from bortlab.runtimes.engines.program import TorchProgram
+from tests import bench, bench_networks
 from tests.bench import Row
 
 MS = {"ours": [2.0, 4.0, 9.0], "eager": [4.0, 5.0, 9.0], "sdpa": [4.0, 8.0, 12.0], "onnxruntime": [1.0, 2.0, 3.0]}
@@ -18,7 +20,7 @@ MS = {"ours": [2.0, 4.0, 9.0], "eager": [4.0, 5.0, 9.0], "sdpa": [4.0, 8.0, 12.0
 
 def row(name: str = "bort (1, 16)", bar: float | None = 0.95, notes: tuple[str, ...] = (), **ms: list[float]) -> Row:
     times = MS | ms
-    return Row("networks", name, times, "eager", bench.ratio(times, "ours", "eager"), bar, notes)
+    return Row("networks", name, times, "eager", bench.ratio(times, "ours", "eager"), bar, notes, load=1.5)
 
 
 def test_a_ratio_is_of_times_in_one_turn() -> None:
@@ -56,41 +58,58 @@ def test_the_table_says_who_met_what() -> None:
     del slow.ms["sdpa"]  # type: ignore[attr-defined]
     lines = bench.table([row(), slow]).splitlines()
     assert lines[0] == "networks"
-    assert " ".join(lines[1].split()) == "ours, ms eager, ms sdpa, ms onnxruntime, ms ratio bar to ORT"
-    assert (
-        " ".join(lines[2].split()) == "bort (1, 16) 2.00 / 4.00 4.00 / 5.00 4.00 / 8.00 1.00 / 2.00 0.80 0.95 met 2.00"
-    )
-    assert " ".join(lines[3].split()) == "bert (1, 16) 4.00 / 10.00 4.00 / 5.00 - 1.00 / 2.00 2.00 0.95 MISSED 5.00"
+    assert " ".join(lines[1].split()) == "ours, ms eager, ms sdpa, ms onnxruntime, ms ratio of minima bar load"
+    times = "2.00 / 4.00 4.00 / 5.00 4.00 / 8.00 1.00 / 2.00"
+    assert " ".join(lines[2].split()) == f"bort (1, 16) {times} 0.80 0.50 0.95 met 1.5"
+    times = "4.00 / 10.00 4.00 / 5.00 - 1.00 / 2.00"
+    assert " ".join(lines[3].split()) == f"bert (1, 16) {times} 2.00 1.00 0.95 MISSED 1.5"
     assert lines[4] == "  bert (1, 16): no sdpa: why"
     assert lines[1].index("ratio") + len("ratio") == lines[2].index("0.80") + len("0.80")  # columns end together
 
 
-def test_a_table_without_onnx_or_bar() -> None:
-    plain = Row("imports", "import", {"bortlab": [2.0], "torch": [1.0]}, "torch", 2.0)
-    assert "ORT" not in bench.table([plain])
-    assert bench.table([plain]).splitlines()[2].split() == ["import", "2.00", "/", "2.00", "1.00", "/", "1.00", "2.00"]
+def test_a_table_without_bar_and_ours() -> None:
+    plain = Row("imports", "import", {"bortlab": [2.0], "torch": [1.0]}, "torch", 2.0, load=0.0)
+    assert " ".join(bench.table([plain]).splitlines()[2].split()) == "import 2.00 / 2.00 1.00 / 1.00 2.00 - 0.0"
 
 
-def test_every_bar_is_for_a_published_architecture() -> None:
-    for key in bench.BARS:
-        assert bench.find(key)[1].config is not None
-    assert set(bench.BARS) < set(bench.BENCHES)
+def test_every_network_is_a_published_architecture() -> None:
+    for key in bench.NETWORKS:
+        assert find(key)[1].config is not None
+    assert set(bench.NETWORKS) < set(bench.BENCHES)
+
+
+@pytest.mark.parametrize(
+    ("family", "pieces", "expected"),
+    [
+        ("bert", 16, (0.8, 1.6)),
+        ("albert", 128, (0.95, 1.15)),
+        ("convbert", 16, (0.7, 1.6)),
+        ("convbert", 512, (0.7, 1.15)),
+    ],
+)
+def test_bars_by_family_and_length(family: str, pieces: int, expected: tuple[float, float]) -> None:
+    assert bench_networks.bars(family, pieces) == expected
 
 
 @pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES)
 def test_tiny_networks_end_to_end(
     family: Family, tiny_config: Callable[..., Config], build: Callable[..., Network]
 ) -> None:
-    """Everyone runs, and gives our numbers, for texts of two lengths."""
+    """Everyone runs, and gives torch's numbers, for texts of two lengths."""
     network = build(family, tiny_config(family)).requires_grad_(False)
-    rows = list(bench.network_rows("tiny", family, network, 0.95, [(1, 4), (2, 7)], bench.How(seconds=0)))
-    assert [row.name for row in rows] == ["tiny (1, 4)", "tiny (2, 7)"]
-    for found in rows:
-        assert not [note for note in found.notes if "left out" in note]
-        assert {"ours", "eager"} <= found.ms.keys()
-        assert found.against in ("eager", "sdpa")
-        assert all(len(times) == 3 for times in found.ms.values())
-        assert "onnxruntime" in found.ms or "onnx" in str(found.notes)
+    rows = list(bench_networks.network_rows("tiny", family, network, [(1, 4), (2, 7)], bench.How(seconds=0)))
+    for shape in ("tiny (1, 4)", "tiny (2, 7)"):
+        torchs, fastest, *by_runtime = [row for row in rows if row.name == shape]
+        assert not [note for note in torchs.notes if "left out" in note]
+        assert {"torch", "torch-packed", "eager"} <= torchs.ms.keys()
+        assert torchs.against == fastest.against and torchs.against in bench_networks.TRANSFORMERS
+        assert torchs.ours in bench_networks.TORCH and fastest.ours in bench_networks.EXACT
+        assert fastest.ratio <= torchs.ratio or fastest.ours == torchs.ours
+        assert all(len(times) == 3 for row in rows for times in row.ms.values())
+        assert (torchs.bar is None, fastest.bar is None) == (False, True)
+        for row in by_runtime:
+            assert row.against in bench_networks.RUNTIME and row.ours == torchs.ours and row.bar == 1.6
+        assert by_runtime or "onnx" in str(torchs.notes)
 
 
 def test_a_peer_with_other_numbers_is_left_out(
@@ -102,11 +121,12 @@ def test_a_peer_with_other_numbers_is_left_out(
     def broken(*_: object) -> None:
         raise RuntimeError("no such thing\nand more")
 
-    monkeypatch.setattr(bench, "onnx_session", broken)
-    models = {"eager": bench.theirs(family, network, "eager"), "sdpa": bench.theirs(family, other, "sdpa")}
+    monkeypatch.setattr(bench_networks, "onnx_session", broken)
+    models = {name: bench_networks.theirs(family, of, name) for name, of in (("eager", network), ("sdpa", other))}
+    engines = {"torch": TorchProgram(network)}
     with torch.no_grad():
-        runs, notes = bench.contestants(family, network, models, torch.arange(8).view(1, 8))
-    assert list(runs) == ["ours", "eager"]
+        runs, notes = bench_networks.contestants(network, engines, models, torch.arange(8).view(1, 8))
+    assert list(runs) == ["torch", "eager"]
     assert notes[0] == "no onnxruntime: RuntimeError: no such thing"
     assert notes[1].startswith("sdpa left out: its logits differ by ")
 
@@ -127,6 +147,11 @@ def test_main_writes_what_it_measured(
     busy = json.loads((tmp_path / "busy.json").read_text())["machine"]
     assert (busy["threads"], busy["clock"], written["machine"]["clock"]) == (1, "thread_time", "perf_counter")
     assert "All bars met." in capsys.readouterr().out
+    assert bench.main(["--threads", "3", "--only", "good", "--json", str(tmp_path / "three.json")]) == 0
+    assert json.loads((tmp_path / "three.json").read_text())["machine"]["threads"] == 3
+    with pytest.raises(SystemExit):
+        bench.main(["--busy", "--threads", "2", "--only", "good"])
+    assert "--busy counts the processor time of one thread" in capsys.readouterr().err
     assert torch.get_num_threads() == before
 
 
