@@ -11,7 +11,7 @@ import pytest
 
 from bortlab.analysis import latency
 from bortlab.training.cards import MARKS, README, models_table
-from tests import tasks_table
+from tests import agora_table, tasks_table
 from tests.test_rooms import PROGRAM, ROOMS, room_of
 
 ROOT = README.parent
@@ -149,6 +149,12 @@ def test_the_table_of_the_speed_claims_is_that_of_the_recorded_measurement() -> 
     text = (ROOT / "docs" / "measurements.md").read_text(encoding="utf-8")
     written = text.split("<!-- claims: written from assets/latency -->")[1].split("<!-- /claims -->")[0]
     assert written.strip().splitlines()[2:] == rows
+
+
+def test_the_results_of_agora_are_those_of_the_files() -> None:
+    text = agora_table.DOCUMENT.read_text(encoding="utf-8")
+    written = text.split(agora_table.OPENING)[1].split(agora_table.CLOSING)[0].strip()
+    assert written == agora_table.block()
 
 
 def test_the_table_of_the_tasks_is_that_of_the_recorded_comparisons() -> None:

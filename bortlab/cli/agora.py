@@ -26,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for name, what in (("text", "texts"), ("pair", "second texts"), ("label", "labels"), ("split", "splits")):
         parser.add_argument(f"--{name}", metavar="COLUMN", help=f"the column of {what}")
     parser.add_argument("--examples", type=int, default=0, metavar="N", help="examples of D (default: all)")
+    parser.add_argument("--search", type=int, default=0, metavar="N", help="examples of E (default: all)")
     parser.add_argument("--sets", type=int, default=8, metavar="N", help="hyper-parameter sets (default: 8)")
     parser.add_argument("--budget", type=int, default=200, metavar="N", help="trainings at most (default: 200)")
     parser.add_argument("--rule", default="lcs", help="lcs, run, prefix or worst: which sets leave (default: lcs)")
@@ -40,14 +41,15 @@ def run(options: argparse.Namespace) -> None:
     import json
     from dataclasses import asdict
 
+    from bortlab.analysis.latency.machine import environment
     from bortlab.data.labelled import labelled, read
     from bortlab.system.store import write
-    from bortlab.training.agora import agora, labeller_named
-    from bortlab.training.finetune.comparing import drawn
+    from bortlab.training.agora import GRID, agora, kept, labeller_named, scarce
+    from bortlab.training.agora.example import SUMMARY
 
     columns = {name: getattr(options, name) for name in ("text", "pair", "label", "split")}
     data = read(options.data, **columns) if any(columns.values()) else labelled(options.data)
-    data = drawn(data, options.examples)
+    data = scarce(data, learn=options.examples, search=options.search)
     report = agora(
         options.model,
         labeller_named(options.labeller, data),
@@ -61,10 +63,10 @@ def run(options: argparse.Namespace) -> None:
     )
     result = report.result
     for this in result.rounds:
-        kept = sum(not point.refused for point in this.points)
         print(
             f"round {this.number + 1}: best {max(this.scores.values()):.3f} on E, {this.mistakes} mistakes, "
-            f"{kept} points kept of {len(this.points)}, {len(this.removed)} of {len(this.scores)} sets removed"
+            f"{len(kept(this))} points kept of {len(this.points)}, "
+            f"{len(this.removed)} of {len(this.scores)} sets removed"
         )
     for warning in report.warnings:
         print(f"note: {warning}")
@@ -72,5 +74,16 @@ def run(options: argparse.Namespace) -> None:
         f"{result.trainings} trainings; best on E {result.best.score:.3f}, on H {report.test.value:.3f} "
         f"({report.test.low:.3f} to {report.test.high:.3f}); the model: {options.out / result.best.name / 'model'}"
     )
-    summary = {"test": asdict(report.test), "labeller": asdict(report.labeller), "best": asdict(result.best)}
-    write(options.out / "agora.json", json.dumps(summary | {"trainings": result.trainings}, indent=1).encode())
+    summary = {
+        "data": data.name,
+        "examples": {"D": len(data.train), "E": len(data.dev), "H": len(data.test)},
+        "model": options.model,
+        "labelled by": options.labeller,
+        "axes": list(GRID),
+        "machine": environment(),
+        "trainings": result.trainings,
+        "test": asdict(report.test),
+        "labeller": asdict(report.labeller),
+        "best": asdict(result.best),
+    }
+    write(options.out / SUMMARY, json.dumps(summary, indent=1, ensure_ascii=False).encode())

@@ -79,6 +79,12 @@ CONTENTS = {
         "Bring labelled texts, or take a bundled task: each model is fine-tuned on them here, with plain baselines "
         "beside it, and you see who is best, how sure that is, how fast it answers, and what it gets wrong.",
     ),
+    "Agora": Entry(
+        ":material/diversity_2:",
+        "Does Bort's fine-tuning help when data is scarce?",
+        "**Agora** trains many variants, makes new examples near the mistakes of the best, and drops variants until "
+        "none is left. Here it is beside its rivals, round by round, and on your own data.",
+    ),
     "Search": Entry(
         ":material/manage_search:",
         "Which sub-architecture is optimal?",

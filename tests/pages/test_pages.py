@@ -28,7 +28,7 @@ from bortlab.views import escape
 from bortlab.work.pool import Pool
 from tests.pages.visiting import HOSTILE, PAGES, ROOT, bodies, charts, check, elements, sentences, types_of, visit
 
-WORDLESS = {"home", "latency", "Lessons", "models", "parameters"}
+WORDLESS = {"Agora", "home", "latency", "Lessons", "models", "parameters"}
 """The pages that read no text."""
 FIRST = examples.DEFAULT_TEXT
 

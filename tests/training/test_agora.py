@@ -26,13 +26,13 @@ from bortlab.training.agora import (
     Point,
     Theta,
     agora,
-    assumptions,
     drawn_sets,
     edited_share,
     labeller_accuracy,
     new_point,
     pruned,
     search,
+    unmet,
 )
 from bortlab.training.agora.pruning import longest_common_subsequence
 
@@ -294,10 +294,10 @@ def test_a_labeller_that_is_not_surely_good_is_warned_of() -> None:
     data = points_data(60)
     accuracy = labeller_accuracy(ones, data.dev)
     assert accuracy == wilson(30, 60)
-    assert any("not surely above 2/3" in warning for warning in assumptions(accuracy, data))
+    assert any("not surely above 2/3" in warning for warning in unmet(accuracy, data))
     perfect = labeller_accuracy(lambda examples: [str(e.label) for e in examples], data.dev)
-    assert assumptions(perfect, data) == ()
-    assert any("8 examples" in warning for warning in assumptions(wilson(8, 8), points_data(8)))
+    assert unmet(perfect, data) == ()
+    assert any("8 examples" in warning for warning in unmet(wilson(8, 8), points_data(8)))
 
 
 def test_sets_are_drawn_from_a_grid_each_once() -> None:

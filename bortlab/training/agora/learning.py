@@ -11,19 +11,19 @@ from typing import Any
 
 import numpy as np
 
-from bortlab.analysis.evaluation import intervals, main_measure, measure_of, wilson
+from bortlab.analysis.evaluation import intervals, main_measure, measure_of
 from bortlab.analysis.intervals import Interval
 from bortlab.data.labelled import Example, LabelledData
 from bortlab.model import Model
 from bortlab.registry import load, load_from
+from bortlab.training.agora.assumptions import labeller_accuracy, unmet
 from bortlab.training.agora.loop import AgoraPlan, AgoraResult, Labeller, search
 from bortlab.training.agora.points import GENERATORS, new_point
 from bortlab.training.agora.pruning import Theta
 from bortlab.training.agora.records import Candidate, Log
 from bortlab.training.finetune import BASELINES, FinetuneRecipe, FinetuneRun, frozen, predict
+from bortlab.training.finetune.comparing import drawn
 
-GOOD_ENOUGH = 2 / 3
-"""What the paper assumes of the labeller's accuracy."""
 GRID: Mapping[str, tuple[Any, ...]] = {"rate": (0.5, 1.0, 2.0), "dropout": (0.0, 0.1), "batch": (8, 16), "seed": (0, 1)}
 """Axes of hyper-parameters; rates are shares of the model's default."""
 SETS = 8
@@ -130,28 +130,11 @@ def labeller_named(name: str, data: LabelledData) -> Labeller:
     return lambda examples: predict(model.network, model.tokenizer, own, examples, length=length).labels
 
 
-def labeller_accuracy(labeller: Labeller, examples: Sequence[Example]) -> Interval:
-    """How often S is right on labelled examples, with a 95 % Wilson interval."""
-    labels = labeller(examples)
-    return wilson(sum(label == example.label for label, example in zip(labels, examples, strict=True)), len(examples))
-
-
-def assumptions(accuracy: Interval, data: LabelledData) -> tuple[str, ...]:
-    """Which of the assumptions do not hold, in a sentence each."""
-    warnings = []
-    if accuracy.low <= GOOD_ENOUGH:
-        warnings.append(
-            f"The labeller is right in {accuracy.value:.0%} of the search set (95 % interval {accuracy.low:.0%} to "
-            f"{accuracy.high:.0%}): not surely above 2/3, which Agora assumes."
-        )
-    counts = data.counts()
-    if counts and max(counts.values()) > 2 * max(1, min(counts.values())):
-        warnings.append("The classes are not balanced: a mean over classes would say more than accuracy.")
-    if len(data.dev) < 50:
-        warnings.append(
-            f"The search set has {len(data.dev)} examples: its scores, and so what is chosen, are mostly chance."
-        )
-    return tuple(warnings)
+def scarce(data: LabelledData, *, learn: int = 0, search: int = 0) -> LabelledData:
+    """The data with so many examples of D and of E, 0 for all, drawn by a chance that is always the same."""
+    data = drawn(data, learn)
+    order = np.random.default_rng(1).permutation(len(data.dev))[: search or None]
+    return replace(data, dev=tuple(data.dev[number] for number in order))
 
 
 def agora(
@@ -184,7 +167,7 @@ def agora(
     make = partial(_point, GENERATORS[generator], base)
     result = search(plan, data, learner, labeller, make, Log(folder / "log.jsonl"))
     accuracy = labeller_accuracy(labeller, data.dev)
-    return AgoraReport(result, sealed_test(learner, result.best.name), accuracy, assumptions(accuracy, data))
+    return AgoraReport(result, sealed_test(learner, result.best.name), accuracy, unmet(accuracy, data))
 
 
 def _point(generator: Any, base: Model, mistake: Example, rng: Any, taken: set[tuple[str, ...]]) -> Any:

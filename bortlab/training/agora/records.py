@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from bortlab.data.labelled import LabelOf
+from bortlab.data.labelled import Example, LabelOf
 from bortlab.training.agora.points import Point
 from bortlab.training.agora.pruning import Theta
 
@@ -34,6 +34,29 @@ class Round:
     removed: tuple[Theta, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class History:
+    """How a search went. axes: what the values of a set are. learned: examples of D at its start."""
+
+    axes: tuple[str, ...]
+    learned: int
+    rounds: tuple[Round, ...]
+
+    @property
+    def trainings(self) -> int:
+        """How many its rounds took."""
+        return sum(len(this.scores) for this in self.rounds)
+
+    def examples(self, number: int) -> int:
+        """Examples of D that a round's sets learned from."""
+        return self.learned + sum(len(kept(this)) for this in self.rounds[:number])
+
+
+def kept(this: Round) -> list[Point]:
+    """The points of a round that were appended to D."""
+    return [point for point in this.points if not point.refused]
+
+
 class Log:
     """A line for each training and each round, in a file that is written as things happen; path None keeps none."""
 
@@ -53,6 +76,12 @@ class Log:
         """How many trainings it has."""
         return sum("predictions" in record for record in self._done.values())
 
+    @property
+    def rounds(self) -> tuple[Round, ...]:
+        """The rounds that have ended, in their order."""
+        ended = sorted((r for r in self._done.values() if "points" in r), key=lambda r: int(r["what"].split()[1]))
+        return tuple(map(_round, ended))
+
     def once(self, what: str, train: Callable[[str], Candidate]) -> Candidate:
         """The training of this name, from the log where it was done before."""
         if what in self._done:
@@ -70,6 +99,7 @@ class Log:
                 {
                     "from": point.mistake.content,
                     "to": point.example.content,
+                    "its label": point.mistake.label,
                     "label": None if point.refused else point.example.label,
                     "refused": point.refused,
                 }
@@ -91,6 +121,24 @@ class Log:
             file.write(("\n" if cut else "") + json.dumps(record, ensure_ascii=False) + "\n")
             file.flush()
             os.fsync(file.fileno())
+
+
+def _round(record: dict[str, Any]) -> Round:
+    """A round as `note` wrote it."""
+    return Round(
+        number=int(record["what"].split()[1]),
+        scores={_tuples(theta): score for theta, score in record["scores"]},
+        mistakes=record["mistakes"],
+        points=tuple(map(_point, record["points"])),
+        removed=tuple(map(_tuples, record["removed"])),
+    )
+
+
+def _point(record: dict[str, Any]) -> Point:
+    old, new = (content[:2] for content in (record["from"], record["to"]))
+    mistake = Example(old[0], _tuples(record.get("its label", "")), pair=old[1] or None)
+    example = Example(new[0], _tuples(record["label"]) if not record["refused"] else "", pair=new[1] or None)
+    return Point(example, mistake, record["refused"])
 
 
 def _tuples(value: Any) -> Any:

@@ -35,9 +35,9 @@ def start(data: LabelledData, plan: ComparisonPlan) -> Job:
 
 
 def jobs_of(data: LabelledData) -> list[Job]:
-    """The jobs that were started with these data."""
+    """The jobs that were started with these data, also those of other kinds of training."""
     own = data_path(data).name
-    return [job for job, _ in listed() if job.name == NAME and job.arguments["data"] == own]
+    return [job for job, _ in listed() if job.arguments.get("data") == own]
 
 
 def forget(data: LabelledData) -> None:

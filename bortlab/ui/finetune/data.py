@@ -32,13 +32,14 @@ KINDS = {
 """Tasks, as the box says them."""
 
 
-def choose() -> LabelledData | None:
-    """The labelled data that the visitor chose; None until there are any."""
+def choose(*, kind: str = "") -> LabelledData | None:
+    """The labelled data that the visitor chose; None until there are any. kind: the only one of KINDS that is offered
+    of bundled tasks, "" for all."""
     st.subheader("1. Labelled texts", anchor=False)
     origin = st.segmented_control(
         "From", [BUNDLED, OWN], default=BUNDLED, key="from", bind="query-params", required=True
     )
-    data = _bundled() if origin == BUNDLED else _own()
+    data = _bundled(kind) if origin == BUNDLED else _own()
     if data is not None:
         _show(data, own=origin == OWN)
     return data
@@ -56,8 +57,8 @@ def bounded(data: LabelledData) -> LabelledData:
     return replace(data, dev=data.dev[:MOST_DEV], test=data.test[:MOST_TEST])
 
 
-def _bundled() -> LabelledData:
-    cards = {card.name: card for card in tasks()}
+def _bundled(kind: str) -> LabelledData:
+    cards = {card.name: card for card in tasks() if kind in ("", card.task)}
     name = st.selectbox(
         "Task",
         list(cards),

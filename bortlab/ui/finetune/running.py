@@ -119,12 +119,12 @@ def estimated_seconds(data: LabelledData, plan: ComparisonPlan) -> float:
     """About how long a comparison takes on an idle machine."""
     n_train = plan.examples or len(data.train)
     configs = [reference.load().config for reference in plan.models]
-    pieces = _mean_pieces(data)
+    pieces = mean_pieces(data)
     macs = sum(plan.cost(config, n, pieces=pieces) for config in configs for n in plan.trainings(n_train))
     return 20.0 + 6 * macs / (TRAINING_FLOPS * cores())
 
 
-def _mean_pieces(data: LabelledData) -> int:
+def mean_pieces(data: LabelledData) -> int:
     """About how many pieces an example has: five characters a piece."""
     some = data.train[:200]
     return max(8, sum(len(" ".join(example.content)) for example in some) // (5 * max(1, len(some))))

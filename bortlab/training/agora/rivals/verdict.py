@@ -47,7 +47,7 @@ def contrast(differences: Mapping[str, NDArray[np.float64]]) -> dict[str, Any]:
     if not rows:
         return {"mean": None, "low": None, "high": None, "p": None, "splits": 0, "better": 0, "worse": 0}
     every = np.concatenate(rows)
-    mean = _bootstrap(rows)
+    mean = mean_of(rows)
     p = float(wilcoxon(every).pvalue) if np.any(every) else 1.0
     return {
         "mean": mean.value,
@@ -79,7 +79,7 @@ def _mean(tasks: Mapping[str, Sequence[Split]], arm: str) -> dict[str, Any]:
     """A rival's mean figure on H over tasks, with its interval, and what it cost in a split."""
     both = [[split[arm] for split in splits if arm in split] for splits in tasks.values()]
     rows = [np.array([result["test"] for result in results]) for results in both if results]
-    mean = _bootstrap(rows) if rows else Interval(float("nan"), float("nan"), float("nan"))
+    mean = mean_of(rows) if rows else Interval(float("nan"), float("nan"), float("nan"))
     results = [result for task in both for result in task]
     return {
         "mean": mean.value,
@@ -90,7 +90,7 @@ def _mean(tasks: Mapping[str, Sequence[Split]], arm: str) -> dict[str, Any]:
     }
 
 
-def _bootstrap(rows: Sequence[NDArray[np.float64]]) -> Interval:
+def mean_of(rows: Sequence[NDArray[np.float64]]) -> Interval:
     """The mean of the rows' means, with a 95 % percentile interval over draws within each row."""
     rng = np.random.default_rng(0)
     drawn = np.mean([row[rng.integers(len(row), size=(RESAMPLES, len(row)))].mean(1) for row in rows], axis=0)
