@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PORT ?= 8501
 
-.PHONY: app test lint bench clean
+.PHONY: app test lint bench load clean
 
 app: $(VENV)/.app
 	$(BIN)/python -m bortlab lab --server.port $(PORT)
@@ -21,6 +21,11 @@ lint: $(VENV)/.tests
 
 bench: $(VENV)/.tests
 	$(BIN)/python -m tests.bench $(ARGS)
+
+# A class of 100 on many pages for five minutes, then 300 who predict.
+load: $(VENV)/.tests
+	$(BIN)/python -m tests.load.classroom $(ARGS)
+	$(if $(ARGS),,$(BIN)/python -m tests.load.classroom --visitors 300 --pages predict)
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

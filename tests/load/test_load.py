@@ -11,100 +11,54 @@ import asyncio
 import inspect
 import json
 import os
-import platform
 import random
-import signal
-import socket
 import statistics
-import subprocess
-import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pandas
-import psutil
 import pytest
 from streamlit.dataframe_util import convert_arrow_bytes_to_pandas_df
+from streamlit.proto.Element_pb2 import Element
 
 import bortlab
 from bortlab.analysis import predict
-from bortlab.data import corpus
 from bortlab.system.machine import cores
 from bortlab.text import MASK
 from bortlab.ui.shared import FOOTER
 from bortlab.ui.startup import minis
 from bortlab.work import pool
-from tests.load.protocol import Run, Visitor, get, in_a_thread
+from tests.load import classroom
+from tests.load.protocol import Run, Visitor, in_a_thread
+from tests.load.serving import (
+    LIMIT_S,
+    Lab,
+    Watch,
+    assert_answered,
+    is_busy,
+    percentiles,
+    sentences,
+    serve,
+    shows,
+    state_of_the_machine,
+    until_empty,
+)
 
 pytestmark = [
     pytest.mark.load,
     pytest.mark.skipif(not minis(), reason="needs a bundled model in assets/checkpoints"),
 ]
 
-ROOT = Path(__file__).resolve().parents[2]
 REPORT = "BORTLAB_LOAD_REPORT"
 VISITORS, SECONDS, THINK_S = 50, 60.0, (2.0, 4.0)
-WARM_S, TTL_S = 10.0, 1
+WARM_S = 10.0
 BURST = 120
 EXECUTOR = cores() + 4
 """Threads that asyncio's own pool may start at any time, and keeps."""
-LIMIT_S: float = inspect.signature(pool.Pool.run).parameters["timeout"].default
-"""What the pool promises: an answer, or "busy", within this time."""
 KEPT: int = inspect.signature(pool.Pool).parameters["results"].default
 """Results that the pool keeps; more than these, and a few under way, would be a leak."""
-
-
-@dataclass(slots=True)
-class Lab:
-    """A running server, and what psutil sees of it."""
-
-    port: int
-    process: psutil.Process
-    log: Path
-
-    def threads(self) -> int:
-        """How many threads it has."""
-        return int(self.process.num_threads())
-
-    def files(self) -> int:
-        """How many file descriptors it holds."""
-        return int(self.process.num_fds())
-
-    def megabytes(self) -> float:
-        """Its resident memory."""
-        return float(self.process.memory_info().rss / 1e6)
-
-    async def results(self) -> int:
-        """How many predictions live in it, after a full collection."""
-        said = self.log.read_text().count("results alive:")
-        self.process.send_signal(signal.SIGUSR1)
-        async with asyncio.timeout(LIMIT_S):
-            while (text := self.log.read_text()).count("results alive:") == said:
-                await asyncio.sleep(0.1)
-        return int(text.rpartition("results alive:")[2].split()[0])
-
-
-START = """
-import gc, signal, sys
-from bortlab.cli.lab import settle_environment
-settle_environment()
-from bortlab.system.machine import cores
-from bortlab.work import pool
-from bortlab.model import FilledMask
-from bortlab import cli
-
-def count(*_):
-    gc.collect()
-    print("results alive:", sum(type(thing) is FilledMask for thing in gc.get_objects()), flush=True)
-
-signal.signal(signal.SIGUSR1, count)
-{more}
-cli.main(["lab", *sys.argv[1:]])
-"""
-"""`bortlab lab`, which also says on a signal how many results it holds."""
 
 
 @pytest.fixture(scope="module")
@@ -122,85 +76,6 @@ def small_lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
         yield lab
 
 
-@contextmanager
-def serve(more: str, log: Path) -> Iterator[Lab]:
-    """A server as `bortlab lab` starts it."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    options = ["--server.port", str(port), "--server.disconnectedSessionTTL", str(TTL_S)]
-    with (
-        log.open("w") as out,
-        subprocess.Popen(
-            [sys.executable, "-c", START.format(more=more), *options],
-            cwd=ROOT,
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=subprocess.STDOUT,
-        ) as process,
-    ):
-        try:
-            in_a_thread(_until_it_answers(port, process, log))
-            yield Lab(port, psutil.Process(process.pid), log)
-        finally:
-            process.terminate()
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                process.kill()
-
-
-async def _until_it_answers(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
-    """Wait for the server, then for the first page, which waits for the models."""
-    deadline = time.monotonic() + 120
-    while True:
-        try:
-            await get(port, "/_stcore/health")
-            break
-        except (OSError, TimeoutError):
-            assert process.poll() is None and time.monotonic() < deadline, log.read_text()
-            await asyncio.sleep(0.2)
-    async with Visitor(port) as visitor:
-        run = await visitor.visit("predict", limit_s=120)
-        assert_answered(run)
-
-
-# -- what visitors do and see ------------------------------------------------------------------------------------------
-
-
-def sentences(n: int, seed: int) -> list[str]:
-    """n different sentences of the corpus, 4 to 20 words each, one of them hidden."""
-    chance = random.Random(seed)
-    found: dict[str, None] = {}
-    documents = corpus.read("heldout")
-    while len(found) < n:
-        text = chance.choice(chance.choice(documents).sentences)
-        words = [word for word in predict.words_of(text) if not word.is_mark]
-        if 4 <= len(words) <= 20:
-            found[predict.blank_out(text, chance.choice(words))] = None
-    return list(found)
-
-
-def assert_answered(run: Run, text: str | None = None) -> None:
-    """The page ran to its end with no exception element, and shows a chart for every model, about this very text."""
-    assert run.finished, f"No script_finished within {run.seconds:.0f} s."
-    assert not run.exceptions, run.exceptions
-    assert FOOTER in [element.markdown.body for element in run.of("markdown")], "The page did not run to its end."
-    assert len(run.charts) == len(minis()), f"{len(run.charts)} charts, alerts {run.alerts}."
-    if text is not None:
-        assert shows(run, text), f"The answer is not about {text!r}."
-
-
-def shows(run: Run, text: str) -> bool:
-    """Is the page about this text? Its Python snippet quotes it."""
-    return any(repr(text) in element.code.code_text for element in run.of("code"))
-
-
-def is_busy(run: Run) -> bool:
-    """Does the page say that there is too much to do?"""
-    return any("busy" in alert for alert in run.alerts)
-
-
 def assert_right(run: Run, text: str) -> None:
     """The page's numbers are those that are computed here, without server, pool and neighbours."""
     shown = convert_arrow_bytes_to_pandas_df(run.of("dataframe")[-1].dataframe.arrow_data.data)
@@ -209,39 +84,6 @@ def assert_right(run: Run, text: str) -> None:
 
 
 # -- a minute of a class -----------------------------------------------------------------------------------------------
-
-
-@dataclass(slots=True)
-class Watch:
-    """What was seen of the server while visitors were there, a line every half second."""
-
-    lab: Lab
-    seconds: list[float] = field(default_factory=list)
-    megabytes: list[float] = field(default_factory=list)
-    health_s: list[float] = field(default_factory=list)
-
-    async def run(self) -> None:
-        """Look until cancelled."""
-        began = time.perf_counter()
-        while True:
-            asked = time.perf_counter()
-            assert await get(self.lab.port, "/_stcore/health", limit_s=LIMIT_S) == "ok"
-            self.health_s.append(time.perf_counter() - asked)
-            self.seconds.append(asked - began)
-            self.megabytes.append(self.lab.megabytes())
-            await asyncio.sleep(0.5)
-
-    def assert_healthy(self, machine: Mapping[str, object]) -> None:
-        """The health endpoint answers within a second; where others use the cores too, at least half of the time."""
-        assert statistics.median(self.health_s) < 1
-        assert max(self.health_s) < 1 or float(str(machine["busy_before"])) > 0.5, self.health_s
-
-    def growth(self, start: float, end: float) -> tuple[float, float]:
-        """Median megabytes in the first and in the last third of the time between start and end."""
-        third = (end - start) / 3
-        first = [mb for at, mb in zip(self.seconds, self.megabytes, strict=True) if start <= at < start + third]
-        last = [mb for at, mb in zip(self.seconds, self.megabytes, strict=True) if end - third <= at < end]
-        return statistics.median(first), statistics.median(last)
 
 
 async def stay(
@@ -337,19 +179,6 @@ def test_fifty_visitors_for_a_minute(lab: Lab, capsys: pytest.CaptureFixture[str
     assert "Traceback" not in lab.log.read_text(), lab.log.read_text()
 
 
-async def until_empty(lab: Lab) -> None:
-    """Wait until nobody is there, and the sessions that were are let go of: by the next one to leave after the TTL."""
-    deadline = time.monotonic() + 30
-    while "\nactive_sessions 0\n" not in await get(lab.port, "/_stcore/metrics"):
-        assert time.monotonic() < deadline, "Sessions stay although everybody has left."
-        await asyncio.sleep(0.2)
-    for _ in range(2):
-        await asyncio.sleep(TTL_S + 0.5)
-        async with Visitor(lab.port) as visitor:
-            await visitor.visit("predict")
-    await asyncio.sleep(1)
-
-
 def test_the_same_again_costs_little(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
     """With fifty tabs open, a rerun that changes nothing is answered from what is kept; its time is only printed."""
     machine = state_of_the_machine()
@@ -368,6 +197,52 @@ def test_the_same_again_costs_little(lab: Lab, capsys: pytest.CaptureFixture[str
     for run in runs:
         assert_answered(run)
     report(capsys, "no-op rerun, 50 tabs open", machine, runs=len(runs), **percentiles([run.seconds for run in runs]))
+
+
+# -- a class on many pages ---------------------------------------------------------------------------------------------
+
+
+def test_a_class_on_many_pages(lab: Lab, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """What `make load` does for minutes, for some seconds: every page answers, or says that the lab is busy."""
+    monkeypatch.setattr(classroom, "THINK_S", (0.2, 1.0))
+    machine = state_of_the_machine()
+    lesson = classroom.hold(lab, classroom.PAGES, visitors=2 * len(classroom.PAGES), seconds=6)
+    assert {visit.outcome for visit in lesson.visits} <= {"answered", "busy"}, lesson.failures
+    assert {visit.page for visit in lesson.visits} == set(classroom.PAGES)
+    report(capsys, "10 visitors on many pages", machine, **lesson.figures())
+    assert "Traceback" not in lab.log.read_text(), lab.log.read_text()
+
+
+def test_what_must_not_be_is_told() -> None:
+    visit = classroom.Visit("predict", 1.0, "answered")
+    fine = classroom.Lesson([visit, replace(visit, outcome="busy")], 10.0, (500.0, 540.0), 0.1)
+    assert not fine.failures
+    assert fine.figures("predict")["busy"] == 1 and fine.figures("layers") == {"answers": 0}
+    wrong = classroom.Lesson([visit, replace(visit, outcome="late")], 10.0, (500.0, 560.0), 0.1)
+    assert wrong.failures == ["predict: late", "memory grew from 500 to 560 MB"]
+
+
+def test_what_a_run_came_to() -> None:
+    run = Run(finished=True, seconds=1.0)
+    assert classroom.outcome(run) == "the page did not run to its end"
+    run.elements.append(Element())
+    run.elements[0].markdown.body = FOOTER
+    assert classroom.outcome(run) == "answered"
+    assert (
+        classroom.outcome(replace(run, seconds=LIMIT_S + 2))
+        == classroom.outcome(replace(run, finished=False))
+        == "late"
+    )
+    for body, expected in (
+        ("The lab is busy: 9 wait.", "busy"),
+        ("Something went wrong here.", "Something went wrong here."),
+    ):
+        warning = Element()
+        warning.alert.body = body
+        assert classroom.outcome(replace(run, elements=[*run.elements, warning])) == expected
+    broken = Element()
+    broken.exception.type, broken.exception.message = "KeyError", "x"
+    assert classroom.outcome(replace(run, elements=[broken])) == "exception: KeyError: x"
 
 
 # -- everybody at once -------------------------------------------------------------------------------------------------
@@ -426,29 +301,6 @@ def burst(lab: Lab, capsys: pytest.CaptureFixture[str], name: str) -> int:
 
 
 # -- figures -----------------------------------------------------------------------------------------------------------
-
-
-def percentiles(seconds: Sequence[float]) -> dict[str, float]:
-    """The times that half, 95 and 99 of 100 stay below, in milliseconds."""
-    cuts = statistics.quantiles(seconds, n=100, method="inclusive")
-    return {"p50_ms": 1000 * cuts[49], "p95_ms": 1000 * cuts[94], "p99_ms": 1000 * cuts[98]}
-
-
-def state_of_the_machine() -> dict[str, object]:
-    """What the times depend on. busy_before: share of all cores that others used in the second before."""
-    return {
-        "cpu": next((line.split(":")[1].strip() for line in _cpuinfo() if line.startswith("model name")), ""),
-        "cores": cores(),
-        "busy_before": round(psutil.cpu_percent(1.0) / 100, 2),
-        "load_average": round(os.getloadavg()[0], 2),
-        "python": platform.python_version(),
-        "models": minis(),
-    }
-
-
-def _cpuinfo() -> list[str]:
-    path = Path("/proc/cpuinfo")
-    return path.read_text().splitlines() if path.exists() else []
 
 
 def report(capsys: pytest.CaptureFixture[str], name: str, machine: dict[str, object], **figures: float) -> None:
