@@ -72,7 +72,7 @@ def _read(path: Path, size: int) -> dict[str, Any]:
         if "__msgpack_chunked_array__" in entries:
             raise CheckpointError(f"{path} has an array of more than a gigabyte, in pieces, which is not read here.")
         for key, value in pairs:
-            if not (isinstance(key, str) and isinstance(value, dict | tuple)):
+            if not (isinstance(key, str) and key.isprintable() and isinstance(value, dict | tuple)):
                 raise CheckpointError(f"{path}: expected arrays by name, got {type(value).__name__} at {key!r}.")
         if len(entries) < len(pairs):
             raise CheckpointError(f"{path} has a name twice among {', '.join(entries)[:100]}.")

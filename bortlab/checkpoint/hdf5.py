@@ -21,6 +21,8 @@ from bortlab.checkpoint.names import scopes_in_tensorflow, torch_name
 from bortlab.checkpoint.weights import Weights
 
 _LISTING_S = 60
+_MAX_COPIES = 8
+"""Of one tensor: the word table is kept once for each layer that uses it, which are two or three."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,8 @@ def open_hdf5(paths: Iterable[Path], limit: int) -> Iterator[Weights]:
         same = datasets.setdefault(torch_name(layout.scopes), [])
         if same and same[0].layout != layout:
             raise CheckpointError(f"{path} has {torch_name(layout.scopes)} twice, in different shapes.")
+        if len(same) == _MAX_COPIES:
+            raise CheckpointError(f"{path} has {torch_name(layout.scopes)} more than {_MAX_COPIES} times.")
         same.append(_Dataset(layout, offset))
     with path.open("rb") as file:
 

@@ -34,6 +34,8 @@ def datasets(file: Any) -> list[tuple[str, list[int], str, int]]:
             place = f"{prefix}{name}"
             if count > MAX_OBJECTS or place.count("/") > MAX_DEPTH:
                 raise RefusedError("it has more groups and datasets than any model.")
+            if not name.isprintable():
+                raise RefusedError(f"it has a name that cannot be printed, {name[:50]!r}.")
             if not isinstance(group.get(name, getlink=True), h5py.HardLink):
                 raise RefusedError(f"{place} is a link, and transformers wrote none.")
             item = group[name]

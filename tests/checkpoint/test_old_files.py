@@ -152,6 +152,11 @@ SPOILED: dict[str, tuple[Callable[[h5py.File], Any], str]] = {
         lambda file: file[COPY].__setitem__(0, 9.0),
         r"word_embeddings.weight twice, with different numbers",
     ),
+    "many tables": (
+        lambda file: [file.__setitem__(f"{i}/{COPY.partition('/')[2]}", file[TABLE]) for i in range(9)],
+        r"word_embeddings.weight more than 8 times",
+    ),
+    "no print": (lambda file: file.create_group("a\nb"), r"a name that cannot be printed, 'a\\nb'"),
     "one too many": (
         lambda file: file.create_dataset(f"{DENSE}/x:0", data=np.ones(2, "<f4")),
         r"1 unexpected: .*dense.x",
@@ -204,6 +209,7 @@ SPOILED_MAPS: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     "a number": (lambda tree: tree | {"x": 1}, r"expected arrays by name, got int at 'x'"),
     "a text": (lambda tree: tree | {"x": "y" * 300}, r"is damaged, or no file of Flax's"),
     "another type": (lambda tree: tree | {"x": msgpack.ExtType(2, b"12")}, r"something else of msgpack's type 2"),
+    "no print": (lambda tree: tree | {"a\nb": {}}, r"got dict at 'a\\nb'"),
     "a date": (lambda tree: tree | {"x": msgpack.Timestamp(1)}, r"got Timestamp"),
     "pieces": (lambda tree: tree | {"x": {"__msgpack_chunked_array__": True}}, r"more than a gigabyte, in pieces"),
     "many": (lambda tree: {str(i): {str(j): {} for j in range(300)} for i in range(300)}, r"more than 20,000 entries"),
@@ -322,7 +328,7 @@ def test_mangled_msgpack(shared: Path, cut: int, edits: list[tuple[int, bytes]])
         path.write_bytes(whole)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(**MANGLED)
 def test_mangled_hdf5(shared: Path, cut: int, edits: list[tuple[int, bytes]]) -> None:
     """Each try starts a process; in the structure, which fills the first bytes, edits do most."""
