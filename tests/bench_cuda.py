@@ -1,0 +1,96 @@
+"""A GPU beside the processor, and beside transformers on the same GPU: `python -m tests.bench_cuda [--device cpu]`.
+
+Networks of the published sizes with random weights, whole masked-LM forward: the largest difference of a logit to the
+processor's in float32, and milliseconds by turns. `--device cpu` tries the program where there is no GPU.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable, Mapping
+from statistics import median
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from bortlab.models import Family, Network
+from bortlab.registry import find
+from tests.bench_networks import theirs
+
+MODELS = ("albert-base-v2", "conv-bert-base", "bort", "bert-base-uncased")
+SHAPES = ((1, 16), (1, 128), (8, 128), (1, 512), (32, 128))
+DTYPES = (torch.float32, torch.float16, torch.bfloat16)
+WARM_UP = 4
+
+
+def peer(family: Family, network: Network) -> Any:
+    """transformers' model with fused attention where it has that."""
+    try:
+        return theirs(family, network, "sdpa")
+    except ValueError:  # ConvBERT has none
+        return theirs(family, network, "eager")
+
+
+def by_turns(calls: Mapping[str, Callable[[], Any]], turns: int) -> dict[str, list[float]]:
+    """Milliseconds of each call, waiting for the GPU before and after."""
+    wait = torch.cuda.synchronize if torch.cuda.is_available() else lambda: None
+    for _ in range(WARM_UP):
+        for call in calls.values():
+            call()
+    times: dict[str, list[float]] = {name: [] for name in calls}
+    for _ in range(turns):
+        for name, call in calls.items():
+            wait()
+            started = time.perf_counter()
+            call()
+            wait()
+            times[name].append((time.perf_counter() - started) * 1e3)
+    return times
+
+
+def random_ids(network: Network, batch: int, seq: int) -> Tensor:
+    """Pieces of chance."""
+    return torch.randint(0, network.config.vocab_size, (batch, seq), generator=torch.Generator().manual_seed(seq))
+
+
+def measure(key: str, device: str, turns: int) -> None:
+    """Print a line for each precision and shape of one model."""
+    family, checkpoint = find(key)
+    assert checkpoint.config is not None
+    network = family.network(checkpoint.config).eval().requires_grad_(False)
+    network.initialise(torch.Generator().manual_seed(0))
+    ids = random_ids(network, 2, 64)
+    expected, other = network(ids), peer(family, network)
+    for dtype in DTYPES:
+        network.to(device, dtype)
+        other.to(device, dtype)
+        difference = (network(ids.to(device)).cpu().float() - expected).abs().max().item()
+        print(f"{key} {str(dtype).removeprefix('torch.')}: logits within {difference:.1e} of the processor's")
+        for batch, seq in SHAPES:
+            x = random_ids(network, batch, seq).to(device)
+            times = by_turns({"ours": lambda x=x: network(x), "theirs": lambda x=x: other(x).logits}, turns)
+            (low, middle), (their_low, their_middle) = ((min(ms), median(ms)) for ms in times.values())
+            print(
+                f"  ({batch}, {seq}): {low:.2f} ms by {their_low:.2f} ms, {low / their_low:.2f}; "
+                f"medians {middle / their_middle:.2f}",
+                flush=True,
+            )
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("models", nargs="*", default=MODELS)
+    parser.add_argument("--device", default="cuda")
+    parser.add_argument("--turns", type=int, default=15)
+    options = parser.parse_args()
+    torch.backends.cuda.matmul.allow_tf32 = False
+    with torch.inference_mode():
+        for key in options.models:
+            measure(key, options.device, options.turns)
+
+
+if __name__ == "__main__":
+    main()
