@@ -14,6 +14,7 @@ import numpy as np
 from bortlab.analysis.evaluation import intervals, main_measure, measure_of
 from bortlab.analysis.intervals import Interval
 from bortlab.data.labelled import Example, LabelledData
+from bortlab.data.labelled.checks import errors
 from bortlab.model import Model
 from bortlab.registry import load, load_from
 from bortlab.training.agora.assumptions import labeller_accuracy, unmet
@@ -155,13 +156,16 @@ def agora(
 
     labeller: S, from examples to labels; a fine-tuned model's `predict` will do. options: of AgoraPlan. follow: see
     `Finetuner`. changes: of every recipe. The same call resumes a run that was killed. Raises ValueError for data
-    without a search set.
+    from which nothing can be learned.
     """
     base = load(base) if isinstance(base, str) else base
     if generator not in GENERATORS:
         raise ValueError(f"Unknown generator {generator!r}. Known: {', '.join(GENERATORS)}.")
     if data.problem_type != "single_label_classification":
         raise ValueError("Agora here is for tasks of one class a text.")
+    wrong = next(errors(data), None)
+    if wrong is not None:
+        raise ValueError(wrong.sentence)
     plan = AgoraPlan(theta=drawn_sets(grid, n=n_sets, seed=seed), seed=seed, **(options or {}))
     learner = Finetuner(base, data, tuple(grid), folder, follow=follow, **changes)
     make = partial(_point, GENERATORS[generator], base)
