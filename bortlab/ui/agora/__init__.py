@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from bortlab.ui.agora.experiment import answer, experiment, records
+from bortlab.ui.agora.evidence import answer, experiment, records
 from bortlab.ui.agora.explanation import EXPLANATION
 from bortlab.ui.agora.own import own
 from bortlab.ui.agora.rounds import how_it_works

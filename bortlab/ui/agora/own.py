@@ -46,7 +46,7 @@ def own() -> None:
     if status is not None and status.state == "done":
         _results(setting, this, status)
     else:
-        shared.as_code(name=f"agora-{data.name}", python=python(setting), says=_says())
+        shared.as_code(name=f"agora-{data.name}", python=python(setting), says=_says(setting))
 
 
 def _assumptions(setting: Setting) -> None:
@@ -150,12 +150,13 @@ def _results(setting: Setting, this: Job, status: Status) -> None:
         name=f"agora-{setting.data.name}",
         python=python(setting),
         views=views,
-        says=_says() | {"round": shown_round(history)},
+        says=_says(setting) | {"round": shown_round(history)},
     )
 
 
-def _says() -> dict[str, object]:
-    return {"view": st.session_state.get("view", ""), "learner": st.session_state.get("learner", "")}
+def _says(setting: Setting) -> dict[str, object]:
+    """What the link names even where it is the usual."""
+    return {"view": st.session_state.get("view", ""), "learner": setting.model}
 
 
 def python(setting: Setting) -> str:

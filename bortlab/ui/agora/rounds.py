@@ -60,11 +60,11 @@ def rounds(history: History) -> list[View]:
     groups = {KEPT: kept(history.rounds[number - 1]), REFUSED: [point for point in made if point.refused]}
     if not made:
         return [picture]
-    st.markdown(f"**Points that round {number} made of mistakes**")
+    counts = ", ".join(f"{len(group)} {name}" for name, group in groups.items())
+    st.markdown(f"**Points that round {number} made of mistakes**: {counts}")
     which = st.segmented_control(
-        "Show those",
+        "Show those that were",
         list(groups),
-        format_func=lambda name: f"{name} ({len(groups[name])})",
         default=KEPT if groups[KEPT] else REFUSED,
         key="points",
         required=True,

@@ -18,7 +18,8 @@ from bortlab.ui.startup import bundled
 from bortlab.work.reference import ModelReference
 
 LEARNER, ENCODER = "bort-mini", "minilm-l6"
-LABELLERS = {f"frozen {ENCODER}": "a linear model on the frozen MiniLM", "words": "TF-IDF with a linear model"}
+LABELLERS = {"frozen MiniLM + linear": f"frozen {ENCODER}", "TF-IDF + linear": "words"}
+"""What the box and the link call them, and their names for `labeller_named`."""
 AMOUNTS = (50, 100, 200, 300)
 USUAL = 100
 SETS = (2, 3, 4, 6, 8)
@@ -48,7 +49,6 @@ def choose_setting(data: LabelledData) -> Setting:
         "The model that learns",
         models := opened.choosable(bundled()),
         index=models.index(LEARNER) if LEARNER in models else 0,
-        format_func=opened.title,
         key="learner",
         bind="query-params",
     )
@@ -57,12 +57,11 @@ def choose_setting(data: LabelledData) -> Setting:
     labeller = first[3].selectbox(
         "Labeller of new points (S)",
         list(LABELLERS),
-        format_func=LABELLERS.__getitem__,
         key="labeller",
         bind="query-params",
         help="It learns from D alone. Agora assumes that it is right in more than 2/3.",
     )
-    return Setting(data.name, scarce(data, learn=learn, search=search), model or "", labeller, _choices())
+    return Setting(data.name, scarce(data, learn=learn, search=search), model or "", LABELLERS[labeller], _choices())
 
 
 def _amount(column: Any, label: str, key: str, most: int) -> int:
