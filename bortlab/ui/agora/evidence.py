@@ -38,14 +38,14 @@ def answer() -> None:
 def experiment() -> None:
     """An experiment: verdict, rivals, tasks, rounds, and all its numbers."""
     record = _chosen()
-    st.markdown("  \n".join(draw.verdict_sentences(record)))
+    st.markdown("\n".join(f"- {sentence}" for sentence in draw.verdict_sentences(record)))
     look = shared.look()
     views = [draw.rivals(record, look), draw.by_task(record, look), draw.over_fitting(record, look)]
     st.subheader("Agora and its rivals", anchor=False)
     shared.picture(views[0], "rivals")
     st.caption(
-        "Right of 0 Agora is better. Diamonds are means over tasks, lines 95 % intervals. *: the contrast that was "
-        "declared beforehand; each rival may take as many trainings as Agora took."
+        "Accuracy on H: right of 0 Agora is better. Diamonds are means over tasks, lines 95 % intervals. *: the "
+        "contrast that was declared beforehand; each rival may take as many trainings as Agora took."
     )
     columns = st.columns(2, gap="medium")
     with columns[0]:
@@ -64,9 +64,12 @@ def experiment() -> None:
     with st.expander("Every split"):
         st.dataframe(views[1].table, hide_index=True, width="stretch", alt="What each rival reached on each split")
     st.caption(
-        f"{draw.settings_sentence(record)} {duration(_seconds(record)).capitalize()} of processor time on "
-        f"{markdown(machine.described(record['machine']))}. The command is in docs/agora.md."
+        f"{draw.settings_sentence(record)} {duration(_seconds(record)).capitalize()} of processor time, where "
+        f"trainings that rivals share count for each, on {markdown(machine.described(record['machine']))}. The command is in "
+        "docs/agora.md."
     )
+    if record["missing"]:
+        st.caption(f"Not run: {markdown('; '.join(record['missing']))}.")
     shared.take_away(
         views[0].table,
         name="agora",
@@ -85,11 +88,11 @@ def _chosen() -> Record:
 
 
 def _made(record: Record) -> None:
-    """Points of the first rounds, as they were made."""
+    """Some points of each split's first round, as they were made."""
     examples = [
         {"task": task, **example}
         for task, its in record["tasks"].items()
-        for split in its["splits"][:1]
+        for split in its["splits"]
         for example in split.get(record["primary"][0], {}).get("examples", [])
     ]
     if examples:

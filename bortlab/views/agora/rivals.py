@@ -26,7 +26,7 @@ def rivals(record: Record, look: Look) -> View:
     """How much better Agora is than each rival on H, with intervals; the primary contrast on top."""
     contrasts = contrasts_of(record)
     rows = [(f"{rival}*" if place == 0 else rival, its) for place, (rival, its) in enumerate(contrasts.items())]
-    figure = _forest(rows, look, axis="Agora minus this rival, points of accuracy on H")
+    figure = _forest(rows, look, axis="Agora minus this rival, points")
     title = "Agora and its rivals"
     clauses = "; ".join(f"against {rival} {points(its['mean'], its)}" for rival, its in contrasts.items())
     alt = f"{title}: how much better Agora is on H, in points of accuracy, with 95 % intervals. {clauses}."
@@ -39,9 +39,7 @@ def by_task(record: Record, look: Look) -> View:
     its_splits = differences(record, opponent)
     contrasts = {task: verdict["by task"].get(task, verdict["primary"]) for task in its_splits}
     dots = [(task, 100 * value) for task, values in its_splits.items() for value in values]
-    figure = _forest(
-        list(contrasts.items()), look, axis=f"Agora minus {opponent}, points of accuracy on H", dots=dots, marked=False
-    )
+    figure = _forest(list(contrasts.items()), look, axis=f"Agora minus {opponent}, points", dots=dots, marked=False)
     title = "Task by task"
     clauses = "; ".join(f"{task} {points(its['mean'], its)}" for task, its in contrasts.items())
     alt = f"{title}: Agora minus {opponent} in each task. {clauses}."

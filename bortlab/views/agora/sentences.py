@@ -54,7 +54,7 @@ def _primary(record: Record) -> str:
     ours, opponent = primary["contrast"]
     n_tasks = len(record["verdict"]["by task"]) or 1
     sentence = (
-        f"**The contrast that was declared beforehand**, {ours} against {opponent} with as many trainings: "
+        f"**The contrast that was declared beforehand**, Agora against {opponent} with as many trainings: "
         f"{percent(mean[ours]['mean'])} against {percent(mean[opponent]['mean'])} on H, over "
         f"{counted(primary['splits'], 'split')} of {counted(n_tasks, 'task')}. Agora is better in "
         f"{primary['better']}, worse in {primary['worse']} of them; Wilcoxon's signed-rank test gives "
@@ -89,7 +89,7 @@ def _worth(record: Record) -> str:
         for rival, text in (
             ("agora without points", "the points that are made change accuracy by"),
             ("agora, random items", "making them near mistakes rather than near any example by"),
-            ("agora, gold labels", "the labeller's labels, beside true ones, by"),
+            ("agora, gold labels", "the labeller's labels rather than those of the mistakes by"),
         )
         if rival in contrasts
     ]
