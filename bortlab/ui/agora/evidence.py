@@ -65,8 +65,8 @@ def experiment() -> None:
         st.dataframe(views[1].table, hide_index=True, width="stretch", alt="What each rival reached on each split")
     st.caption(
         f"{draw.settings_sentence(record)} {duration(_seconds(record)).capitalize()} of processor time, where "
-        f"trainings that rivals share count for each, on {markdown(machine.described(record['machine']))}. The command is in "
-        "docs/agora.md."
+        f"trainings that rivals share count for each, on {markdown(machine.described(record['machine']))}. The "
+        "command is in docs/agora.md."
     )
     if record["missing"]:
         st.caption(f"Not run: {markdown('; '.join(record['missing']))}.")
