@@ -206,7 +206,7 @@ def finished() -> Setting:
     return setting
 
 
-def test_results_stay_with_their_rounds_points_python_and_model(finished: Setting, tmp_path: Path) -> None:
+def test_results_stay_with_their_rounds_points_python_and_model(finished: Setting) -> None:
     at = lab(**SMALL)
     text = words(at)
     assert "24 sealed examples that were read once" in text and "E minus H is" in text
@@ -218,5 +218,10 @@ def test_results_stay_with_their_rounds_points_python_and_model(finished: Settin
     compile(shown, "as Python", "exec")
     for part in ("load_task('field')", "learn=50", "n_sets=2", "'bort-mini'", "labeller_named('words', data)"):
         assert part in shown
+    this = job.job_of(finished.data, finished.reference, finished.labeller, finished.choices)
+    write_status(this.folder, Status("cancelled", 0.5, "Cancelled."))
+    stopped = lab(**SMALL)
+    assert [chart.key for chart in charts(stopped)] == ["rounds-so-far"] and "Cancelled." in sentences(stopped)
+    assert any(button.label == "Go on" for button in stopped.button)
     finetuning.forget(finished.data)
     assert any(button.label == "Run Agora" for button in lab(**SMALL).button)
