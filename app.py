@@ -8,7 +8,7 @@ settings.let_threads_sleep()  # before torch is imported
 
 import streamlit as st
 
-from bortlab.ui import history, latency, report, shared, startup
+from bortlab.ui import history, startup
 from bortlab.ui.contents import CONTENTS, title
 
 st.set_page_config(page_title="bortlab", page_icon="🔬", layout="wide")
@@ -27,8 +27,11 @@ page = st.navigation(
     expanded=True,
 )
 history.restore_address()
-shared.begin()
 startup.start()
+
+from bortlab.ui import latency, report, shared  # after the navigation is shown, for they import torch
+
+shared.begin()
 if page.url_path != "latency":
     latency.notice()
 with report.saving(page.url_path):

@@ -172,6 +172,7 @@ def test_the_lab_runs_with_few_heaps(own: dict[str, str], kept: str, tmp_path: P
 WARM = """
 import gc, json, sys
 from bortlab.ui.startup import warm_up
+early = sorted({"torch", "pandas", "captum"} & sys.modules.keys())
 warm_up()
 import torch
 from bortlab import registry
@@ -181,7 +182,7 @@ warm_up()
 print(json.dumps({
     "threads": torch.get_num_threads(), "automatic": gc.isenabled(), "frozen": frozen, "tracked": tracked,
     "frozen again": gc.get_freeze_count(), "plotly": "plotly.graph_objects" in sys.modules,
-    "compiler": "torch._dynamo" in sys.modules,
+    "compiler": "torch._dynamo" in sys.modules, "early": early, "captum": "captum.attr" in sys.modules,
     "loaded": [registry.load(key) is registry.load(key) for key in minis()],
 }))
 """
@@ -208,8 +209,13 @@ def test_what_never_dies_is_out_of_the_collectors_sight(warm: dict[str, Any]) ->
     assert warm["frozen again"] == warm["frozen"]  # once a process
 
 
+def test_the_frame_of_the_lab_needs_no_slow_import(warm: dict[str, Any]) -> None:
+    assert warm["early"] == []
+
+
 def test_slow_imports_and_models_are_there(warm: dict[str, Any]) -> None:
     assert warm["plotly"]
+    assert warm["captum"]
     assert all(warm["loaded"])
 
 

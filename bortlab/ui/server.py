@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
 from collections.abc import Sequence
 
 from bortlab.system.assets import APP
@@ -13,15 +12,12 @@ from bortlab.system.assets import APP
 def serve(options: Sequence[str]) -> None:
     """Start Streamlit with these options, and import torch and load the bundled models while it starts."""
     os.chdir(APP.parent)  # where Streamlit looks for the lab's settings
-    threading.Thread(target=_warm_up, name="bortlab-warm-up", daemon=True).start()
 
     from streamlit.web import cli
 
+    from bortlab.ui import startup
+
+    startup.begin()
+
     sys.argv = ["streamlit", "run", str(APP), *options]
     cli.main()
-
-
-def _warm_up() -> None:
-    from bortlab.ui.startup import warm_up
-
-    warm_up()

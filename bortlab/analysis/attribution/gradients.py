@@ -1,14 +1,13 @@
 """Attribution by gradients, through captum.
 
-Captum gets a pure function and never a module, so that its hooks have nothing to hold on to.
+Captum gets a pure function and never a module, so that its hooks have nothing to hold on to. It is imported where it
+computes: it brings matplotlib, and pages that only name the methods must not wait for it.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from captum.attr import InputXGradient, IntegratedGradients, NoiseTunnel, Saliency
-from captum.attr._core.gradient_shap import InputBaselineXGradient
 from torch import Tensor
 
 from bortlab.analysis.attribution.problem import Problem
@@ -34,6 +33,8 @@ def _lengths(problem: Problem, vectors: Tensor) -> Tensor:
 
 
 def integrated_gradients(problem: Problem, steps: int, seed: int) -> Tensor:
+    from captum.attr import IntegratedGradients
+
     products = IntegratedGradients(problem.value).attribute(
         _input(problem), problem.baseline, n_steps=steps, internal_batch_size=problem.rows
     )
@@ -41,15 +42,21 @@ def integrated_gradients(problem: Problem, steps: int, seed: int) -> Tensor:
 
 
 def saliency(problem: Problem, steps: int, seed: int) -> Tensor:
+    from captum.attr import Saliency
+
     return _lengths(problem, Saliency(problem.value).attribute(_input(problem), abs=False))
 
 
 def input_x_gradient(problem: Problem, steps: int, seed: int) -> Tensor:
+    from captum.attr import InputXGradient
+
     return _sums(problem, InputXGradient(problem.value).attribute(_input(problem)))
 
 
 def _averaged(problem: Problem, method: Any, samples: int, **more: Any) -> Tensor:
     """The mean of a method's answers to noisy copies of the text."""
+    from captum.attr import NoiseTunnel
+
     mean: Tensor = NoiseTunnel(method).attribute(
         _input(problem),
         nt_type="smoothgrad",
@@ -62,11 +69,15 @@ def _averaged(problem: Problem, method: Any, samples: int, **more: Any) -> Tenso
 
 
 def smooth_grad(problem: Problem, steps: int, seed: int) -> Tensor:
+    from captum.attr import Saliency
+
     with seeded(seed):
         return _lengths(problem, _averaged(problem, Saliency(problem.value), steps, abs=False))
 
 
 def gradient_shap(problem: Problem, steps: int, seed: int) -> Tensor:
+    from captum.attr._core.gradient_shap import InputBaselineXGradient
+
     # captum's GradientShap is this very pair, but computes all samples at once
     method = InputBaselineXGradient(problem.value)
     with seeded(seed):

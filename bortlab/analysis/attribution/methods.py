@@ -178,3 +178,8 @@ METHODS: Mapping[str, Method] = {
     )
 }
 """Every method by name, in the order of the page."""
+
+
+def import_captum() -> None:
+    """Import what the methods compute with, which takes some tenths of a second, before the first of them is asked."""
+    import captum.attr  # noqa: F401

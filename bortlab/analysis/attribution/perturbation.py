@@ -1,6 +1,7 @@
 """Attribution by taking words away, through captum.
 
-Captum gets a pure function of which words are there, and never a module.
+Captum gets a pure function of which words are there, and never a module. It is imported where it computes: it brings
+matplotlib, and pages that only name the methods must not wait for it.
 """
 
 from __future__ import annotations
@@ -8,9 +9,6 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from captum._utils.models.model import Model as Surrogate
-from captum.attr import FeatureAblation, KernelShap, Lime, Occlusion, ShapleyValueSampling
-from captum.attr._core.lime import get_exp_kernel_similarity_function
 from torch import Tensor
 
 from bortlab.analysis.attribution.problem import Problem
@@ -34,11 +32,15 @@ def _flat(values: Tensor) -> Tensor:
 
 @torch.no_grad()
 def feature_ablation(problem: Problem, steps: int, seed: int) -> Tensor:
+    from captum.attr import FeatureAblation
+
     return _flat(FeatureAblation(problem.present).attribute(_all(problem), 0.0, perturbations_per_eval=problem.rows))
 
 
 @torch.no_grad()
 def occlusion(problem: Problem, steps: int, seed: int) -> Tensor:
+    from captum.attr import Occlusion
+
     span = (min(steps, problem.n_units),)
     occlusion = Occlusion(problem.present)
     return _flat(occlusion.attribute(_all(problem), span, baselines=0.0, perturbations_per_eval=problem.rows))
@@ -46,12 +48,14 @@ def occlusion(problem: Problem, steps: int, seed: int) -> Tensor:
 
 @torch.no_grad()
 def shapley(problem: Problem, steps: int, seed: int) -> Tensor:
+    from captum.attr import ShapleyValueSampling
+
     sampling = ShapleyValueSampling(problem.present)
     with seeded(seed):
         return _flat(sampling.attribute(_all(problem), 0.0, n_samples=steps, perturbations_per_eval=problem.rows))
 
 
-class _Linear(Surrogate):  # type: ignore[misc]  # captum has no types
+class _Linear:
     """A weighted linear fit with an intercept, in float64; penalty: on the squares of the coefficients."""
 
     def __init__(self, penalty: float) -> None:
@@ -78,6 +82,8 @@ class _Linear(Surrogate):  # type: ignore[misc]  # captum has no types
 
 @torch.no_grad()
 def kernel_shap(problem: Problem, steps: int, seed: int) -> Tensor:
+    from captum.attr import KernelShap
+
     if problem.n_units == 1:  # the only Shapley value there is; captum's draw of coalitions has none to draw from
         low, high = problem.ends
         return torch.tensor([high - low], dtype=torch.float64)
@@ -89,6 +95,9 @@ def kernel_shap(problem: Problem, steps: int, seed: int) -> Tensor:
 
 @torch.no_grad()
 def lime(problem: Problem, steps: int, seed: int) -> Tensor:
+    from captum.attr import Lime
+    from captum.attr._core.lime import get_exp_kernel_similarity_function
+
     kernel = get_exp_kernel_similarity_function("cosine", KERNEL_WIDTH)
     explainer = Lime(problem.present, _Linear(PENALTY), kernel)
     with seeded(seed):
