@@ -23,7 +23,7 @@ def record(lead: Sequence[float], *, tasks: int = 2, arms: Sequence[str] = tuple
     }
     return {
         "command": "a command",
-        "machine": {"processor": "a processor", "cores": 2, "date": "2026-01-01T00:00:00+00:00"},
+        "machines": [{"processor": "a processor", "cores": 2, "date": "2026-01-01T00:00:00+00:00"}],
         "plan": {
             "base": "bort-mini",
             "encoder": "minilm-l6",

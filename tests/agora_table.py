@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from bortlab.analysis.latency.machine import described
 from bortlab.registry import title
 from bortlab.training.agora.rivals import Record, recorded
 from bortlab.views.agora import answer, over_fitting_frame, points_of, rivals_frame, verdict_sentences
@@ -31,10 +32,11 @@ def section(record: Record) -> str:
         "\n".join(rivals_table(record)),
         "\n".join(tasks_table(record)),
         "\n".join(rounds_table(record)),
-        f"`{record['command']}`, on {record['machine']['processor']}, {record['machine']['date'][:10]}.",
+        f"`{record['command']}`, on {', then '.join(map(described, record['machines']))}, "
+        f"{record['machines'][-1]['date'][:10]}.",
     ]
     if record["missing"]:
-        parts.append(f"Not run: {'; '.join(record['missing'])}.")
+        parts.append(f"Not run to the end: {'; '.join(record['missing'])}.")
     return "\n\n".join(parts)
 
 

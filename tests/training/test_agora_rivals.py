@@ -268,7 +268,7 @@ def test_a_unit_runs_shares_its_trainings_and_is_gone_on_with(tmp_path: Path) ->
 def test_what_is_missing_is_told(tmp_path: Path) -> None:
     record = collected(SMALL, tmp_path)
     assert record["verdict"] is None
-    assert "things, agora: 0 of 1 splits" in record["missing"] and len(record["missing"]) == len(ARMS)
+    assert "agora has 0 of 1 splits" in record["missing"] and len(record["missing"]) == len(ARMS)
 
 
 def test_an_experiment_writes_its_results_and_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -278,6 +278,16 @@ def test_an_experiment_writes_its_results_and_goes_on(tmp_path: Path, monkeypatc
     record = run_experiment(SMALL, tmp_path, path=tmp_path / "agora.json", command="a command")
     assert record["missing"] == [] and record["verdict"]["primary"]["p"] == 1.0
     assert json.loads((tmp_path / "agora.json").read_text())["command"] == "a command"
+
+
+def test_a_run_that_goes_on_elsewhere_tells_both_machines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bortlab.work.sweeps.run", lambda *_, **__: [])
+    here = {"processor": "AMD EPYC", "cores": 2, "versions": {"torch": "2.13.0"}, "date": "2026-11-26"}
+    there = here | {"processor": "Intel Xeon"}
+    for machine in (there, here, here | {"date": "2026-11-27"}):
+        monkeypatch.setattr("bortlab.training.agora.rivals.experiment.environment", lambda machine=machine: machine)
+        record = run_experiment(SMALL, tmp_path, path=tmp_path / "agora.json", command="a command")
+    assert record["machines"] == [there, here | {"date": "2026-11-27"}]
 
 
 def test_answers_are_kept_apart_for_other_recipes_and_examples(tmp_path: Path) -> None:

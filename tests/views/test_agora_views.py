@@ -98,7 +98,7 @@ def test_the_table_of_the_document_has_a_row_for_each_rival_task_and_round() -> 
     section = agora_table.section(its)
     assert section.startswith("### Bort mini") and "| random search | 0.610" in section and "primary" in section
     assert section.count("\n| ") == 1 + 11 + 1 + 2 + 1 + 3
-    assert "Not run: a, tpe." in agora_table.section(its | {"missing": ["a, tpe"]})
+    assert "Not run to the end: a, tpe." in agora_table.section(its | {"missing": ["a, tpe"]})
 
 
 @pytest.mark.parametrize(("share", "text"), [(0.0123, "+1.2"), (-0.0123, "−1.2"), (0.0, "0.0"), (0.0004, "0.0")])

@@ -63,13 +63,13 @@ def experiment() -> None:
     _made(record)
     with st.expander("Every split"):
         st.dataframe(views[1].table, hide_index=True, width="stretch", alt="What each rival reached on each split")
+    machines = ", then ".join(map(machine.described, record["machines"]))
     st.caption(
         f"{draw.settings_sentence(record)} {duration(_seconds(record)).capitalize()} of processor time, where "
-        f"trainings that rivals share count for each, on {markdown(machine.described(record['machine']))}. The "
-        "command is in docs/agora.md."
+        f"trainings that rivals share count for each, on {markdown(machines)}. The command is in docs/agora.md."
     )
     if record["missing"]:
-        st.caption(f"Not run: {markdown('; '.join(record['missing']))}.")
+        st.caption(f"Not run to the end: {markdown('; '.join(record['missing']))}.")
     shared.take_away(
         views[0].table,
         name="agora",

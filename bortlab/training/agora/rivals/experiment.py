@@ -191,10 +191,20 @@ def _evenly(tasks: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, list[
 
 
 def _missing(plan: ExperimentPlan, tasks: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[str]:
-    counts = {(task, arm): sum(arm in split for split in splits) for task, splits in tasks.items() for arm in ARMS}
-    return [
-        f"{task}, {arm}: {done} of {plan.splits} splits" for (task, arm), done in counts.items() if done < plan.splits
-    ]
+    total = plan.splits * len(tasks)
+    counts = {arm: sum(arm in split for splits in tasks.values() for split in splits) for arm in ARMS}
+    return [f"{arm} has {done} of {total} splits" for arm, done in counts.items() if done < total]
+
+
+def _machines(path: Path) -> list[dict[str, Any]]:
+    """This machine after those that worked on the file before: a run may go on elsewhere."""
+    here = environment()
+    before = json.loads(path.read_text(encoding="utf-8"))["machines"] if path.is_file() else []
+    return [*(other for other in before if _differs(other, here)), here]
+
+
+def _differs(machine: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    return any(machine[fact] != other[fact] for fact in ("processor", "cores", "versions"))
 
 
 def run_experiment(
@@ -202,8 +212,10 @@ def run_experiment(
 ) -> dict[str, Any]:
     """Run what is not done yet, and write the results to `path` after each unit; the same call goes on."""
 
+    machines = _machines(path)
+
     def keep() -> dict[str, Any]:
-        record = {"command": command, "machine": environment(), **collected(plan, folder)}
+        record = {"command": command, "machines": machines, **collected(plan, folder)}
         write(path, json.dumps(record, indent=1, ensure_ascii=False).encode())
         return record
 
