@@ -39,7 +39,7 @@ def history(text: str = "an old text of some length", new: str = "an odd text of
     ("lead", "says"),
     [
         ([0.052, 0.04, 0.06, 0.05, 0.03, 0.045], "**Yes, it helps**: Agora beats random search by 4.6 points"),
-        ([-0.052, -0.04, -0.06, -0.05, -0.03, -0.045], "**No, it hurts**: Agora loses to random search by 4.6 points"),
+        ([-0.052, -0.04, -0.06, -0.05, -0.03, -0.045], "**No**: Agora loses to random search by 4.6 points"),
         ([0.05, -0.053, 0.04, -0.037], "**No difference can be told**: Agora minus random search is 0.0 points"),
         ([0.0] * 4, "**No difference can be told**: Agora minus random search is 0.0 points"),
     ],

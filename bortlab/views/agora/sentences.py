@@ -34,7 +34,7 @@ def answer(record: Record) -> str:
     by = points(abs(primary["mean"])).removeprefix("+")
     says = {
         HELPS: f"**Yes, it helps**: Agora beats {opponent} by {by} points",
-        HURTS: f"**No, it hurts**: Agora loses to {opponent} by {by} points",
+        HURTS: f"**No**: Agora loses to {opponent} by {by} points",
         OPEN: f"**No difference can be told**: Agora minus {opponent} is {points(primary['mean'])} points",
     }[outcome_of]
     return (
@@ -60,6 +60,11 @@ def _primary(record: Record) -> str:
         f"{primary['better']}, worse in {primary['worse']} of them; Wilcoxon's signed-rank test gives "
         f"p = {primary['p']:.2g}"
     )
+    if opponent == "random search":
+        sentence += (
+            ". Random search learns the labels of E too, in a last training on D and E; Agora only points made near "
+            "its mistakes on E"
+        )
     if outcome(primary) != OPEN:
         return f"{sentence}."
     most = max(abs(primary["low"]), abs(primary["high"]))
