@@ -66,6 +66,11 @@ LESSONS = Variable(
     "A folder with lessons of your own, `*.md`, which the lab shows after those that come with it. One of the same "
     "name as a bundled one takes its place.",
 )
+CLASS = Variable(
+    "BORTLAB_CLASS",
+    "`0`; `1` set by `bortlab lab --class`",
+    "Whether every page of the lab shows the address for a class: `1` or `0`.",
+)
 TOKEN = Variable(
     "BORTLAB_HF_TOKEN",
     "none",
@@ -126,6 +131,7 @@ SETTINGS = (
     ENGINE,
     FOLDERS,
     LESSONS,
+    CLASS,
     TOKEN,
     ENDPOINT,
     HUB_CACHE,
@@ -162,6 +168,11 @@ def hub_cache_folder() -> Path:
 def offline_by() -> Variable | None:
     """The setting that forbids downloads, if one does."""
     return next((setting for setting in (OFFLINE, TRANSFORMERS_OFFLINE) if setting.is_true()), None)
+
+
+def show_class_banner() -> None:
+    """Let every page of the lab show the address for a class."""
+    os.environ[CLASS.name] = "1"
 
 
 def let_threads_sleep() -> None:

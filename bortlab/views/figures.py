@@ -20,7 +20,7 @@ CONFIG = {
     "displaylogo": False,
     "modeBarButtonsToRemove": ["zoom", "pan", "select", "lasso", "zoomIn", "zoomOut", "autoScale", "resetScale"],
 }
-"""The mode bar keeps the picture's download and nothing else."""
+"""The mode bar keeps the picture's download; Streamlit adds the way to the full screen."""
 MONO = '"Source Code Pro", ui-monospace, "DejaVu Sans Mono", Consolas, monospace'
 LONGEST_LABEL = 16
 """Characters of a word on an axis; the table has all."""
@@ -59,6 +59,7 @@ def layout(look: Look, height: int, **more: Any) -> dict[str, Any]:
         "plot_bgcolor": "rgba(0,0,0,0)",
         "font": {"family": FONT, "color": look.ink},
         "hoverlabel": {"font": {"family": FONT}},
+        "modebar": {"bgcolor": look.paper, "color": look.faint, "activecolor": look.ink},
         **more,
     }
 

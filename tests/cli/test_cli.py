@@ -13,6 +13,7 @@ import pytest
 import bortlab
 from bortlab import cli
 from bortlab.cli import lab
+from bortlab.system import settings
 
 ROOT = Path(__file__).parents[2]
 MODULES = {path.stem for path in Path(cli.__file__).parent.glob("*.py")} - {"__init__", "models"}
@@ -161,3 +162,26 @@ def test_lens_trains_one_and_keeps_it(
     assert cli.main(["lens", str(folder), "--family", "bort", "--pieces", "2000"]) == 0
     card = json.loads(capsys.readouterr().out)
     assert card["heldout"] and any(tmp_path.rglob("card.json"))
+
+
+def test_a_class_reaches_the_lab_at_the_address_that_the_terminal_names(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(settings.CLASS.name, "0")
+    monkeypatch.setattr(lab, "own_address", lambda: "192.0.2.7")
+    assert lab.class_options(None) == [] and not settings.CLASS.is_true()
+    for address, host in (("", "192.0.2.7"), ("192.0.2.9", "192.0.2.9")):
+        options = lab.class_options(address)
+        assert options[:4] == ["--server.address", "0.0.0.0", "--browser.serverAddress", host]
+        assert options[4:] == [
+            part for name in ("localhost", "127.0.0.1", host) for part in ("--server.allowedHosts", name)
+        ]
+        printed = capsys.readouterr().out
+        assert f"everybody in this network can open the lab at {host}" in printed
+        assert settings.CLASS.is_true()
+
+
+def test_without_a_network_there_is_no_class(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lab, "own_address", lambda: None)
+    with pytest.raises(lab.NoNetworkError, match="--class ADDRESS"):
+        lab.class_options("")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from urllib.parse import parse_qs, urlsplit
 
@@ -9,8 +10,10 @@ import pytest
 import streamlit as st
 from hypothesis import given
 from hypothesis import strategies as text_of
+from streamlit.testing.v1 import AppTest
 
-from bortlab.ui.shared import sharing
+from bortlab.system import settings
+from bortlab.ui.shared import classroom, sharing
 
 HERE = "http://localhost:8501/predict?text=Paris+is+the+%5BMASK%5D.&models=bort-mini"
 
@@ -62,3 +65,29 @@ def test_a_code_is_a_picture_and_too_long_a_link_has_none() -> None:
     assert picture is not None and picture.startswith("<svg") and 'xmlns="http://www.w3.org/2000/svg"' in picture
     assert not re.search(r"<script|href", picture)
     assert sharing.code(f"{HERE}&text={'x' * 3000}") is None
+
+
+def test_a_class_reads_the_address_on_every_page_and_nobody_else_does(serving, monkeypatch: pytest.MonkeyPatch) -> None:
+    def page() -> None:
+        from bortlab.ui.shared import classroom
+
+        classroom.banner()
+
+    def shown() -> list[str]:
+        return [markdown.value for markdown in AppTest.from_function(page).run().markdown]
+
+    monkeypatch.setattr(classroom, "for_others", lambda address: "http://192.168.7.20:8501/predict?text=Yes")
+    monkeypatch.delenv(settings.CLASS.name, raising=False)
+    assert shown() == []
+    monkeypatch.setenv(settings.CLASS.name, "1")
+    (line,) = shown()
+    assert "http://192.168.7.20:8501/" in html.unescape(line).replace("\u2060", "") and "predict" not in line
+    monkeypatch.setattr(classroom, "for_others", lambda address: None)
+    assert shown() == []
+
+
+def test_the_address_of_the_lab_is_that_of_its_first_page(serving) -> None:
+    serving("0.0.0.0")
+    assert classroom.lab_address(HERE) == "http://192.168.7.20:8501/"
+    serving("127.0.0.1")
+    assert classroom.lab_address(HERE) is None

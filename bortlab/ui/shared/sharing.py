@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import io
-import ipaddress
-import socket
 from functools import lru_cache
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import streamlit as st
 
+from bortlab.system.network import is_loopback, own_address
 from bortlab.views.escape import markdown
 
 OWN = ("big", "teacher", "guess")
 """What belongs to the one who shares: a class gets neither the teacher's answers nor anybody's guesses."""
 QUIET_ZONE = 4
 """Modules of white around a code, without which cameras do not see it (ISO/IEC 18004)."""
-_SOMEWHERE = ("192.0.2.1", 9)
-"""An address that no machine has (RFC 5737): asking for the way there sends nothing, and names the network's card."""
 
 
 def share(address: str) -> None:
@@ -28,7 +25,7 @@ def share(address: str) -> None:
     if shared is None:
         st.caption(
             "Others cannot open it, for the lab serves this machine alone. For a class, start it with "
-            "`--server.address 0.0.0.0`, as docs/teaching.md says."
+            "`bortlab lab --class`, as docs/teaching.md says."
         )
         return
     picture = code(shared)
@@ -43,11 +40,11 @@ def for_others(address: str) -> str | None:
     """The address as others on the network open it, without what is the visitor's own; None where they cannot."""
     parts = urlsplit(address)
     host = parts.hostname or ""
-    if _is_loopback(host):
-        if _is_loopback(str(st.get_option("server.address") or "")):
+    if is_loopback(host):
+        if is_loopback(str(st.get_option("server.address") or "")):
             return None
         named = str(st.get_option("browser.serverAddress") or "")
-        reached = own_address() if _is_loopback(named) else named
+        reached = own_address() if is_loopback(named) else named
         if reached is None:
             return None
         host = reached
@@ -55,24 +52,6 @@ def for_others(address: str) -> str | None:
     port = f":{parts.port}" if parts.port else ""
     query = [(name, value) for name, value in parse_qsl(parts.query, keep_blank_values=True) if name not in OWN]
     return urlunsplit((parts.scheme, f"{host}{port}", parts.path, urlencode(query), ""))
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def own_address() -> str | None:
-    """This machine's address in its network; None without a network."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as way:
-        try:
-            way.connect(_SOMEWHERE)
-        except OSError:
-            return None
-        host = str(way.getsockname()[0])
-    return None if _is_loopback(host) else host
 
 
 @lru_cache(maxsize=64)
