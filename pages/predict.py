@@ -14,9 +14,10 @@ with shared.sentences():
     predict.word_buttons(text)
     if predict.has_blank(text):
         top_k = st.slider("Guesses per blank", 3, 20, 5, key="top", bind="query-params", width=280)
-        answers = predict.fill(models, text, top_k)
+        answers, answered = predict.fill(models, text, top_k)
         predict.show(answers)
         predict.show_agreement(answers)
+        shared.computed_by(answered)
         predict.how_likely(answers, text)
         predict.take_away(answers, text, top_k)
 adapt.section(models)

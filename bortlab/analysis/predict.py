@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from bortlab.model import FilledMask, Model, NoMaskError
+from bortlab.model import FilledMask, NoMaskError, Questions
 from bortlab.text import MASK, word_spans
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class WordScore:
         return math.exp(self.log_probability)
 
 
-def score_words(model: Model, text: str, words: Sequence[str], *, blank: int = 0) -> tuple[WordScore, ...]:
+def score_words(model: Questions, text: str, words: Sequence[str], *, blank: int = 0) -> tuple[WordScore, ...]:
     """How likely each of `words` is in the blank-th [MASK] of the text; other blanks stay blank.
 
     A word of one piece has the probability that the model gives this piece. For a word of n pieces the blank becomes n
@@ -93,7 +93,9 @@ def score_words(model: Model, text: str, words: Sequence[str], *, blank: int = 0
     return tuple(_score(model, text, places, blank, word, after_space=after_space) for word in words)
 
 
-def _score(model: Model, text: str, places: Sequence[int], blank: int, word: str, *, after_space: bool) -> WordScore:
+def _score(
+    model: Questions, text: str, places: Sequence[int], blank: int, word: str, *, after_space: bool
+) -> WordScore:
     ids = model.tokenizer.encode_word(word, after_space=after_space)
     if not 1 <= len(ids) <= MAX_PIECES:
         raise ValueError(f"{word!r} has {len(ids)} pieces for {model.key}; 1 to {MAX_PIECES} can be scored.")
@@ -108,10 +110,9 @@ def _score(model: Model, text: str, places: Sequence[int], blank: int, word: str
     for row in range(1, len(ids)):
         rows[row:, positions[row - 1]] = ids[row - 1]
     with torch.inference_mode():
-        network = model.network
-        hidden = network.encode(network.embed(rows), types.expand_as(rows)).hidden
+        hidden = model.encode_ids(rows, None, types.expand_as(rows))
         steps = hidden[torch.arange(len(ids)), list(positions)]  # (pieces, hidden)
-        logs = network.predict(steps).float().log_softmax(-1)  # (pieces, vocab)
+        logs = model.score(steps[None])["masked-lm"][0].float().log_softmax(-1)  # (pieces, vocab)
         chosen = logs[torch.arange(len(ids)), list(ids)]
         rank = int((logs[0] > chosen[0]).sum()) + 1 if len(ids) == 1 else None
     return WordScore(

@@ -52,8 +52,9 @@ BUDGET = Variable(
 ENGINE = Variable(
     "BORTLAB_ENGINE",
     "the fastest by a short measurement",
-    "The engine that `fastest_engine` gives, without a measurement: `torch`, `torch-packed`, `onnx`, `onnx-int8` or "
-    "`openvino`.",
+    "The engine that `fastest_engine` gives, without a measurement: `torch`, `torch-packed`, `onnx`, `onnx-int8`, "
+    "`openvino`, `keras-jax`, `keras-tensorflow` or `keras-torch`. The lab's predictions go through it, unless it "
+    "does not compute in float32 (`onnx-int8`).",
 )
 FOLDERS = Variable(
     "BORTLAB_FOLDERS",

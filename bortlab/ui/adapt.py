@@ -391,4 +391,4 @@ def _compare(before: Model, after: Model) -> None:
 
 
 def _filled(model: Model, sentence: str) -> FilledMask:
-    return shared.compute(model, ("fill_mask", sentence, 5), lambda model: model.fill_mask(sentence, top_k=5))
+    return shared.answer(model, ("fill_mask", sentence, 5), lambda asked: asked.fill_mask(sentence, top_k=5)).value

@@ -8,6 +8,7 @@ import streamlit as st
 
 from bortlab.analysis import predict as analysis
 from bortlab.model import FilledMask, Model
+from bortlab.runtimes.engines.answering import Answered
 from bortlab.system.numbers import short_count
 from bortlab.text import MASK
 from bortlab.ui import adapt, opened, shared
@@ -100,18 +101,18 @@ def _distinct(labels: Sequence[str]) -> list[str]:
     return [label + "&#8288;" * labels[:number].count(label) for number, label in enumerate(labels)]
 
 
-def fill(keys: Sequence[str], text: str, top_k: int) -> Answers:
-    """What each model puts in the blanks; a model that cannot answer says why in its place."""
-    answers = {}
+def fill(keys: Sequence[str], text: str, top_k: int) -> tuple[Answers, Mapping[str, Answered[FilledMask]]]:
+    """What each model puts in the blanks, and by which engine; one that cannot answer says why in its place."""
+    answers, answered = {}, {}
     for key in keys:
         with shared.sentences(), opened.lease(key) as model:
-            guesses = shared.compute(
-                model, ("fill_mask", text, top_k), lambda model: model.fill_mask(text, top_k=top_k)
+            answered[key] = shared.answer(
+                model, ("fill_mask", text, top_k), lambda asked: asked.fill_mask(text, top_k=top_k)
             )
-            answers[key] = (model, guesses)
+            answers[key] = (model, answered[key].value)
     if not keys:
         st.info("Choose at least one model in the sidebar.")
-    return answers
+    return answers, answered
 
 
 def show(answers: Answers) -> None:
@@ -172,9 +173,9 @@ def how_likely(answers: Answers, text: str) -> None:
     for key in answers:
         with shared.sentences(), opened.lease(key) as model:
             question = ("score_words", text, tuple(words), blank)
-            scores[key] = shared.compute(
-                model, question, lambda model: analysis.score_words(model, text, words, blank=blank)
-            )
+            scores[key] = shared.answer(
+                model, question, lambda asked: analysis.score_words(asked, text, words, blank=blank)
+            ).value
     if scores:
         _show_scores(answers, scores)
 

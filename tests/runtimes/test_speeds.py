@@ -33,6 +33,8 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ({"torch": 10.0, "torch-packed": 9.5}, "torch"),
         ({"torch": 10.0, "torch-packed": 8.0, "onnx": 4.0}, "onnx"),
         ({"torch": 10.0, "torch-packed": 6.0, "onnx": 12.0}, "torch-packed"),
+        ({"torch": 10.0, "torch-packed": 6.0, "onnx": 5.5}, "torch-packed"),
+        ({"onnx": 8.5, "torch": 10.0, "torch-packed": 9.2}, "onnx"),
     ],
 )
 def test_another_engine_than_torch_has_to_pay(ms: dict[str, float], fastest: str) -> None:

@@ -177,12 +177,13 @@ def probe(entry: Entry, data: LabelledData) -> None:
     with shared.sentences():
         key = open_here(entry)
         with opened.lease(key, task=data.task) as model:
-            answer = shared.compute(
+            answered = shared.answer(
                 model,
                 ("probe", text, pair),
-                lambda model: model.tag(text) if data.task == "token-classification" else model.classify(text, pair),
+                lambda asked: asked.tag(text) if data.task == "token-classification" else asked.classify(text, pair),
             )
-            st.code(str(answer), language=None)
+            st.code(str(answered.value), language=None)
+            shared.computed_by({key: answered})
 
 
 def python(data: LabelledData, plan: ComparisonPlan) -> str:

@@ -1,7 +1,7 @@
 """What every page shares: controls, asking a model, pictures, and what stands at a page's end."""
 
 from bortlab.ui.shared.appearance import begin
-from bortlab.ui.shared.asking import ask, compute, left_out, sentences
+from bortlab.ui.shared.asking import answer, ask, compute, computed_by, left_out, sentences
 from bortlab.ui.shared.controls import (
     LONGEST_TEXT,
     choose_models,
@@ -22,6 +22,7 @@ from bortlab.views.prose import names
 __all__ = [
     "FOOTER",
     "LONGEST_TEXT",
+    "answer",
     "as_code",
     "ask",
     "begin",
@@ -31,6 +32,7 @@ __all__ = [
     "choose_view",
     "colour",
     "compute",
+    "computed_by",
     "downloads",
     "drawing",
     "footer",

@@ -6,12 +6,13 @@ import itertools
 import logging
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import streamlit as st
 
 from bortlab import hub, registry
-from bortlab.model import Model, NonFiniteError
+from bortlab.model import Model, NonFiniteError, Questions
+from bortlab.runtimes.engines.answering import ANSWERING, Answered
 from bortlab.system.errors import BusyError
 from bortlab.text import Encoding
 from bortlab.ui import opened
@@ -36,6 +37,22 @@ def compute(model: Model, key: Hashable, question: Callable[[Model], T]) -> T:
     """As `ask`, of a model that is leased already."""
     recording.note_model(model)
     return default_pool().run((model.fingerprint, key), lambda: question(model), tick=_yield)
+
+
+def answer(model: Model, key: Hashable, question: Callable[[Questions], T]) -> Answered[T]:
+    """As `compute`, by the engine that is fastest here: for questions that need neither gradients nor traces."""
+    return compute(model, ("answer", key), lambda model: ANSWERING.answer(model, question))
+
+
+def computed_by(answers: Mapping[str, Answered[Any]]) -> None:
+    """A quiet line on which engine computed the answers of models, by their keys."""
+    engines: dict[str, list[str]] = {}
+    for key, answered in answers.items():
+        engines.setdefault(answered.engine, []).append(markdown(opened.title(key)))
+    if len(engines) == 1:
+        st.caption(f"Computed by {next(iter(engines))}.")
+    elif engines:
+        st.caption(f"Computed by {'; '.join(f'{engine} ({names(titles)})' for engine, titles in engines.items())}.")
 
 
 def _yield() -> None:
