@@ -81,9 +81,9 @@ class Model(Questions):
     def on(self, engine: str, *, threads: int | None = None) -> Questions:
         """The same weights, run by another program, with the same questions: `model.on("onnx").fill_mask(...)`.
 
-        engine: "torch", "torch-packed", "onnx", "onnx-int8" or "openvino". threads: that it may use (default: as many
-        as torch). Made once for a model, and kept as long as the model. Raises ValueError for another name, and where
-        a package is missing, with the line that installs it.
+        engine: "torch", "torch-packed", "onnx", "onnx-int8", "openvino", "keras-jax", "keras-tensorflow" or
+        "keras-torch". threads: that it may use (default: as many as torch). Made once for a model, and kept as long as
+        the model. Raises ValueError for another name, and where a package is missing, with the line that installs it.
         """
         name = (engine, threads)
         with _OPENING:
