@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
@@ -19,6 +18,7 @@ from bortlab.checkpoint.files import CheckpointError
 from bortlab.checkpoint.layout import Layout, checked_layout
 from bortlab.checkpoint.names import scopes_in_tensorflow, torch_name
 from bortlab.checkpoint.weights import Weights
+from bortlab.system.settings import environment_for
 
 _LISTING_S = 60
 _MAX_COPIES = 8
@@ -75,7 +75,7 @@ def open_hdf5(paths: Iterable[Path], limit: int) -> Iterator[Weights]:
 def _listed(path: Path) -> list[tuple[str, list[int], str, int]]:
     """Place, shape, type and offset of each dataset, by `hdf5_listing` in a process of its own."""
     command = [sys.executable, "-P", hdf5_listing.__file__, str(path)]  # -P: the modules beside it hide no others
-    environment = os.environ | {"OPENBLAS_NUM_THREADS": "1"}  # each thread of NumPy's would reserve memory
+    environment = environment_for(Path(hdf5_listing.__file__).parent, OPENBLAS_NUM_THREADS="1")  # a thread takes memory
     try:
         done = subprocess.run(command, env=environment, capture_output=True, timeout=_LISTING_S, check=False)
     except subprocess.TimeoutExpired:
