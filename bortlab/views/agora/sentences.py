@@ -7,7 +7,7 @@ from typing import Any
 
 from bortlab.registry import title
 from bortlab.system.numbers import percent
-from bortlab.training.agora.rivals import Record, by_round
+from bortlab.training.agora.rivals import Record, by_round, splits_of
 from bortlab.views.agora.rivals import contrasts_of, points
 from bortlab.views.escape import markdown
 from bortlab.views.prose import counted, names
@@ -103,6 +103,7 @@ def _worth(record: Record) -> str:
 
 def _gap(record: Record) -> str:
     rows = by_round(record)
+    rows = [row for row in rows if 2 * row["splits"] >= rows[0]["splits"]]  # a late round of a few splits says little
     if not rows:
         return ""
     first, last = rows[0]["gap"], rows[-1]["gap"]
@@ -117,8 +118,8 @@ def settings_sentence(record: Record) -> str:
     plan, ours = record["plan"], record["primary"][0]
     trainings = record["verdict"]["means"][ours]["trainings"]
     return (
-        f"{counted(len(plan['tasks']), 'task')}, {counted(plan['splits'], 'split')} each: {plan['learn']} examples to "
-        f"learn from, {plan['search']} to search with, up to {plan['test']} sealed; {plan['sets']} sets of "
+        f"{counted(len(splits_of(record)), 'task')}, {counted(plan['splits'], 'split')} each: {plan['learn']} examples "
+        f"to learn from, {plan['search']} to search with, up to {plan['test']} sealed; {plan['sets']} sets of "
         f"hyper-parameters, {trainings:.1f} trainings on average of at most {plan['budget']}; the labeller is a linear "
         f"model on the frozen {markdown(title(plan['encoder']))}."
     )
