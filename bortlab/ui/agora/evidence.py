@@ -55,7 +55,10 @@ def experiment() -> None:
     with columns[1]:
         st.markdown("**Over-fitting of the search set: E minus H by round**")
         shared.picture(views[2], "over-fitting")
-        st.caption("The numbers are E minus H in points. Not every split has every round: see the table.")
+        st.caption(
+            "Accuracy of the round's best model; the numbers are E minus H in points. Rounds that fewer than half of "
+            "the splits reached are in the table alone."
+        )
     with st.expander("E minus H as a table"):
         table = views[2].table
         shares = dict.fromkeys(("accuracy on E", "accuracy on H", "E minus H", "from", "to"), PERCENT)

@@ -46,9 +46,15 @@ def by_task(record: Record, look: Look) -> View:
     return View(title, figure, alt, splits_frame(record), height=int(figure.layout.height))
 
 
+def common_rounds(record: Record) -> list[dict[str, Any]]:
+    """`by_round` without the late rounds that fewer than half of the splits reached: they say little."""
+    rows = by_round(record)
+    return [row for row in rows if 2 * row["splits"] >= rows[0]["splits"]]
+
+
 def over_fitting(record: Record, look: Look) -> View:
     """How good the best model of each round is on E, which chose it, and on H, which nothing was chosen by."""
-    rows = by_round(record)
+    rows = common_rounds(record)
     xs = [row["round"] for row in rows]
     lines = [
         go.Scatter(
@@ -88,8 +94,7 @@ def over_fitting(record: Record, look: Look) -> View:
             showlegend=True,
             legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0},
             xaxis=plain_axis(look, title="round", dtick=1, range=[0.7, max(xs, default=1) + 0.6]),
-            yaxis=plain_axis(look, title="accuracy of the round's best model", tickformat=".0%", gridcolor=look.grid)
-            | {"showgrid": True},
+            yaxis=plain_axis(look, tickformat=".0%", gridcolor=look.grid) | {"showgrid": True},
             annotations=gaps,
         ),
     )

@@ -7,8 +7,8 @@ from typing import Any
 
 from bortlab.registry import title
 from bortlab.system.numbers import percent
-from bortlab.training.agora.rivals import Record, by_round, splits_of
-from bortlab.views.agora.rivals import contrasts_of, points
+from bortlab.training.agora.rivals import Record, splits_of
+from bortlab.views.agora.rivals import common_rounds, contrasts_of, points
 from bortlab.views.escape import markdown
 from bortlab.views.prose import counted, names
 
@@ -102,8 +102,7 @@ def _worth(record: Record) -> str:
 
 
 def _gap(record: Record) -> str:
-    rows = by_round(record)
-    rows = [row for row in rows if 2 * row["splits"] >= rows[0]["splits"]]  # a late round of a few splits says little
+    rows = common_rounds(record)
     if not rows:
         return ""
     first, last = rows[0]["gap"], rows[-1]["gap"]
