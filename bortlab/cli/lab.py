@@ -7,6 +7,7 @@ Takes every option of `streamlit run`. Without any, it listens on http://localho
 from __future__ import annotations
 
 import argparse
+import re
 from importlib.util import find_spec
 
 from bortlab.system import settings
@@ -71,6 +72,10 @@ def class_options(address: str | None) -> list[str]:
         raise NoNetworkError(
             "This machine is in no network, so a class cannot reach it. Join the network of the class, or give the "
             "address that the others open: bortlab lab --class ADDRESS."
+        )
+    if not re.fullmatch(r"[A-Za-z0-9.-]+", host):
+        raise ValueError(
+            f"--class: expected a name or an IPv4 address such as 192.0.2.7, without http:// and port, got {host!r}."
         )
     settings.show_class_banner()
     print(

@@ -185,3 +185,9 @@ def test_without_a_network_there_is_no_class(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(lab, "own_address", lambda: None)
     with pytest.raises(lab.NoNetworkError, match="--class ADDRESS"):
         lab.class_options("")
+
+
+@pytest.mark.parametrize("address", ["http://192.0.2.7:8501", "192.0.2.7:8501", "my laptop", "fe80::1"])
+def test_the_address_of_a_class_is_a_name_or_an_ipv4_address(address: str) -> None:
+    with pytest.raises(ValueError, match=r"without http:// and port, got"):
+        lab.class_options(address)
