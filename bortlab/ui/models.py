@@ -13,7 +13,7 @@ from bortlab.system import settings
 from bortlab.system.numbers import ago, data_size
 from bortlab.ui import opened, shared
 from bortlab.ui.opened import Download
-from bortlab.ui.startup import bundled, minis
+from bortlab.ui.startup import bundled, minis, wait_for_minis
 from bortlab.views.cards import model_heading
 from bortlab.views.escape import markdown
 from bortlab.views.models import SOURCES
@@ -46,6 +46,7 @@ EXPLANATION = f"""
 def in_memory() -> None:
     """What is loaded, with a meter of the memory and a button to unload each."""
     st.subheader("In memory", anchor=False)
+    wait_for_minis()
     with shared.sentences():
         loaded, budget = registry.loaded(), registry.REGISTRY.budget
         taken = sum(resident.n_bytes for resident in loaded)

@@ -20,6 +20,7 @@ POLL_S = 0.05
 
 _lock = threading.Lock()
 _settled = threading.Event()
+_loaded = threading.Event()
 _warm = threading.Event()
 _background: threading.Thread | None = None
 
@@ -83,6 +84,7 @@ def _prepare() -> None:
 
     for key in minis():
         registry.load(key)
+    _loaded.set()
     for module in NEEDED_LATER:
         import_module(module)
 
@@ -109,6 +111,16 @@ def start() -> None:
         while not _settled.wait(POLL_S):
             if not background.is_alive():
                 _settle()  # it failed: here the reason is raised
+
+
+def wait_for_minis() -> None:
+    """Wait until the bundled minis are in memory, for a page that tells what is; with a word to the visitor."""
+    background = begin()
+    if _loaded.is_set():
+        return
+    with st.spinner("Loading the bundled models …"):
+        while background.is_alive() and not _loaded.wait(POLL_S):
+            pass
 
 
 def inside_the_frame() -> None:
