@@ -53,7 +53,8 @@ def table(record: dict[str, Any]) -> list[str]:
     """A row a task: the figure that models are chosen by, with its interval; bold: nothing is significantly better."""
     keys = list(dict.fromkeys(key for task in record["tasks"].values() for key in task["entries"]))
     keys.sort(key=lambda key: (key not in BASELINES, BASELINES.index(key) if key in BASELINES else 0, key))
-    titles = {key: entry["title"] for task in record["tasks"].values() for key, entry in task["entries"].items()}
+    entries = [task["entries"] for task in record["tasks"].values()]
+    titles = {key: " or ".join(dict.fromkeys(its[key]["title"] for its in entries if key in its)) for key in keys}
     lines = ["| task | " + " | ".join(titles[key] for key in keys) + " |", "|---" * (len(keys) + 1) + "|"]
     for name, task in record["tasks"].items():
         cells = []
