@@ -7,17 +7,17 @@ processor's in float32, and milliseconds by turns. `--device cpu` tries the prog
 from __future__ import annotations
 
 import argparse
-import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from statistics import median
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from bortlab.models import Family, Network
 from bortlab.registry import find
-from tests.bench_networks import theirs
+from tests.bench import take_turns
+from tests.bench_networks import random_ids, theirs
 
 MODELS = ("albert-base-v2", "conv-bert-base", "bort", "bert-base-uncased")
 SHAPES = ((1, 16), (1, 128), (8, 128), (1, 512), (32, 128))
@@ -34,25 +34,16 @@ def peer(family: Family, network: Network) -> Any:
 
 
 def by_turns(calls: Mapping[str, Callable[[], Any]], turns: int) -> dict[str, list[float]]:
-    """Milliseconds of each call, waiting for the GPU before and after."""
-    wait = torch.cuda.synchronize if torch.cuda.is_available() else lambda: None
-    for _ in range(WARM_UP):
-        for call in calls.values():
-            call()
-    times: dict[str, list[float]] = {name: [] for name in calls}
-    for _ in range(turns):
-        for name, call in calls.items():
-            wait()
-            started = time.perf_counter()
-            call()
-            wait()
-            times[name].append((time.perf_counter() - started) * 1e3)
-    return times
+    """Milliseconds of each call with all that it makes the GPU do, once the GPU is warm."""
 
+    def awaited(call: Callable[[], Any]) -> None:
+        call()
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
 
-def random_ids(network: Network, batch: int, seq: int) -> Tensor:
-    """Pieces of chance."""
-    return torch.randint(0, network.config.vocab_size, (batch, seq), generator=torch.Generator().manual_seed(seq))
+    waiting = {name: partial(awaited, call) for name, call in calls.items()}
+    take_turns(waiting, seconds=0, turns=WARM_UP, rest=0)
+    return take_turns(waiting, seconds=0, turns=turns, rest=0)
 
 
 def measure(key: str, device: str, turns: int) -> None:

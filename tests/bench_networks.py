@@ -52,6 +52,11 @@ def bench_networks(key: str, how: How) -> Iterator[Row]:
     yield from network_rows(key, family, network, SHAPES[: 2 if how.quick else None], how)
 
 
+def random_ids(network: Network, batch: int, seq: int) -> Tensor:
+    """Pieces of chance."""
+    return torch.randint(0, network.config.vocab_size, (batch, seq), generator=torch.Generator().manual_seed(seq))
+
+
 def network_rows(
     key: str, family: Family, network: Network, shapes: Sequence[tuple[int, int]], how: How
 ) -> Iterator[Row]:
@@ -64,7 +69,7 @@ def network_rows(
             missing.append(f"no {attention}: {str(error).splitlines()[0][:100]}")
     engines = opened(network)
     for batch, seq in shapes:
-        ids = torch.randint(0, network.config.vocab_size, (batch, seq), generator=torch.Generator().manual_seed(seq))
+        ids = random_ids(network, batch, seq)
         with torch.inference_mode(False), torch.no_grad():
             runs, notes = contestants(network, engines, models, ids)
         with torch.inference_mode():
