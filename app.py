@@ -32,6 +32,7 @@ startup.start()
 from bortlab.ui import latency, report, shared  # after the navigation is shown, for they import torch
 
 shared.begin()
+shared.begin_run()
 if page.url_path != "latency":
     latency.notice()
 with report.saving(page.url_path):

@@ -122,7 +122,7 @@ class Pool:
                 if tick is not None:
                     tick()
                 if time.monotonic() >= deadline:
-                    raise self._too_late(timeout)
+                    raise self._too_late()
         finally:
             self._leave(task)
         if task.error is not None:
@@ -195,12 +195,12 @@ class Pool:
                 self._waiting.remove(task)
                 del self._tasks[task.key]
 
-    def _too_late(self, timeout: float) -> BusyError:
+    def _too_late(self) -> BusyError:
         with self._lock:
             self._rejected += 1
             waiting = len(self._waiting)
         return BusyError(
-            f"The lab is busy: no answer within {timeout:g} seconds, {waiting} requests are waiting. "
+            f"The lab is busy: there was no answer in time, {waiting} requests are waiting. "
             f"Try again, or with a shorter text or a smaller model.",
             waiting,
         )

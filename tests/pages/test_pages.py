@@ -5,8 +5,10 @@ What models answer is left open: the tests take the minis that are bundled, howe
 
 from __future__ import annotations
 
+import itertools
 import json
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import nbformat
@@ -245,6 +247,23 @@ def test_a_busy_lab_says_so_and_offers_to_try_again(monkeypatch: pytest.MonkeyPa
         assert [b.label for b in at.button].count("Try again") == len(minis())
     check(at.button[0].click().run())
     assert bars(at)
+
+
+def test_all_questions_of_a_run_have_one_patience_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    timeouts: list[float] = []
+
+    def busy(*_: Any, timeout: float, **__: Any) -> None:
+        timeouts.append(timeout)
+        raise BusyError("The lab is busy: 64 requests are waiting.", 64)
+
+    clock = itertools.count(0, 8)
+    monkeypatch.setattr("bortlab.ui.shared.asking.time", SimpleNamespace(monotonic=lambda: next(clock)))
+    monkeypatch.setattr(Pool, "run", busy)
+    at = visit()
+    assert timeouts[: len(minis())] == [22, 14, 6, 0]
+    timeouts.clear()
+    at.run()
+    assert timeouts[0] == 22  # another run, another patience
 
 
 def test_an_unforeseen_error_is_a_sentence_without_details(

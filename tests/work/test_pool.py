@@ -133,7 +133,7 @@ def test_a_full_queue_says_busy(pool: Pool, visitors: ThreadPoolExecutor, gate: 
 
 def test_waiting_has_an_end(pool: Pool, visitors: ThreadPoolExecutor, gate: Gate) -> None:
     running = occupy(pool, visitors, gate)
-    with pytest.raises(BusyError, match=r"no answer within 0\.01 seconds"):
+    with pytest.raises(BusyError, match="no answer in time"):
         pool.run("late", lambda: pytest.fail("computed, though nobody waits"), timeout=0.01)
     with pytest.raises(BusyError):
         pool.run("gate", gate, timeout=0)

@@ -1,7 +1,7 @@
 """What every page shares: controls, asking a model, pictures, and what stands at a page's end."""
 
 from bortlab.ui.shared.appearance import begin
-from bortlab.ui.shared.asking import answer, ask, compute, computed_by, left_out, sentences
+from bortlab.ui.shared.asking import answer, ask, begin_run, compute, computed_by, left_out, sentences
 from bortlab.ui.shared.controls import (
     LONGEST_TEXT,
     choose_models,
@@ -26,6 +26,7 @@ __all__ = [
     "as_code",
     "ask",
     "begin",
+    "begin_run",
     "choose_models",
     "choose_number",
     "choose_place",

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import itertools
 import logging
+import time
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from bortlab import hub, registry
 from bortlab.model import Model, NonFiniteError, Questions
@@ -23,6 +25,10 @@ from bortlab.work.pool import default_pool
 
 T = TypeVar("T")
 
+PATIENCE_S = 30.0
+"""How long a visitor waits for all that a page asks, before the lab says that it is busy."""
+_ANSWERS_BY = "answers by"
+
 _log = logging.getLogger("bortlab")
 _numbers = itertools.count()  # tell apart the buttons of several busy models on one page
 
@@ -36,7 +42,20 @@ def ask(model: Model, key: Hashable, question: Callable[[Model], T]) -> T:
 def compute(model: Model, key: Hashable, question: Callable[[Model], T]) -> T:
     """As `ask`, of a model that is leased already."""
     recording.note_model(model)
-    return default_pool().run((model.fingerprint, key), lambda: question(model), tick=_yield)
+    return default_pool().run((model.fingerprint, key), lambda: question(model), timeout=_seconds_left(), tick=_yield)
+
+
+def begin_run() -> None:
+    """All questions of the run of a page that begins here have PATIENCE_S together, so that nobody waits for longer."""
+    st.session_state[_ANSWERS_BY] = time.monotonic() + PATIENCE_S
+
+
+def _seconds_left() -> float:
+    """For the next question of this run; answers that are there already need none."""
+    context = get_script_run_ctx()
+    if context is None or context.fragment_ids_this_run or _ANSWERS_BY not in st.session_state:
+        return PATIENCE_S  # a fragment that runs by itself does not go through app.py
+    return max(0.0, float(st.session_state[_ANSWERS_BY]) - time.monotonic())
 
 
 def answer(model: Model, key: Hashable, question: Callable[[Questions], T]) -> Answered[T]:
