@@ -12,3 +12,4 @@ else:
     lessons.show(lesson)
 
 shared.what_is_this(lessons.EXPLANATION)
+lessons.keep(lesson)

@@ -53,7 +53,7 @@ SEEN = """() => {
     [
         ("attention", {"models": ["bert-mini", "albert-mini"], "view": "BertViz heads"}),
         ("attribution", {"models": ["albert-mini"]}),
-        ("Lessons", {"lesson": "1-masked-word", "step": "2"}),
+        ("Lessons", {"lesson": "masked-word", "step": "2"}),
     ],
 )
 def test_tab_goes_through_a_page_and_what_it_reaches_has_a_name_and_is_seen(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import Visit
+from tests.browser.conftest import Visit, watch
 from tests.lessons.test_lessons import LOCAL
 
 pytestmark = pytest.mark.browser
@@ -39,6 +39,34 @@ def test_a_pupil_guesses_by_keyboard_and_a_reload_keeps_it(visit: Arrive) -> Non
     lab.settled()
     lab.page.go_back()
     expect(lab.page.get_by_text("You guessed")).to_be_visible()
+
+
+def test_the_browser_keeps_where_one_stood_until_it_is_told_to_forget(visit: Arrive) -> None:
+    lab = visit().open("Lessons", lesson=FIRST.key)
+    lab.page.get_by_role("button", name="Show the answer").click()
+    lab.settled()
+    lab.page.get_by_role("button", name="Next step").click()
+    lab.page.wait_for_function("document.cookie.includes('step=2')")
+    lab.page.close()
+
+    lab.page = lab.context.new_page()
+    watch(lab)
+    lab.open("home")
+    expect(lab.page.get_by_role("button", name=f"Go on with: {FIRST.title}")).to_be_visible()
+    lab.open("Lessons")
+    expect(lab.page.get_by_text(f"1 of {len(FIRST.questions)} guesses made")).to_be_visible()
+    lab.page.get_by_role("button", name="Go on at step 2").click()
+    expect(lab.page.get_by_role("heading", name=f"2. {FIRST.steps[1].title}")).to_be_visible()
+    lab.settled()
+    lab.page.get_by_role("button", name="Back", exact=True).click()
+    expect(lab.charts).to_have_count(2)  # the guess of step 1 is there
+    lab.settled()
+    lab.page.get_by_role("button", name="All lessons").click()
+    lab.page.get_by_role("button", name="Forget them").click()
+    lab.page.wait_for_function("!document.cookie.includes('bortlab')")
+
+    for anew in (lab.open("Lessons"), visit().open("Lessons")):  # the second has a browser of its own
+        expect(anew.page.get_by_role("button", name="Start")).to_have_count(len(LOCAL))
 
 
 def test_a_teacher_prints_a_sheet(visit: Arrive, tmp_path: Path) -> None:

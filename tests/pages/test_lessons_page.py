@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import html
+import json
+import re
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from streamlit.testing.v1 import AppTest
 
 from bortlab import lessons
 from bortlab.system import settings
+from bortlab.ui.lessons import browser, progress
+from bortlab.ui.lessons.browser import Progress
 from bortlab.views.theme import Look
 from tests.lessons.test_lessons import HEADER, LOCAL
-from tests.pages.visiting import bodies, charts, check, sentences, visit
+from tests.pages.visiting import bodies, charts, check, elements, sentences, visit
 
 FIRST = LOCAL[0]
 ANSWER = lessons.answer(FIRST.questions[0], FIRST, lessons.of_registry(Look("light")))
@@ -43,13 +51,57 @@ def test_from_the_list_to_the_end_of_the_first_lesson() -> None:
     assert at.title[0].value == LOCAL[1].title
     click(at, "All lessons")
     assert at.title[0].value == "What can I learn here?" and "lesson" not in at.query_params
-    assert [button.label for button in at.button if button.label in ("Start", "Go on")][:3] == [
-        "Go on",
-        "Start",
-        "Start",
-    ]
-    click(at, "Go on")
+    on = f"Go on at step {len(FIRST.steps)}"
+    cards = [button.label for button in at.button if button.label in ("Start", on)]
+    assert cards == [on] + ["Start"] * (len(LOCAL) - 1)
+    click(at, on)
     assert at.subheader[0].value.startswith(f"{len(FIRST.steps)}. ")  # where it was left
+
+
+def kept_by_the_browser(at: AppTest) -> list[dict[str, Any]]:
+    """What the page lets the browser keep and forget."""
+    return [json.loads(e.proto.json) for e in elements(at._tree) if e.type == "bidi_component"]
+
+
+def test_the_browser_keeps_a_step_and_guesses_until_the_visitor_has_them_forgotten() -> None:
+    at = visit("Lessons", lesson=FIRST.key)
+    assert not kept_by_the_browser(at)  # looking at a lesson leaves nothing behind
+    click(at, "Show the answer")
+    click(at, "Next step")
+    (kept,) = kept_by_the_browser(at)
+    name, _, value = kept["cookies"][0].partition("=")
+    assert browser.of_cookies({name: value}) == {FIRST.key: Progress(2, {1: progress.GAVE_UP}, turn=2)}
+    click(at, "All lessons")
+    click(at, "Forget them")
+    assert kept_by_the_browser(at) == [{"forget": True, "cookies": []}]
+    assert not [button for button in at.button if button.label.startswith(("Go on", "Forget"))]
+    click(at, "Start")
+    assert at.subheader[0].value.startswith("1. ") and not charts(at) and not kept_by_the_browser(at)
+
+
+texts = st.text(min_size=1, max_size=browser.LONGEST_GUESS)
+
+
+@given(
+    key=st.text(min_size=1, max_size=30),
+    step=st.integers(1, 999_999),
+    guesses=st.dictionaries(st.integers(0, 9999), texts),
+    turn=st.integers(1, 999_999),
+)
+def test_a_cookie_gives_back_what_was_kept(key: str, step: int, guesses: dict[int, str], turn: int) -> None:
+    whole = browser.cookie(key, Progress(step, guesses, turn))
+    name, _, value = whole.partition("=")
+    assert re.fullmatch(r"[\w.~%-]+", name, re.ASCII) and re.fullmatch(r"[\w.*~%=&+-]+", value, re.ASCII)  # RFC 6265
+    ((lesson, kept),) = browser.of_cookies({name: value}).items()
+    assert (lesson, kept.step, kept.turn) == (key, step, turn)
+    assert kept.guesses in (guesses, {})
+    assert kept.guesses == guesses or sum(len(quote(text)) + 20 for text in guesses.values()) > browser.MOST_BYTES
+
+
+@given(st.dictionaries(st.text().map(browser.PREFIX.__add__), st.text()))
+def test_any_cookie_is_survived(cookies: dict[str, str]) -> None:
+    for kept in browser.of_cookies(cookies).values():
+        assert 0 <= kept.step < 10**6 and all(0 < len(text) <= 80 for text in kept.guesses.values())
 
 
 def test_what_stands_below_a_question_waits_for_the_guess() -> None:

@@ -27,15 +27,22 @@ def choose() -> Lesson | None:
 
 
 def overview() -> None:
-    """Every lesson as a card."""
+    """Every lesson as a card, and what is kept of them."""
     lessons, _ = library.available()
     for (number, lesson), column in shared.grid(list(enumerate(lessons.values(), 1)), COLUMNS, stretch=False):
         with column.container(border=True, gap="xxsmall", height="stretch"):
             _card(number, lesson)
+    if progress.has_any():
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.caption("This browser keeps your steps and guesses for half a year.", width="content")
+            st.button(
+                "Forget them", key="forget-lessons", type="tertiary", icon=":material/delete:", on_click=progress.forget
+            )
 
 
 def _card(number: int, lesson: Lesson) -> None:
-    guesses, questions = len(progress.guesses(lesson)), len(lesson.questions)
+    reached = progress.of(lesson)
+    guesses, questions = len(reached.guesses), len(lesson.questions)
     st.html(f'<div style="font-size:.85rem;opacity:.8">Lesson {number} · {lesson.header.minutes} minutes</div>')
     st.html(f'<h2 style="font-size:1.15rem;line-height:1.3;padding:0;margin:0">{html(lesson.title)}</h2>')
     st.markdown(lesson.header.question)
@@ -43,9 +50,9 @@ def _card(number: int, lesson: Lesson) -> None:
         if guesses:
             st.progress(guesses / max(1, questions), text=f"{guesses} of {questions} guesses made")
         st.button(
-            "Go on" if guesses else "Start",
+            f"Go on at step {reached.step}" if reached.has_begun else "Start",
             key=f"open-{lesson.key}",
-            type="primary" if number == 1 and not guesses else "secondary",
+            type="primary" if number == 1 and not reached.has_begun else "secondary",
             on_click=progress.open_lesson,
             args=(lesson,),
             help=f"Opens {markdown(lesson.title)}",

@@ -7,6 +7,7 @@ import streamlit as st
 from bortlab import lessons as library
 from bortlab.lessons import Answer, Context, Lesson, Question
 from bortlab.ui.lessons import progress
+from bortlab.ui.lessons.browser import LONGEST_GUESS
 from bortlab.views.escape import markdown
 
 
@@ -60,7 +61,7 @@ def _field(question: Question, context: Context, key: str) -> None:
         low, high = int(question.low), int(question.high)
         st.slider("Your guess", low, high, (low + high) // 2, key=key)
     else:
-        st.text_input("Your guess", key=key, placeholder="one word", max_chars=progress.LONGEST_GUESS, width=280)
+        st.text_input("Your guess", key=key, placeholder="one word", max_chars=LONGEST_GUESS, width=280)
 
 
 def _verdict(question: Question, answer: Answer, guess: str | None) -> None:
