@@ -18,7 +18,7 @@ from typing import Any
 from bortlab import registry
 from bortlab.analysis.latency import machine
 from bortlab.search.candidate_run import Budget, Classroom, train_candidate
-from bortlab.search.space import ARCHITECTURE, Space, SpaceError, Subarchitecture, space
+from bortlab.search.space import ARCHITECTURE, HEADS, Space, SpaceError, Subarchitecture, space
 from bortlab.search.teacher import EXAM_PIECES, Exam, read_text, set_exam
 from bortlab.system import assets
 from bortlab.system.store import write
@@ -86,7 +86,10 @@ class TrainingGrid:
         return cls(**{**data, **lists, "budget": Budget(**data["budget"])})
 
     def of(self, where: Space) -> tuple[Subarchitecture, ...]:
-        """The candidates, each smaller than the maximum point or equal to it; SpaceError for others."""
+        """The candidates, each smaller than the maximum point or equal to it; SpaceError for others.
+
+        Heads are not compared: more of them make no model larger.
+        """
         teacher = registry.architecture(self.teacher)[1]
         if type(teacher) is not type(where.base) or teacher.vocab_size != where.base.vocab_size:
             raise SpaceError(
@@ -95,7 +98,7 @@ class TrainingGrid:
         chosen = tuple(where.named(name) for name in self.candidates)
         for candidate in chosen:
             for field, value in zip(where.sizes, candidate.sizes, strict=True):
-                if value > getattr(teacher, field):
+                if field != HEADS and value > getattr(teacher, field):
                     raise SpaceError(
                         f"The maximum point {self.teacher} is smaller than the candidate {candidate.name}: {field} is "
                         f"{getattr(teacher, field)}, the candidate's {value}. Choose a larger maximum point."

@@ -25,6 +25,8 @@ MOST_COMBINATIONS = 10_000
 """Combinations of sizes that a search looks at; more would take more than seconds to count."""
 MOST_VALUES = 100
 """Values of one size."""
+HEADS = "num_attention_heads"
+"""The size that changes neither parameters nor operations."""
 TOML_KEYS = ("base", "title", "output", "sizes")
 LETTERS: Mapping[str, str] = {
     "num_hidden_layers": "D",
@@ -207,6 +209,20 @@ def _minis() -> Space:
     )
 
 
+def _minis_heads() -> Space:
+    return Space(
+        name="minis-heads",
+        title="Heads of minis",
+        key="bert-mini",
+        sizes={
+            "num_hidden_layers": (1, 2, 4),
+            "num_attention_heads": (2, 4, 8),
+            "hidden_size": (224,),
+            "intermediate_size": (168,),
+        },
+    )
+
+
 def _albert() -> Space:
     return derived("albert-base-v2", ("num_hidden_groups", "embedding_size", "hidden_size"), name="albert")
 
@@ -215,8 +231,9 @@ def _convbert() -> Space:
     return derived("conv-bert-base", ("head_ratio", "conv_kernel_size", "num_groups"), name="convbert")
 
 
-SPACES = {"bort": _bort, "minis": _minis, "albert": _albert, "convbert": _convbert}
-"""Spaces by name. Bort's are the 300 of its search; the minis' largest is `bert-mini`, which is trained."""
+SPACES = {"bort": _bort, "minis": _minis, "minis-heads": _minis_heads, "albert": _albert, "convbert": _convbert}
+"""Spaces by name. Bort's are the 300 of its search; the minis' largest is `bert-mini`, which is trained; those of the
+minis' heads are three of its shapes, of which the number of heads changes neither parameters nor operations."""
 
 
 def space(name: str) -> Space:

@@ -28,6 +28,7 @@ AROUND = "around a model"
 """The space that is made of a model and some of its sizes."""
 SPACES_HELP = """bort: the layers, heads and widths of Bort's own search
 minis: small BERTs, whose largest is bert-mini
+minis-heads: three of them with 2, 4 or 8 heads
 albert: groups of layers and widths
 convbert: head ratio, taps and groups
 around a model: of your choice, any family"""
