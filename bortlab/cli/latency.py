@@ -9,7 +9,9 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from bortlab.cli.progress import Progress
 
 if TYPE_CHECKING:
     from bortlab.analysis.latency import Plan, Run
@@ -87,10 +89,8 @@ def run(options: argparse.Namespace) -> None:
     plan = plan_of(options)
     for sentence in plan.left_out:
         print(sentence, file=sys.stderr)
-    try:
-        result = latency.measure(plan, report=show_progress, path=options.json)
-    finally:
-        print(file=sys.stderr)
+    with Progress() as progress:
+        result = latency.measure(plan, report=progress, path=options.json)
     baseline = options.baseline or ("bert-base-uncased" if options.claims else (options.models or latency.MINIS)[-1])
     if options.csv:
         result.frame(baseline).to_csv(options.csv, index=False)
@@ -115,11 +115,6 @@ def plan_of(options: argparse.Namespace) -> Plan:
         rounds=options.rounds,
         seconds=options.seconds,
     )
-
-
-def show_progress(progress: float, message: str = "", **numbers: Any) -> None:
-    """One line on standard error that is written over."""
-    print(f"\r{progress:4.0%} {message:<60.60}", end="", file=sys.stderr, flush=True)
 
 
 def report(result: Run, baseline: str) -> str:

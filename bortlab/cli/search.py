@@ -1,4 +1,4 @@
-"""Search a space of sizes for the sub-architecture that pays: our interpretation of how Bort was extraction.
+"""Search a space of sizes for the sub-architecture that pays: our interpretation of how Bort was found.
 
 Parameters and operations are exact, by closed formula. The error is a formula, a file of measured errors (JSON: name ->
 error), or what candidates that are trained here reach (--train, resumable).
@@ -9,16 +9,17 @@ from __future__ import annotations
 import argparse
 import html
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from bortlab.cli.progress import Progress
 
 if TYPE_CHECKING:
     from bortlab.search import Extraction
 
 EXAMPLES = """\
   bortlab search --space bort --stride 3
-  bortlab search --space bort --maximum bert-large-uncased --error power --pieces 512 --out extraction
+  bortlab search --space bort --maximum bert-large-uncased --error power --pieces 512 --out results
   bortlab search --space albert --error width-depth --size effective
   bortlab search --space mine.toml --error measured.json
   bortlab search --space bort --stride 25 --pieces 128 --latency
@@ -146,21 +147,14 @@ def _save(options: argparse.Namespace, data: dict[str, Any], extraction: Extract
         write(options.out / "report.html", page(views).encode())
 
 
-def _show_progress(progress: float, message: str = "", **numbers: Any) -> None:
-    """One line on standard error that is written over."""
-    print(f"\r{progress:4.0%} {message:<70.70}", end="", file=sys.stderr, flush=True)
-
-
 def _latency(options: argparse.Namespace, extraction: Extraction) -> None:
     from bortlab.analysis import latency
     from bortlab.search.latency import latency_plan, timed
     from bortlab.system.store import write
 
     plan = latency_plan(extraction, threads=options.threads)
-    try:
-        run = latency.measure(plan, report=_show_progress)
-    finally:
-        print(file=sys.stderr)
+    with Progress() as progress:
+        run = latency.measure(plan, report=progress)
     result = timed(extraction, run)
     print(result.frame().to_string(index=False, float_format="{:.4g}".format))
     print(f"Spearman's rank correlation of operations and milliseconds: {result.spearman:.3f}.")
@@ -188,10 +182,8 @@ def _train(options: argparse.Namespace) -> None:
         seeds=tuple(range(options.seeds)),
         every_rate=options.every_rate,
     )
-    try:
-        train_grid(grid, options.train, tell=_show_progress, workers=options.workers, ray=options.ray)
-    finally:
-        print(file=sys.stderr)
+    with Progress() as progress:
+        train_grid(grid, options.train, tell=progress, workers=options.workers, ray=options.ray)
     print(f"{options.train / 'grid.json'} holds the trainings; study them with --study.")
 
 

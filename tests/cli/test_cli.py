@@ -16,7 +16,7 @@ from bortlab.cli import lab
 from bortlab.system import settings
 
 ROOT = Path(__file__).parents[2]
-MODULES = {path.stem for path in Path(cli.__file__).parent.glob("*.py")} - {"__init__", "models"}
+MODULES = {path.stem for path in Path(cli.__file__).parent.glob("*.py")} - {"__init__", "models", "progress"}
 
 SLOW = """
 import sys
