@@ -7,9 +7,8 @@ front covers, beside random choices of as many candidates and beside the smalles
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from itertools import product
 from typing import Any
 
 import numpy as np
@@ -18,20 +17,17 @@ from numpy.typing import NDArray
 from bortlab.search.extraction import order, representatives
 from bortlab.search.front import hypervolume, pareto_front
 from bortlab.search.grid import TrainedGrid
+from bortlab.search.learning_curves import kendall
 from bortlab.search.objective import MaximumPoint, maximum_point, size_of
-from bortlab.search.space import Space, space
+from bortlab.search.resampling import Floats, resamplings
+from bortlab.search.space import HEADS, Space, space
 
 STRIDES = (1, 2, 3, 4, 6)
 RANDOM_SUBSETS = 100
-MOST_RESAMPLINGS = 1_000
 STABLE = 0.95
 """A member of the front in this share of the resamplings, or more, is stable."""
-SETTLED = 0.7
-"""Kendall's tau of the rankings at a quarter and at the end of training, from which the budget is long enough."""
 FEWEST = 3
 """Candidates that a study needs."""
-
-Floats = NDArray[np.float64]
 
 
 class StudyError(ValueError):
@@ -168,21 +164,6 @@ def table_of(trained: TrainedGrid, where: Space, *, seq: int, size: str, maximum
     return table, tuple(candidate.name for candidate, _ in ordered if candidate.name not in informative)
 
 
-def resamplings(errors: Floats) -> Iterable[Floats]:
-    """Mean errors (candidates,) for seeds drawn again with replacement.
-
-    The seeds of a grid are shared: seed 1 is one order of the text for all. So all candidates are drawn the same. With
-    few seeds every draw is gone through, otherwise MOST_RESAMPLINGS of them.
-    """
-    n = errors.shape[1]
-    if n**n <= MOST_RESAMPLINGS:
-        draws: Iterable[Sequence[int]] = product(range(n), repeat=n)
-    else:
-        draws = np.random.default_rng(0).integers(0, n, (MOST_RESAMPLINGS, n)).tolist()
-    for draw in draws:
-        yield errors[:, list(draw)].mean(1)
-
-
 # -- a choice against the whole ----------------------------------------------------------------------------------------
 
 
@@ -225,15 +206,10 @@ def finding(table: Table, errors: Floats, chosen: NDArray[np.int64]) -> Finding:
 
 def settled(trained: TrainedGrid, names: Sequence[str]) -> dict[str, float]:
     """Kendall's tau of the candidates' mean errors after each share of the training against those at the end."""
-    from scipy.stats import kendalltau
-
     from bortlab.search.candidate_run import MEASURED_AT
 
     curves = np.array(list(trained.curves(names).values()))  # (candidates, shares)
-    return {
-        f"{share:g}": float(kendalltau(curves[:, number], curves[:, -1]).statistic)
-        for number, share in enumerate(MEASURED_AT[:-1])
-    }
+    return {f"{share:g}": kendall(curves[:, number], curves[:, -1]) for number, share in enumerate(MEASURED_AT[:-1])}
 
 
 # -- the question ------------------------------------------------------------------------------------------------------
@@ -243,11 +219,13 @@ def bort_shapes(where: Space) -> dict[str, str]:
     """Bort's proportions in a space with D, A, H and I, by the candidate's name: what is proportional to what.
 
     Bort has the width of BERT large, a feed-forward part of 0.75 widths, and 4 layers: a third of BERT base's, the
-    deepest of its space, or a sixth of BERT large's.
+    deepest of its space, or a sixth of BERT large's. Its heads are those of the model that the space starts from.
     """
-    sizes = {field: max(values) for field, values in where.sizes.items()}
+    sizes = {field: max(*values, getattr(where.base, field)) for field, values in where.sizes.items()}
     if not {"num_hidden_layers", "hidden_size", "intermediate_size"} <= set(sizes):
         return {}
+    if HEADS in sizes:
+        sizes[HEADS] = getattr(where.base, HEADS)
     shapes = {}
     for share, of_whom in (
         (3, "a third of the layers, as 4 of BERT base's 12"),

@@ -130,7 +130,7 @@ def test_foreign_values_in_the_link_change_nothing() -> None:
 
 def test_the_recorded_grid_and_its_verdicts_are_shown() -> None:
     at = lab()
-    assert len(charts(at, "errors-")) == len(charts(at, "strides-")) == 1
+    assert len(charts(at, "errors-")) == len(charts(at, "strides-")) == len(charts(at, "learning-")) == 1
     texts = [element.value for element in at.markdown]
     assert any("**2-4-224-168**" in text and "**is on the front**" in text for text in texts)
     assert len(frame(at, "largest W in")) == len(recorded()["search-grid-minis"].names) >= 23

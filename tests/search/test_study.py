@@ -12,9 +12,10 @@ from bortlab.search import extraction, space
 from bortlab.search.candidate_run import MEASURED_AT, Budget
 from bortlab.search.costs import costs
 from bortlab.search.grid import TrainedGrid, TrainingGrid, recorded
+from bortlab.search.learning_curves import learning_curves
 from bortlab.search.study import STRIDES, StudyError, bort_shapes, finding, resamplings, study, table_of, verdict
 from bortlab.system import assets
-from bortlab.views.search import study_sentences, verdict_sentence
+from bortlab.views.search import length_sentence, study_sentences, verdict_sentence
 
 NAMES = tuple(candidate.name for candidate, _ in extraction.order(space("minis"), seq=64))
 
@@ -34,7 +35,7 @@ def trained(errors: dict[str, list[float]], *, early: dict[str, float] | None = 
     for name, values in errors.items():
         for seed, value in enumerate(values):
             before = value if early is None else early[name]
-            curve = [{"error": before}] * (len(MEASURED_AT) - 1) + [{"error": value}]
+            curve = [{"pieces": share * 10_000, "error": value if share == 1 else before} for share in MEASURED_AT]
             trainings.append({"name": name, "seed": seed, "rate": 1e-3, "curve": curve, "cpu_seconds": 1.0})
     facts = {"unigram": {"error": 6.5, "loss": 6.5}, "teacher": {"error": 3.0, "loss": 3.2}, "hidden_pieces": 100}
     return TrainedGrid(grid, tuple(trainings), facts, {}, complete=True)
@@ -119,7 +120,7 @@ def test_a_ranking_that_turned_over_has_not_settled() -> None:
     turned = trained(errors, early={name: 6 - number / 10 for number, name in enumerate(NAMES[:6])})
     result = study(turned)
     assert result.settled == {"0.25": pytest.approx(-1), "0.5": pytest.approx(-1)}
-    assert any("had **not** settled" in sentence for sentence in study_sentences(turned, result))
+    assert "had **not** settled" in length_sentence(learning_curves(turned, result.names))
     assert study(trained(errors)).settled["0.25"] == pytest.approx(1)
 
 

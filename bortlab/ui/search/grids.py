@@ -12,6 +12,7 @@ from bortlab.analysis.latency import machine
 from bortlab.search import UninformativeError, search, space
 from bortlab.search.candidate_run import Budget
 from bortlab.search.grid import TrainedGrid, TrainingGrid, job, read_grid, recorded
+from bortlab.search.learning_curves import learning_curves
 from bortlab.search.study import Study, bort_shapes, study, verdict
 from bortlab.system.numbers import duration, short_count
 from bortlab.ui import shared
@@ -52,6 +53,7 @@ def trained() -> None:
         with right:
             shared.picture(strides, key=f"strides-{name}")
             st.caption("A stride above 1 trains fewer candidates. What it misses, beside two cheaper ideas.")
+        _length(name, grid, result)
         with st.expander("The trained candidates as a table"):
             st.dataframe(errors.table, hide_index=True, width="stretch", alt="Errors of the trained candidates")
             st.dataframe(strides.table, hide_index=True, width="stretch", alt="Each stride beside its rivals")
@@ -59,6 +61,30 @@ def trained() -> None:
             f"{len(grid.trainings)} trainings of {short_count(grid.grid.budget.pieces)} pieces, "
             f"{duration(grid.cpu_seconds)} of processor time on {markdown(machine.described(grid.machine))}. The "
             "command is in docs/search.md."
+        )
+
+
+def _length(name: str, grid: TrainedGrid, result: Study) -> None:
+    """Is n long enough? The learning curves, and how far the rankings on the way agree."""
+    st.markdown("**Were they trained for long enough?**")
+    curves = learning_curves(grid, result.names)
+    view = draw.learning(curves, result.front, shared.look().family(draw.FAMILY), shared.look())
+    left, right = st.columns((3, 2), gap="medium")
+    with left:
+        shared.picture(view, key=f"learning-{name}")
+    with right:
+        st.markdown(draw.length_sentence(curves))
+        st.dataframe(
+            draw.agreements_frame(curves),
+            hide_index=True,
+            width="stretch",
+            column_config={name: st.column_config.NumberColumn(format="%.2f") for name in ("Kendall's τ", "from", "to")}
+            | {name: st.column_config.NumberColumn(format="compact") for name in ("after pieces", "and after")},
+            alt="How far the rankings on the way agree",
+        )
+        st.caption(
+            "A grade on the way is taken before the learning rate falls, so it is worse than that of a training that "
+            "had ended there. What is compared is the order."
         )
 
 

@@ -1,25 +1,31 @@
 """Searches as pictures and sentences."""
 
 from bortlab.views.search.axes import QUANTITIES, grouped, named
+from bortlab.views.search.curves import agreements_frame, learning
 from bortlab.views.search.points import cloud, pair, table
 from bortlab.views.search.sentences import (
     bort_sentence,
     findings,
+    length_sentence,
     moving_sentence,
     row_sentence,
     study_sentences,
     verdict_sentence,
 )
-from bortlab.views.search.trained import errors, errors_frame, strides, strides_frame
+from bortlab.views.search.trained import FAMILY, errors, errors_frame, strides, strides_frame
 
 __all__ = [
+    "FAMILY",
     "QUANTITIES",
+    "agreements_frame",
     "bort_sentence",
     "cloud",
     "errors",
     "errors_frame",
     "findings",
     "grouped",
+    "learning",
+    "length_sentence",
     "moving_sentence",
     "named",
     "pair",

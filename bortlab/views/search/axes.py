@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from bortlab.search import Extraction, Row
 from bortlab.system.numbers import short_count
+from bortlab.views.theme import Look
 
 Group = tuple[Row, ...]
 """Candidates with the same costs and the same error: one point of a picture."""
@@ -52,3 +54,14 @@ def named(extraction: Extraction, group: Sequence[Row]) -> str:
         values = [f"{value:,}" for value in sorted({row.candidate.sizes[place] for row in group})]
         parts.append(f"{letter} {values[0] if len(values) == 1 else ', '.join(values[:-1]) + ' or ' + values[-1]}")
     return " · ".join(parts)
+
+
+def plain_axis(title: str, look: Look) -> dict[str, Any]:
+    """An axis with its title, in the colours of the lab."""
+    return {
+        "title": {"text": title, "font": {"color": look.faint, "size": 12}, "standoff": 6},
+        "gridcolor": look.grid,
+        "tickfont": {"color": look.faint, "size": 11},
+        "fixedrange": True,
+        "zeroline": False,
+    }

@@ -11,7 +11,7 @@ from bortlab.search import Extraction, Standing
 from bortlab.views.escape import plotly
 from bortlab.views.figures import layout
 from bortlab.views.prose import counted
-from bortlab.views.search.axes import QUANTITIES, Group, Quantity, grouped, named
+from bortlab.views.search.axes import QUANTITIES, Group, Quantity, grouped, named, plain_axis
 from bortlab.views.theme import Look, translucent
 from bortlab.views.view import View
 
@@ -183,14 +183,7 @@ def _ring(groups: Sequence[Group], across: Quantity, up: Quantity, chosen: str, 
 def _axis(quantity: Quantity, look: Look) -> dict[str, Any]:
     scale = {"type": "log", "dtick": "D2", "tickformat": "~s"} if quantity.logarithmic else {}
     better = "more is better" if quantity.more else "less is better"
-    return {
-        "title": {"text": f"{quantity.title} ({better})", "font": {"color": look.faint, "size": 12}, "standoff": 6},
-        "gridcolor": look.grid,
-        "tickfont": {"color": look.faint, "size": 11},
-        "fixedrange": True,
-        "zeroline": False,
-        **scale,
-    }
+    return plain_axis(f"{quantity.title} ({better})", look) | scale
 
 
 def _hover(extraction: Extraction, group: Group) -> str:

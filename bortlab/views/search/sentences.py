@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from bortlab.search import Answer, Extraction, Row, Standing, space
 from bortlab.search.grid import TrainedGrid
-from bortlab.search.study import SETTLED, STABLE, Study, Verdict
+from bortlab.search.learning_curves import SETTLED, TIMES, LearningCurves
+from bortlab.search.study import STABLE, Study, Verdict
 from bortlab.system.numbers import percent, short_count
 from bortlab.views.escape import markdown
 from bortlab.views.prose import counted, names
@@ -112,10 +113,9 @@ def row_sentence(extraction: Extraction, row: Row) -> str:
 
 
 def study_sentences(trained: TrainedGrid, result: Study) -> list[str]:
-    """What a trained grid says: what was trained, how far, who wins how surely, and was the search worth it?"""
+    """What a trained grid says: what was trained, who wins how surely, and was the search worth it?"""
     return [
         trained_sentence(trained, result),
-        settled_sentence(result),
         trained_winner_sentence(result),
         front_sentence(result),
         strides_sentence(result),
@@ -137,11 +137,24 @@ def trained_sentence(trained: TrainedGrid, result: Study) -> str:
     return f"{sentence}."
 
 
-def settled_sentence(result: Study) -> str:
-    """Did the ranking settle?"""
-    tau = result.settled["0.25"]
-    judged = "settled early" if tau >= SETTLED else "had **not** settled, so longer training may change it"
-    return f"Kendall's τ of the rankings at a quarter of the training and at its end is {tau:.2f}: the order {judged}."
+def length_sentence(curves: LearningCurves) -> str:
+    """Is n, the pieces that each sees, long enough?"""
+    first = curves.agreements[0]
+    tau = first.tau
+    sentence = (
+        f"From {short_count(first.before)} pieces to {short_count(first.after)} the ranking keeps a Kendall's τ of "
+        f"{tau.value:.2f} ({tau.low:.2f} to {tau.high:.2f} with the seeds drawn again): "
+    )
+    if curves.enough is None:
+        sentence += f"below {SETTLED:g}, so the order had **not** settled, and longer training may change it."
+    else:
+        sentence += (
+            f"{SETTLED:g} or more, so n = {short_count(curves.enough)} would have ranked them as {TIMES} times as many "
+            "did, and n is long enough for the order."
+        )
+    if curves.between_seeds is not None:
+        sentence += f" The rankings by any two seeds agree at a τ of {curves.between_seeds:.2f} on average."
+    return sentence
 
 
 def trained_winner_sentence(result: Study) -> str:

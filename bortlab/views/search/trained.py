@@ -10,6 +10,7 @@ from bortlab.search.grid import TrainedGrid
 from bortlab.search.study import STABLE, Study
 from bortlab.system.numbers import percent
 from bortlab.views.figures import layout
+from bortlab.views.search.axes import plain_axis
 from bortlab.views.theme import Look, translucent
 from bortlab.views.view import View
 
@@ -51,7 +52,7 @@ def errors(trained: TrainedGrid, result: Study, look: Look) -> View:
             look,
             height,
             margin={"l": 4, "r": 8, "t": 8, "b": 44},
-            xaxis=_axis("error, nats (less is better)", look),
+            xaxis=plain_axis("error, nats (less is better)", look),
             yaxis={"automargin": True, "fixedrange": True, "showgrid": False, "type": "category"},
         ),
     )
@@ -125,8 +126,8 @@ def strides(result: Study, look: Look) -> View:
             margin={"l": 4, "r": 8, "t": 8, "b": 44},
             showlegend=True,
             legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0},
-            xaxis=_axis("candidates trained", look) | {"type": "category", "autorange": "reversed"},
-            yaxis=_axis("regret: share of the best W that is missed, %", look) | {"automargin": True},
+            xaxis=plain_axis("candidates trained", look) | {"type": "category", "autorange": "reversed"},
+            yaxis=plain_axis("regret: share of the best W that is missed, %", look) | {"automargin": True},
         ),
     )
     title = "Regret by stride"
@@ -157,13 +158,3 @@ def strides_frame(result: Study) -> pandas.DataFrame:
                 }
             )
     return pandas.DataFrame(rows)
-
-
-def _axis(title: str, look: Look) -> dict[str, object]:
-    return {
-        "title": {"text": title, "font": {"color": look.faint, "size": 12}, "standoff": 6},
-        "gridcolor": look.grid,
-        "tickfont": {"color": look.faint, "size": 11},
-        "fixedrange": True,
-        "zeroline": False,
-    }
