@@ -54,7 +54,7 @@ def table(record: dict[str, Any]) -> list[str]:
     keys = list(dict.fromkeys(key for task in record["tasks"].values() for key in task["entries"]))
     keys.sort(key=lambda key: (key not in BASELINES, BASELINES.index(key) if key in BASELINES else 0, key))
     entries = [task["entries"] for task in record["tasks"].values()]
-    titles = {key: " or ".join(dict.fromkeys(its[key]["title"] for its in entries if key in its)) for key in keys}
+    titles = {key: _either(list(dict.fromkeys(its[key]["title"] for its in entries if key in its))) for key in keys}
     lines = ["| task | " + " | ".join(titles[key] for key in keys) + " |", "|---" * (len(keys) + 1) + "|"]
     for name, task in record["tasks"].items():
         cells = []
@@ -68,6 +68,12 @@ def table(record: dict[str, Any]) -> list[str]:
             cells.append(f"{mark}{value:.2f}{mark} ({low:.2f}–{high:.2f})")
         lines.append(f"| {name}, {NAMES[task['measure']]} | {' | '.join(cells)} |")
     return lines
+
+
+def _either(titles: list[str]) -> str:
+    """What a baseline is called depends on the task: "the commonest class, the mean or the commonest label"."""
+    *others, last = titles
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 def main() -> None:
