@@ -5,6 +5,7 @@ from __future__ import annotations
 from bortlab.system import settings
 
 settings.let_threads_sleep()  # before torch is imported
+settings.keep_few_kernels()
 
 import streamlit as st
 

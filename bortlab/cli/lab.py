@@ -91,4 +91,5 @@ def class_options(address: str | None) -> list[str]:
 def settle_environment() -> None:
     """Set what must stand before the process computes; unless it is set already. It may start this program again."""
     settings.let_threads_sleep()
+    settings.keep_few_kernels()
     settings.keep_few_heaps()

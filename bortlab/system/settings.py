@@ -1,7 +1,7 @@
 """Every environment variable that bortlab reads or sets, with what it does; nothing else in bortlab touches them.
 
-They are read when they are needed, so a change counts from then on, but for those of other programs (OpenMP, glibc),
-which read theirs when they start. docs/settings.md shows `table()`.
+They are read when they are needed, so a change counts from then on, but for those of other programs (OpenMP, glibc,
+oneDNN), which read theirs when they start. docs/settings.md shows `table()`.
 """
 
 from __future__ import annotations
@@ -106,6 +106,17 @@ MALLOC_ARENAS = Variable(
     "`2` on Linux, set by `bortlab lab` and `make app`",
     "How many heaps glibc keeps. Its own choice, eight a core, holds on to memory that many threads once used.",
 )
+ONEDNN_KERNELS = Variable(
+    "ONEDNN_PRIMITIVE_CACHE_CAPACITY",
+    "`64`, set by `bortlab lab` and by `app.py`",
+    "How many compiled kernels oneDNN keeps, one for every shape of a product. Its own choice, 1024, grows by hundreds "
+    "of megabytes while a class writes texts of ever new lengths. Read when torch first computes.",
+)
+TORCH_KERNELS = Variable(
+    "LRU_CACHE_CAPACITY",
+    "as `ONEDNN_PRIMITIVE_CACHE_CAPACITY`",
+    "How many of oneDNN's kernels each of torch's threads keeps besides. Read when torch first computes.",
+)
 RAY_ADDRESS = Variable(
     "RAY_ADDRESS",
     "none",
@@ -144,6 +155,8 @@ SETTINGS = (
     OPENMP_WAIT,
     OPENMP_THREADS,
     MALLOC_ARENAS,
+    ONEDNN_KERNELS,
+    TORCH_KERNELS,
     RAY_ADDRESS,
     RAY_STATISTICS,
     KERAS_BACKEND,
@@ -179,6 +192,12 @@ def show_class_banner() -> None:
 def let_threads_sleep() -> None:
     """Make torch's threads sleep while they wait, unless set otherwise. To be called before torch is imported."""
     os.environ.setdefault(OPENMP_WAIT.name, "PASSIVE")
+
+
+def keep_few_kernels() -> None:
+    """Bound how many compiled kernels oneDNN and torch keep, unless set otherwise. To be called before they compute."""
+    for variable in (ONEDNN_KERNELS, TORCH_KERNELS):
+        os.environ.setdefault(variable.name, "64")
 
 
 def keep_ray_quiet() -> None:
