@@ -17,6 +17,8 @@ with shared.sentences():
         latency.compare(run, runs)
 latency.measure(opened=run is None)
 with shared.sentences():
+    latency.engines(runs, run)
+with shared.sentences():
     latency.claims(runs)
 
 shared.what_is_this(latency.EXPLANATION)

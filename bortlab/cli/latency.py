@@ -22,6 +22,8 @@ EXAMPLES = """\
   bortlab latency bort bert-base-uncased --seq 16 128 --runtime fused onnx --json here.json
   bortlab latency bort:hidden_size=768,intermediate_size=1024 bort
       a configuration of your own, with random weights
+  bortlab latency albert-mini --engines --seq 16 128
+      which engine is the fastest here; --engines torch-packed onnx-int8 for some of them
   bortlab latency --claims
       Bort's published speed-ups of 7.9 and 20, here
   bortlab latency --compare here.json there.json\
@@ -51,11 +53,18 @@ COLUMNS = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The models and the conditions under which they are measured."""
-    from bortlab.analysis.latency import ROUNDS, SECONDS
+    from bortlab.analysis.latency import ROUNDS, SECONDS, TRIED
     from bortlab.analysis.latency.cases import OUTPUTS
     from bortlab.runtimes import DTYPES, RUNTIMES
+    from bortlab.runtimes.engines import ENGINES
 
     parser.add_argument("models", nargs="*", help="keys, with changes as KEY:name=value (default: the bundled minis)")
+    parser.add_argument(
+        "--engines",
+        nargs="*",
+        metavar="NAME",
+        help=f"compare engines with torch, and their answers ({', '.join(ENGINES)}; default: {', '.join(TRIED)})",
+    )
     parser.add_argument("--claims", action="store_true", help="both sizes of Bort against BERT-base and BERT-large")
     parser.add_argument(
         "--compare", nargs=2, type=Path, metavar="JSON", help="compare two saved results; measure nothing"
@@ -66,7 +75,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", nargs="+", default=["cpu"], help="cpu, cuda, mps (default: cpu)")
     parser.add_argument("--dtype", nargs="+", default=["float32"], help=", ".join(DTYPES))
     parser.add_argument("--runtime", nargs="+", default=["fused"], help=", ".join(RUNTIMES))
-    parser.add_argument("--output", default="encoder", choices=list(OUTPUTS))
+    parser.add_argument("--output", choices=list(OUTPUTS), help="(default: encoder; of engines masked-lm)")
     parser.add_argument("--baseline", help="a model, or a condition such as runtime=eager (default: the last model)")
     parser.add_argument(
         "--rounds", type=int, default=ROUNDS, help="turns of each model, at least (default: %(default)s)"
@@ -92,9 +101,11 @@ def run(options: argparse.Namespace) -> None:
     with Progress() as progress:
         result = latency.measure(plan, report=progress, path=options.json)
     baseline = options.baseline or ("bert-base-uncased" if options.claims else (options.models or latency.MINIS)[-1])
+    compares_engines = options.engines is not None
     if options.csv:
-        result.frame(baseline).to_csv(options.csv, index=False)
-    print(report(result, baseline))
+        frame = latency.engine_frame(result) if compares_engines else result.frame(baseline)
+        frame.to_csv(options.csv, index=False)
+    print(engine_report(result) if compares_engines else report(result, baseline))
 
 
 def plan_of(options: argparse.Namespace) -> Plan:
@@ -103,9 +114,20 @@ def plan_of(options: argparse.Namespace) -> Plan:
 
     if options.claims:
         return latency.claims_plan(options.seq)
+    models = options.models or list(latency.MINIS)
+    if options.engines is not None:
+        return latency.engines_plan(
+            models,
+            seq=options.seq,
+            engines=options.engines or latency.TRIED,
+            output=options.output or "masked-lm",
+            threads=options.threads,
+            rounds=options.rounds,
+            seconds=options.seconds,
+        )
     return latency.plan(
-        options.models or list(latency.MINIS),
-        output=options.output,
+        models,
+        output=options.output or "encoder",
         batch=options.batch,
         seq=options.seq,
         threads=options.threads,
@@ -130,6 +152,23 @@ def report(result: Run, baseline: str) -> str:
             f"Measured on {machine.described(result.environment)}. Times as fast: as "
             f"{latency.baseline_title(baseline)}. Intervals: 95 %.",
             *(speedup.sentence for speedup in latency.measured_speedups(result)),
+            *result.disturbed(),
+        ]
+    )
+
+
+def engine_report(result: Run) -> str:
+    """Engines beside torch as a table, the verdict for each model, where it was measured, and what disturbed it."""
+    from bortlab.analysis import latency
+    from bortlab.analysis.latency import machine
+    from bortlab.views.latency import engine_findings
+
+    table = latency.engine_frame(result).drop(columns=["batch", "output", "memory MB", "difference"], errors="ignore")
+    return "\n".join(
+        [
+            table.to_string(index=False, float_format="{:.3g}".format, na_rep=""),
+            f"Measured on {machine.described(result.environment)}. Intervals: 95 %.",
+            *(sentence for model in result.models for sentence in engine_findings(result, model)),
             *result.disturbed(),
         ]
     )

@@ -25,8 +25,9 @@ from bortlab.models import Network
 from bortlab.runtimes.comparison import Agreement, Runner, Text, compare
 from bortlab.runtimes.graph import Precision
 from bortlab.runtimes.network import onnx_model
-from bortlab.runtimes.onnx import ONNX, session
+from bortlab.runtimes.onnx import missing, session
 from bortlab.runtimes.outputs import INPUTS, published
+from bortlab.runtimes.runtime import UnsupportedError
 from bortlab.runtimes.scripts import script_for
 from bortlab.system.store import whole_folder
 
@@ -81,7 +82,8 @@ def export(
     """
     if precision not in get_args(Precision):
         raise ValueError(f"precision: expected {' or '.join(get_args(Precision))}, got {precision!r}.")
-    ONNX.check("cpu", "float32")
+    if reason := missing():
+        raise UnsupportedError(reason)
     target = Path(folder).expanduser().resolve()
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -8,25 +8,31 @@ import sys
 import torch
 from torch import Tensor, nn
 
-from bortlab.runtimes.runtime import Forward, Runtime
+from bortlab.runtimes.runtime import Forward, Prepare, Runtime
 
 
-def _plain(module: nn.Module, example: Tensor) -> Forward:
-    def forward() -> Tensor:
-        with torch.inference_mode():
-            return module(example)  # type: ignore[no-any-return]
+def _plain(module: nn.Module) -> Prepare:
+    def prepare(example: Tensor) -> Forward:
+        def forward() -> Tensor:
+            with torch.inference_mode():
+                return module(example)  # type: ignore[no-any-return]
 
-    return forward
+        return forward
+
+    return prepare
 
 
-def _compiled(module: nn.Module, example: Tensor) -> Forward:
-    compiled = torch.compile(module, dynamic=False)
+def _compiled(module: nn.Module) -> Prepare:
+    def prepare(example: Tensor) -> Forward:
+        compiled = torch.compile(module, dynamic=False)
 
-    def forward() -> Tensor:
-        with torch.no_grad():
-            return compiled(example)  # type: ignore[no-any-return]
+        def forward() -> Tensor:
+            with torch.no_grad():
+                return compiled(example)  # type: ignore[no-any-return]
 
-    return forward
+        return forward
+
+    return prepare
 
 
 def _missing_compiler() -> str:
@@ -38,18 +44,19 @@ def _missing_compiler() -> str:
 FUSED = Runtime(
     title="torch, fused attention",
     about="scaled_dot_product_attention: no probabilities in memory",
-    prepare=_plain,
+    open=_plain,
+    engine="torch",
 )
 EAGER = Runtime(
     title="torch, eager attention",
     about="probabilities written to memory, as when they are looked at",
-    prepare=_plain,
+    open=_plain,
     explicit=True,
 )
 COMPILED = Runtime(
     title="torch.compile",
     about="compiled for each shape beforehand; compiling is not timed",
-    prepare=_compiled,
+    open=_compiled,
     prepares_long=True,
     devices=("cpu", "cuda"),
     dtypes=("float32", "bfloat16", "float16"),

@@ -22,7 +22,7 @@ from bortlab.analysis.latency import Measured, Plan, Run, cases, machine, measur
 from bortlab.analysis.latency.cases import MATMUL, Case, Contestant
 from bortlab.analysis.latency.networks import build, example
 from bortlab.cli import main
-from bortlab.runtimes import RUNTIMES, UnsupportedError, onnx
+from bortlab.runtimes import RUNTIMES, UnsupportedError
 from bortlab.work.jobs import Job
 
 BORT = Case(model="bort-mini", seq=8, threads=1)
@@ -82,7 +82,7 @@ def test_what_cannot_be_run_is_left_out_and_said() -> None:
         ({"seq": 4096}, "512 positions, so it cannot read 4,096 pieces"),
         ({"batch": 0}, "batch: expected a whole number from 1"),
         ({"device": "cuda:7"}, "There is no cuda:7 here. Devices: cpu"),
-        ({"runtime": "jax"}, "Unknown runtime 'jax'. Known: fused"),
+        ({"runtime": "abacus"}, "Unknown runtime 'abacus'. Known: fused"),
         ({"runtime": "onnx", "dtype": "int8"}, "ONNX Runtime runs in float32"),
         ({"dtype": "float16"}, "float16 is for GPUs"),
         ({"threads": 0}, "threads: expected 1 to 1024"),
@@ -243,27 +243,30 @@ def order(**changes: Any) -> dict[str, Any]:
         ({"dtype": "int8"}, 0.3),
         ({"runtime": "onnx", "model": "convbert-mini"}, 1e-4),
         ({"runtime": "onnx", "model": "albert-mini", "output": "masked-lm"}, 1e-4),
+        ({"runtime": "torch-packed", "model": "convbert-mini", "output": "masked-lm"}, 1e-4),
+        ({"runtime": "onnx-int8", "output": "masked-lm"}, 0.3),
+        ({"runtime": "openvino"}, 1e-4),
     ],
 )
 def test_every_runtime_and_precision_computes_the_same(changes: dict[str, Any], most: float) -> None:
-    if changes.get("runtime") == "onnx":
-        pytest.importorskip("onnxruntime")
+    if missing := RUNTIMES[changes.get("runtime", "fused")].missing():
+        pytest.skip(missing)
     built, warm, ran = answers(order(**changes), {"warm": [2, 8]}, {"run": [2, 8], "calls": 3})
     assert "error" not in built | warm | ran
     assert warm["difference"] <= most and len(ran["ms"]) == 3 and min(ran["ms"]) > 0
-    if changes.get("dtype") in ("bfloat16", "int8"):
+    if changes.get("dtype") in ("bfloat16", "int8") or changes.get("runtime") == "onnx-int8":
         assert warm["difference"] > 1e-5  # it is another precision
 
 
 def test_a_runtime_that_computes_something_else_is_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:
-    wrong = replace(RUNTIMES["fused"], prepare=lambda module, x: lambda: module(x) + 1)
+    wrong = replace(RUNTIMES["fused"], open=lambda module: lambda x: lambda: module(x) + 1)
     monkeypatch.setattr(worker, "RUNTIMES", {**RUNTIMES, "fused": wrong})
     _, warm = answers(order(), {"warm": [2, 8]})
     assert "computes something else" in warm["error"] and "not timed" in warm["error"]
 
 
 def test_a_missing_onnx_runtime_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(onnx.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(UnsupportedError, match="not installed here: pip install onnx onnxruntime"):
         requirements.check(replace(BORT, runtime="onnx"))
 
@@ -289,10 +292,10 @@ def test_errors_become_sentences(error: BaseException, said: str) -> None:
 
 
 def test_a_worker_that_runs_out_of_memory_says_so_and_lives(monkeypatch: pytest.MonkeyPatch) -> None:
-    def hungry(module: Any, x: Any) -> Any:
-        return lambda: torch.empty(2**50, dtype=torch.int8)
+    def hungry(module: Any) -> Any:
+        return lambda x: lambda: torch.empty(2**50, dtype=torch.int8)
 
-    monkeypatch.setattr(worker, "RUNTIMES", {**RUNTIMES, "fused": replace(RUNTIMES["fused"], prepare=hungry)})
+    monkeypatch.setattr(worker, "RUNTIMES", {**RUNTIMES, "fused": replace(RUNTIMES["fused"], open=hungry)})
     _, warm, again = answers(order(), {"warm": [2, 8]}, {"warm": [2, 8]})
     assert "Out of memory" in warm["error"] and "error" in again
 

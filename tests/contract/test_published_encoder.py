@@ -125,9 +125,8 @@ def test_attribution_of_a_label_equals_the_gradients_of_transformers(published_e
 @torch.no_grad()
 def test_every_runtime_computes_its_states(model: Model, oracle: Any, runtime: str) -> None:
     ids = torch.tensor([model.encode(TEXT).ids])
-    states = torch.as_tensor(
-        RUNTIMES[runtime].prepare(SingleOutput(model.network, "encoder", explicit=RUNTIMES[runtime].explicit), ids)()
-    )
+    module = SingleOutput(model.network, "encoder", explicit=RUNTIMES[runtime].explicit)
+    states = torch.as_tensor(RUNTIMES[runtime].open(module)(ids)())
     expected = oracle(input_ids=ids).last_hidden_state
     assert float((states - expected).abs().max() / expected.abs().max()) < TOLERANCES["float32"]
 

@@ -15,6 +15,16 @@ Whatever else the machine does affects all alike, and how much that was is measu
 """
 
 from bortlab.analysis.latency.cases import Case, Contestant
+from bortlab.analysis.latency.engines import (
+    TRIED,
+    engine_frame,
+    engine_groups,
+    engine_of,
+    engines_plan,
+    fastest_engines,
+    ratios_to_torch,
+    resolution,
+)
 from bortlab.analysis.latency.files import RECORDED, ResultError, kept, load, read, recorded, runs_folder
 from bortlab.analysis.latency.findings import (
     SPEEDUPS,
@@ -54,6 +64,7 @@ __all__ = [
     "SECONDS",
     "SMALL_BORT",
     "SPEEDUPS",
+    "TRIED",
     "Case",
     "Contestant",
     "Measured",
@@ -67,6 +78,11 @@ __all__ = [
     "baseline_title",
     "claims_plan",
     "compare",
+    "engine_frame",
+    "engine_groups",
+    "engine_of",
+    "engines_plan",
+    "fastest_engines",
     "heldout_accuracy",
     "job",
     "kept",
@@ -76,8 +92,10 @@ __all__ = [
     "pareto_front",
     "plan",
     "quick",
+    "ratios_to_torch",
     "read",
     "recorded",
+    "resolution",
     "runs_folder",
     "under",
 ]

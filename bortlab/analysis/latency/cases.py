@@ -124,6 +124,11 @@ def is_published(model: str) -> bool:
     return registry.find(model.partition(":")[0])[1].source != "bundled"
 
 
+def has_own_weights(model: str) -> bool:
+    """Is it timed with weights of its own, so that its answers mean something? Others get random ones."""
+    return model != MATMUL and ":" not in model and not is_published(model)
+
+
 def shares_blocks(model: str) -> bool:
     """Do several of its layers use the same weights?"""
     _, config = architecture(model)

@@ -13,6 +13,7 @@ from bortlab.analysis.latency.cases import Case, architecture
 from bortlab.analysis.latency.machine import Noise
 from bortlab.analysis.latency.plans import Plan
 from bortlab.analysis.latency.results import FORMAT, Measured, Run
+from bortlab.runtimes.comparison import Agreement
 from bortlab.system import assets
 from bortlab.system.settings import cache_folder
 
@@ -25,6 +26,7 @@ Text = Annotated[str, Field(max_length=1_000)]
 Count = Annotated[int, Field(ge=0, lt=10**18)]
 Size = Annotated[int, Field(ge=1, lt=10**9)]
 Amount = Annotated[float, Field(ge=0, lt=1e18)]
+Cosine = Annotated[float, Field(ge=-1.001, le=1.001)]
 Milliseconds = Annotated[float, Field(gt=0, lt=1e9)]
 
 
@@ -47,6 +49,15 @@ class _SavedCase(_Checked):
     seq: Size
 
 
+class _SavedAgreement(_Checked):
+    texts: Count
+    largest_difference: Amount
+    largest_value: Amount
+    cosine: Cosine
+    same: Count
+    decisions: Count
+
+
 class _SavedMeasured(_Checked):
     case: _SavedCase
     rounds: tuple[tuple[Milliseconds, ...], ...]
@@ -58,6 +69,7 @@ class _SavedMeasured(_Checked):
     rss: Count | None
     device_bytes: Count | None
     cpus: tuple[Count, ...] | None
+    agreement: _SavedAgreement | None = None
 
     def measured(self) -> Measured:
         """As the lab uses it; ValueError for an unknown model, or for rounds that differ in length."""
@@ -66,7 +78,8 @@ class _SavedMeasured(_Checked):
             architecture(case.model)
         if len({len(times) for times in self.rounds}) > 1 or (self.rounds and not self.rounds[0]):
             raise ValueError("every round must have the same number of times, at least one")
-        return Measured(**{**dict(self), "case": case})
+        agrees = self.agreement and Agreement(**dict(self.agreement))
+        return Measured(**{**dict(self), "case": case, "agreement": agrees})
 
 
 class _SavedNoise(_Checked):

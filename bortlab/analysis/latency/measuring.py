@@ -18,6 +18,7 @@ from bortlab.analysis.latency.plans import TURN_S, Plan
 from bortlab.analysis.latency.process import ContestantError, Process, contestant_process
 from bortlab.analysis.latency.results import Measured, Run
 from bortlab.runtimes import RUNTIMES
+from bortlab.runtimes.comparison import Agreement
 from bortlab.work.jobs import Job, Running
 
 MOST_CALLS = 25
@@ -113,9 +114,14 @@ class Measurement:
         for number, (contestant, shapes) in enumerate(shapes_of.items()):
             self.report(0.1 * number / len(shapes_of), f"Building {title(contestant.model)}.")
             with self._failing(*self._cases_of(contestant)):
-                cpus = self.processes[contestant].ask({"build": asdict(contestant), "shapes": shapes})["cpus"]
+                answer = self.processes[contestant].ask({"build": asdict(contestant), "shapes": shapes})
+                cpus, agrees = answer["cpus"], answer["agreement"]
                 for case in self._cases_of(contestant):
-                    self._note(case, cpus=None if cpus is None else tuple(cpus))
+                    self._note(
+                        case,
+                        cpus=None if cpus is None else tuple(cpus),
+                        agreement=None if agrees is None else Agreement(**agrees),
+                    )
 
     def _warm(self) -> None:
         for number, case in enumerate(self.plan.cases):

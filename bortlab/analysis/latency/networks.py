@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from bortlab import registry
-from bortlab.analysis.latency.cases import MATMUL, Contestant, architecture, is_published, task_of
+from bortlab.analysis.latency.cases import MATMUL, Contestant, architecture, has_own_weights, task_of
 from bortlab.nn.linear import Linear
 from bortlab.runtimes import RUNTIMES, SingleOutput
 
@@ -28,7 +28,7 @@ def build(contestant: Contestant, shapes: tuple[tuple[int, int], ...]) -> nn.Mod
     if contestant.model == MATMUL:
         return Product(shapes[0][1]).eval().requires_grad_(False)
     family, config = architecture(contestant.model)
-    if not is_published(contestant.model) and ":" not in contestant.model:
+    if has_own_weights(contestant.model):
         network = registry.load(contestant.model).network
     else:
         network = family.network(config, task_of(contestant.output)).initialise(torch.Generator().manual_seed(0))

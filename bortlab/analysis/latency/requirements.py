@@ -19,6 +19,7 @@ from bortlab.analysis.latency.cases import (
     title,
 )
 from bortlab.runtimes import DTYPES, RUNTIMES, UnsupportedError
+from bortlab.runtimes.engines import ENGINES
 
 PROCESS_BYTES = 250_000_000
 """Memory of a process that has imported torch."""
@@ -83,8 +84,8 @@ def needed_bytes(contestant: Contestant, shapes: tuple[tuple[int, int], ...]) ->
     dtype, runtime = DTYPES[contestant.dtype], RUNTIMES[contestant.runtime]
     copy_bytes = 0 if contestant.dtype == "float32" else dtype.itemsize
     weights = n_parameters(contestant.model, contestant.output) * (4 + copy_bytes)
-    if contestant.runtime == "onnx":
-        weights *= 1 + 2 * len(shapes)  # exported and packed, for each shape
+    if contestant.runtime in ENGINES:
+        weights *= 3  # torch's, those of the engine's graph, and what it makes of them
     task = task_of(contestant.output)
     forwards = [
         activations(family, config, task, batch=batch, seq=seq, dtype=dtype, explicit=runtime.explicit).peak

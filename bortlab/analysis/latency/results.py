@@ -19,6 +19,7 @@ from bortlab.analysis.latency.machine import UNKNOWN, Noise
 from bortlab.analysis.latency.plans import Plan
 from bortlab.analysis.latency.timing import Ratio, Times
 from bortlab.runtimes import RUNTIMES
+from bortlab.runtimes.comparison import Agreement
 from bortlab.system.store import write
 
 if TYPE_CHECKING:
@@ -35,7 +36,8 @@ class Measured:
     """The times of one case, in milliseconds by round, or why there are none.
 
     difference: largest difference to torch in float32, as a share of the largest output. rss, device_bytes: the most
-    memory of its process, and on its accelerator, while it ran. cpus: what its threads were pinned to.
+    memory of its process, and on its accelerator, while it ran. cpus: what its threads were pinned to. agreement: of an
+    engine's logits with torch's on a few sentences, for models with weights of their own.
     """
 
     case: Case
@@ -48,6 +50,7 @@ class Measured:
     rss: int | None = None
     device_bytes: int | None = None
     cpus: tuple[int, ...] | None = None
+    agreement: Agreement | None = None
 
     @cached_property
     def times(self) -> Times:
@@ -73,6 +76,11 @@ class Measured:
     def variation(self) -> float:
         """Coefficient of variation of the rounds."""
         return timing.variation(self.times)
+
+    @property
+    def shortest(self) -> float:
+        """The shortest of all calls, in milliseconds: what other programs disturbed least."""
+        return float(self.times.min())
 
     @property
     def per_second(self) -> float:
@@ -151,9 +159,15 @@ class Run:
             }
         return self._ratios[baseline]
 
+    @cached_property
+    def _pairs(self) -> dict[tuple[Case, Case], Ratio]:
+        return {}
+
     def against(self, case: Case, other: Case) -> Ratio:
         """The time of one case by that of another, of this run."""
-        return timing.ratio(self.by_case[case].times, self.by_case[other].times)
+        if (case, other) not in self._pairs:
+            self._pairs[case, other] = timing.ratio(self.by_case[case].times, self.by_case[other].times)
+        return self._pairs[case, other]
 
     def roof(self, case: Case) -> float | None:
         """FLOP/s of the fastest matrix product under this case's conditions; None where none was measured."""

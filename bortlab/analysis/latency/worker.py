@@ -16,13 +16,15 @@ import time
 import warnings
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TextIO
 
 import torch
 
+from bortlab import registry
 from bortlab.analysis.latency import machine, requirements
-from bortlab.analysis.latency.cases import Contestant, title
+from bortlab.analysis.latency.cases import Contestant, has_own_weights, title
 from bortlab.analysis.latency.networks import build, example
 from bortlab.runtimes import (
     DTYPES,
@@ -33,6 +35,9 @@ from bortlab.runtimes import (
     agreement,
     converted,
 )
+from bortlab.runtimes.comparison import Agreement
+from bortlab.runtimes.engines import with_program
+from bortlab.runtimes.engines.timed import Opened
 
 WARM_CALLS, WARM_S = 3, 0.2
 """A shape is warm after so many calls and so many seconds."""
@@ -55,9 +60,19 @@ class Worker:
         reference = build(contestant, shapes)
         with torch.inference_mode():  # of one sequence: the others are no different
             self._expected = {shape: reference(example(contestant, shape)[:1]) for shape in shapes}
-        self._module = converted(reference, contestant.device, contestant.dtype)
+        self._runtime = RUNTIMES[contestant.runtime]
+        started = time.perf_counter()
+        self._prepare = self._runtime.open(converted(reference, contestant.device, contestant.dtype))
+        self._opened_s = time.perf_counter() - started
         self._forwards: dict[Shape, Forward] = {}
         self._long: set[Shape] = set()
+
+    def agreement(self) -> Agreement | None:
+        """How an engine's answers compare with torch's on a few sentences; None for random weights, and for torch."""
+        if not isinstance(self._prepare, Opened) or not has_own_weights(self.contestant.model):
+            return None
+        model = registry.load(self.contestant.model)
+        return with_program(model, self._runtime.engine, self._prepare.program).agreement
 
     def warm(self, shape: Shape) -> dict[str, Any]:
         """Prepare a shape, compare its output with torch in float32, and run it until it is warm."""
@@ -65,11 +80,11 @@ class Worker:
         if x.is_floating_point():
             x = x.to(DTYPES[self.contestant.dtype])
         started = time.perf_counter()
-        runtime = RUNTIMES[self.contestant.runtime]
-        forward = self._forwards[shape] = runtime.prepare(self._module, x)
+        forward = self._forwards[shape] = self._prepare(x)
         output = torch.as_tensor(forward())[:1]
-        difference = agreement(output, self._expected.pop(shape), dtype=self.contestant.dtype, title=runtime.title)
-        setup = time.perf_counter() - started
+        precision = self.contestant.dtype if self._runtime.exact else "int8"
+        difference = agreement(output, self._expected.pop(shape), dtype=precision, title=self._runtime.title)
+        setup = self._opened_s + time.perf_counter() - started
         calls, end = 0, time.perf_counter() + WARM_S
         while calls < WARM_CALLS or time.perf_counter() < end:
             forward()
@@ -169,7 +184,12 @@ def serve(orders: TextIO, answers: TextIO) -> None:
         try:
             if "build" in order:
                 worker = Worker(Contestant(**order["build"]), tuple(map(tuple, order["shapes"])))
-                answer: dict[str, Any] = {"cpus": worker.cpus, "cpu_s": time.process_time()}
+                agrees = worker.agreement()
+                answer: dict[str, Any] = {
+                    "cpus": worker.cpus,
+                    "cpu_s": time.process_time(),
+                    "agreement": agrees and asdict(agrees),
+                }
             elif worker is None:
                 raise ValueError("Nothing was built: the first order must be to build.")
             else:

@@ -28,7 +28,7 @@ ENGINES: Mapping[str, EngineKind] = {
 }
 """The programs that run a model's network, by the name that `Model.on` takes."""
 
-__all__ = ["ENGINES", "Engine", "EngineKind", "Program", "open_engine"]
+__all__ = ["ENGINES", "Engine", "EngineKind", "Program", "open_engine", "with_program"]
 
 
 def open_engine(model: Model, name: str, threads: int | None = None) -> Engine:
@@ -51,6 +51,11 @@ def open_engine(model: Model, name: str, threads: int | None = None) -> Engine:
         check_whole("threads", threads, 1, 1024)
     with torch.inference_mode(False), torch.no_grad():
         program = kind.open(model.network, threads or torch.get_num_threads())
+    return with_program(model, name, program)
+
+
+def with_program(model: Model, name: str, program: Program) -> Engine:
+    """The engine of that name, from a program that has the model's network already."""
     return Engine(
         key=model.key,
         family=model.family,
@@ -59,7 +64,7 @@ def open_engine(model: Model, name: str, threads: int | None = None) -> Engine:
         task=model.task,
         device=model.device,
         name=name,
-        kind=kind,
+        kind=ENGINES[name],
         program=program,
         network=model.network,
     )

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 
 from bortlab.models import Network
-from bortlab.runtimes.engines.program import EngineKind, missing_packages
+from bortlab.runtimes.engines.program import EngineKind
 from bortlab.runtimes.export import write_model
 from bortlab.runtimes.graph import Precision
 from bortlab.runtimes.network import HIDDEN, encoder_model, heads_model
-from bortlab.runtimes.onnx import session
+from bortlab.runtimes.onnx import missing, session
 from bortlab.runtimes.outputs import INPUTS
 
 if TYPE_CHECKING:
@@ -53,12 +53,11 @@ def _loaded(graph: ModelProto, threads: int) -> onnxruntime.InferenceSession:
         return session(path, threads=threads)
 
 
-_missing = partial(missing_packages, "ONNX Runtime", "onnx", "onnx", "onnxruntime")
-FLOAT32 = EngineKind(title="ONNX Runtime", about="float32, weights packed", open=OnnxProgram, missing=_missing)
+FLOAT32 = EngineKind(title="ONNX Runtime", about="float32, weights packed", open=OnnxProgram, missing=missing)
 INT8 = EngineKind(
     title="ONNX Runtime, int8",
     about="weights in 8 bits, what enters a product rounded in each call",
     open=partial(OnnxProgram, precision="int8"),
     exact=False,
-    missing=_missing,
+    missing=missing,
 )

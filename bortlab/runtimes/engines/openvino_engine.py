@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from bortlab.models import Network
-from bortlab.runtimes.engines.program import EngineKind, missing_packages
+from bortlab.runtimes.engines.program import EngineKind
 from bortlab.runtimes.network import HIDDEN, encoder_model, heads_model
 from bortlab.runtimes.outputs import INPUTS
+from bortlab.runtimes.runtime import missing_packages
 
 if TYPE_CHECKING:
     from onnx import ModelProto

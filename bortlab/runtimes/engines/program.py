@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -55,14 +54,3 @@ class TorchProgram:
         if self.network.task != "encoder":
             return self.network.score(hidden)
         return {} if self.network.pooler is None else {"pooled": self.network.pooler(hidden)}
-
-
-def missing_packages(title: str, extra: str, *packages: str) -> str:
-    """A sentence with the line that installs what is missing, "" for nothing. extra: of bortlab, that has them all."""
-    missing = [name for name in packages if importlib.util.find_spec(name) is None]
-    if not missing:
-        return ""
-    return (
-        f"{title} is not installed here: pip install {' '.join(missing)} (or bortlab[{extra}], which has all of it), "
-        f"then start Python again."
-    )

@@ -2,6 +2,7 @@
 
 from bortlab.ui.latency.claims import claims
 from bortlab.ui.latency.comparing import compare
+from bortlab.ui.latency.engines import engines
 from bortlab.ui.latency.explanation import EXPLANATION
 from bortlab.ui.latency.measuring import first_visit, latest_job, measure, notice, progress
 from bortlab.ui.latency.pictures import VIEWS, show
@@ -14,6 +15,7 @@ __all__ = [
     "choose",
     "claims",
     "compare",
+    "engines",
     "first_visit",
     "latest_job",
     "measure",

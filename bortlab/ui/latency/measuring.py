@@ -145,10 +145,10 @@ def _start(plan: Plan) -> None:
 
 def _chosen_plan() -> Plan:
     """The visitor's choices, as a plan."""
-    models = _several(
+    models = several(
         st,
         "Architectures",
-        _architectures(),
+        architectures(),
         minis(),
         "architectures",
         format_func=title,
@@ -157,13 +157,13 @@ def _chosen_plan() -> Plan:
     most = cores()
     thread_counts = sorted({1, most, *(n for n in (2, 4, 8, 16, 32) if n < most)})
     first, second = st.columns(4), st.columns(4)
-    lengths = _several(first[0], "Pieces in a sequence", [str(n) for n in LENGTHS], ["16", "64", "128"], "pieces")
-    batches = _several(first[1], "Sequences at once", [str(n) for n in BATCHES], ["1"], "batch")
-    threads = _several(first[2], "Threads", [str(n) for n in thread_counts], [str(most)], "threads")
+    lengths = several(first[0], "Pieces in a sequence", [str(n) for n in LENGTHS], ["16", "64", "128"], "pieces")
+    batches = several(first[1], "Sequences at once", [str(n) for n in BATCHES], ["1"], "batch")
+    threads = several(first[2], "Threads", [str(n) for n in thread_counts], [str(most)], "threads")
     output = first[3].selectbox(
         "What is run", list(OUTPUTS), key="output", bind="query-params", help="  \n".join(OUTPUTS.values())
     )
-    programs = _several(
+    programs = several(
         second[0],
         "Runtime",
         list(RUNTIMES),
@@ -171,8 +171,8 @@ def _chosen_plan() -> Plan:
         "runtime",
         help="  \n".join(f"{name}: {runtime.title}, {runtime.about}" for name, runtime in RUNTIMES.items()),
     )
-    dtypes = _several(second[1], "Precision", list(DTYPES), ["float32"], "precision")
-    where = _several(second[2], "Device", devices(), ["cpu"], "device")
+    dtypes = several(second[1], "Precision", list(DTYPES), ["float32"], "precision")
+    where = several(second[2], "Device", devices(), ["cpu"], "device")
     effort = second[3].selectbox(
         "Effort",
         list(EFFORTS),
@@ -196,12 +196,12 @@ def _chosen_plan() -> Plan:
     )
 
 
-def _several(where: Any, label: str, options: Sequence[Any], default: Sequence[Any], key: str, **more: Any) -> Any:
+def several(where: Any, label: str, options: Sequence[Any], default: Sequence[Any], key: str, **more: Any) -> Any:
     """Several of the options, also in the link."""
     return where.multiselect(label, options, default=default, key=key, bind="query-params", **more)
 
 
-def _architectures() -> list[str]:
+def architectures() -> list[str]:
     """Every known architecture, each followed by its variants."""
     known = [
         checkpoint.key

@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 from bortlab.analysis.latency.cases import Case, family_of
 from bortlab.analysis.latency.findings import heldout_accuracy, pareto_front
 from bortlab.analysis.latency.results import Measured
+from bortlab.runtimes import RUNTIMES
 from bortlab.system.numbers import milliseconds, short_count
 from bortlab.views.escape import plotly
 from bortlab.views.figures import layout
@@ -79,7 +80,9 @@ def pareto_points(cases: Sequence[Measured]) -> dict[Case, tuple[float, float]]:
     return {
         measured.case: (measured.p50.value, 100 * accuracy.value)
         for measured in cases
-        if measured.case.dtype == "float32" and (accuracy := heldout_accuracy(measured.case.model)) is not None
+        if measured.case.dtype == "float32"
+        and RUNTIMES[measured.case.runtime].exact
+        and (accuracy := heldout_accuracy(measured.case.model)) is not None
     }
 
 
