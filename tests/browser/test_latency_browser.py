@@ -40,6 +40,23 @@ def test_a_small_measurement_runs_to_its_end_and_is_shown(visit: Arrive) -> None
     expect(lab.page.get_by_label("times as fast as BERT mini")).to_be_visible()
 
 
+def test_engines_are_compared_and_the_verdict_is_shown(visit: Arrive) -> None:
+    small = {"engine-models": "Bort mini", "engine-pieces": "8", "engines": "torch, packed weights"}
+    lab = visit().open("latency", **small, **{"engine-effort": "quick"})
+    button = lab.page.get_by_role("button", name="Compare engines here")
+    expander = lab.page.get_by_text("Compare engines", exact=True)
+    if not button.is_visible():
+        expander.click()
+    expect(button).to_be_enabled()
+    lab.settled()
+    button.press("Enter")
+    expect(lab.page.get_by_role("button", name="Cancel")).to_be_visible()
+    expect(lab.page.get_by_role("button", name="Cancel")).to_have_count(0)
+    expect(lab.page.get_by_text("On this processor, for Bort mini")).to_be_visible()
+    lab.settled()
+    expect(lab.page.get_by_label("Times of Bort mini by engine")).to_be_visible()
+
+
 def test_a_measurement_survives_a_reload_and_is_cancelled_within_two_seconds(visit: Arrive) -> None:
     lab = visit().open("latency", **SMALL, effort="thorough")
     start(lab)

@@ -18,6 +18,8 @@ from bortlab.analysis import latency as analysis
 from bortlab.analysis.latency import Measured, Plan, Run, cases
 from bortlab.analysis.latency.cases import Case
 from bortlab.analysis.latency.machine import Noise
+from bortlab.runtimes.comparison import Agreement
+from bortlab.runtimes.engines import ENGINES
 from bortlab.system.errors import BusyError
 from bortlab.system.numbers import milliseconds
 from bortlab.ui import latency as ui
@@ -107,6 +109,79 @@ def test_one_model_in_several_runtimes_has_a_condition_as_baseline() -> None:
     at = lab()
     assert next(box for box in at.selectbox if box.key == "baseline").value == "runtime=fused"
     assert "torch, fused attention" in said(at)
+
+
+def engines_compared(**more: Any) -> Run:
+    """A made-up comparison of engines, kept: packed weights win at 16 pieces, and ONNX Runtime in 8 bits at both."""
+    ms = {
+        (16, "fused"): 2.0,
+        (16, "torch-packed"): 1.0,
+        (16, "onnx-int8"): 0.5,
+        (64, "fused"): 4.0,
+        (64, "torch-packed"): 5.0,
+        (64, "onnx-int8"): 2.0,
+    }
+    measured = tuple(
+        Measured(
+            Case(model="bort-mini", output="masked-lm", seq=seq, threads=1, runtime=runtime),
+            tuple((time * (1 + n / 100),) * 3 for n in range(6)),
+            parameters=10**6,
+            difference=0.0,
+            agreement=None if runtime == "fused" else Agreement(5, 0.4, 22.0, 1.0, 66, 69),
+        )
+        for (seq, runtime), time in ms.items()
+    )
+    failed = Measured(replace(measured[0].case, runtime="onnx"), error="It has no such instruction.")
+    plan = Plan((*(entry.case for entry in measured), failed.case))
+    run = Run(plan, (*measured, failed), {"processor": "X", "cores": 1}, complete=True, **more)
+    run.save(analysis.runs_folder() / "2026-01-01-000000-1.json")
+    return run
+
+
+def test_a_comparison_of_engines_shows_what_the_library_computes() -> None:
+    run = engines_compared()
+    at = lab()
+    (chart,) = charts(at, "latency-engines")
+    assert chart.proto.alt == view.engine_times(run, "bort-mini", Look("light")).alt
+    assert "torch (packed weights) is the fastest at 16 pieces, 2.0× as fast as torch" in said(at)
+    assert "torch is the fastest at 64 pieces" in said(at)
+    assert "gives the same top answer in 66 of 69 places (96 %)" in said(at)
+    assert "It has no such instruction." in said(at)
+    table = next(frame.value for frame in at.dataframe if "times as fast as torch" in frame.value)
+    expected = analysis.engine_frame(run)
+    assert list(table["p50 ms"].dropna()) == list(expected["p50 ms"].dropna())
+    python = next(code.value for code in at.code if "engines_plan" in code.value)
+    assert "engines=['torch', 'torch-packed', 'onnx-int8', 'onnx'], threads=[1]" in python
+
+
+def test_engines_that_are_not_installed_are_named_and_the_others_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    result()
+    for name in ("onnx", "onnx-int8", "openvino"):
+        without = replace(ENGINES[name], missing=lambda name=name: f"{name} is not here: pip install {name}.")
+        monkeypatch.setitem(ENGINES, name, without)  # type: ignore[arg-type]
+    at = lab()
+    assert "openvino is not here: pip install openvino." in said(at)
+    offered = next(box for box in at.multiselect if box.key == "engines")
+    assert offered.value == ["torch-packed"] and "ONNX Runtime" not in offered.options
+    assert not button(at, "Compare engines here").disabled
+
+
+def test_a_press_compares_engines(monkeypatch: pytest.MonkeyPatch) -> None:
+    result()
+    plan = Plan((TINY.cases[0], replace(TINY.cases[0], runtime="torch-packed")), rounds=2, seconds=0.0)
+    monkeypatch.setattr(analysis, "engines_plan", lambda *args, **kwargs: plan)
+    at = lab()
+    button(at, "Compare engines here").click()
+    check(at.run())
+    assert the_job().wait(120).state == "done", the_job().log()
+    check(at.run())
+    assert charts(at, "latency-engines") and "On this processor, for Bort mini" in said(at)
+
+
+def test_models_that_stay_with_torch_in_the_lab_are_told() -> None:
+    result()
+    at = lab(**{"engine-models": ["BERT large"], "engine-pieces": ["16"]})
+    assert "in the lab torch answers for models beyond 256.0 MB" in said(at)
 
 
 def test_a_busy_machine_offers_a_retry_and_failures_are_told() -> None:

@@ -21,6 +21,11 @@ for both sides. A difference is significant if the interval of the ratio exclude
 included. Leaving out the masked-LM head matters: at every position it multiplies with the whole vocabulary, which costs
 Bort more than all of its layers. Real architectures have random weights here: values do not change the time.
 
+**Engines** are what `model.on(...)` opens. They are compared with torch at each length, one text at a time, with the
+masked-LM head; the fastest is the one whose interval excludes all others, among those that compute in float32. Their
+agreement with torch is measured on a few sentences. The lab's own choice, for its predictions, is a shorter measurement
+and asks another engine to save at least a tenth.
+
 **Scenarios**, in MLPerf's words: *single stream* is one sequence at a time (p90 is what counts), *offline* is a batch
 at once (sequences a second are what counts). These are not MLPerf results: those prescribe data sets and ten minutes.
 
