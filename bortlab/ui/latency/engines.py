@@ -51,7 +51,12 @@ def _show(run: Run, *, tell_failures: bool) -> None:
             st.info(f"**{markdown(where)}**: {markdown(measured.error)}")
     st.caption(markdown(f"Measured on {machine.described(run.environment)}, {date_of(run)}, {run.rounds} rounds."))
     shared.take_away(
-        analysis.engine_frame(run), name="engines", views=[view], python=_python(run, model), json=run.to_json()
+        analysis.engine_frame(run),
+        name="engines",
+        views=[view],
+        python=_python(run, model),
+        json=run.to_json(),
+        camera=False,
     )
 
 

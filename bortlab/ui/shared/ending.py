@@ -42,14 +42,16 @@ def take_away(
     views: Sequence[View] = (),
     json: str | None = None,
     says: Mapping[str, object] | None = None,
+    camera: bool = True,
 ) -> None:
     """The numbers as a table, to download; a link to this very view; the view in Python.
 
-    views: to download as one HTML page. json: all there is to know, to download too. says: as in `link`.
+    views: to download as one HTML page. json: all there is to know, to download too. says: as in `link`. camera: ask
+    how pictures are to be saved, which holds for the whole page and is asked once on it.
     """
     with st.expander("The numbers as a table", expanded=False):
         st.dataframe(table, hide_index=True, width="stretch", alt=f"{name}: the numbers of the pictures above")
-    downloads(table, name=name, python=python, views=views, json=json, says=says)
+    downloads(table, name=name, python=python, views=views, json=json, says=says, camera=camera)
 
 
 def downloads(
@@ -60,6 +62,7 @@ def downloads(
     views: Sequence[View] = (),
     json: str | None = None,
     says: Mapping[str, object] | None = None,
+    camera: bool = True,
 ) -> None:
     """As `take_away`, for a table that is shown already."""
     from bortlab.views.view import is_figure, page
@@ -75,7 +78,7 @@ def downloads(
         if views:
             button("HTML", lambda: page(views, colours), f"{name}.html", "text/html")
         _code(name, python, says)
-        if any(is_figure(view) for view in views):
+        if camera and any(is_figure(view) for view in views):
             st.segmented_control(
                 "The camera above a picture saves", ["PNG", "SVG"], default="PNG", key="picture", required=True
             )
