@@ -90,11 +90,11 @@ def _choose() -> None:
         format_func=title,
         help="The minis with their own weights, all others with random ones: values do not change the time.",
     )
-    left, middle, right = st.columns([2, 3, 2])
+    left, right = st.columns(2)
     lengths = several(left, "Pieces", [str(n) for n in LENGTHS], [str(n) for n in DEFAULT_LENGTHS], "engine-pieces")
     installed = [name for name, kind in ENGINES.items() if not kind.missing()]
     names = several(
-        middle,
+        st,
         "Engines beside torch",
         [name for name in installed if name != "torch"],
         [name for name in analysis.TRIED if name in installed and name != "torch"],

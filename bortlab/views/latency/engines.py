@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from itertools import groupby
 
 import plotly.graph_objects as go
@@ -215,6 +216,11 @@ def _in_eight_bits(run: Run, groups: Groups) -> list[str]:
     ]
 
 
+def _plain(value: float) -> str:
+    """One digit of a small number, without an exponent: 0.00002."""
+    return format(Decimal(f"{value:.1g}"), "f")
+
+
 def _agreements(groups: Groups) -> list[str]:
     """How far the engines' logits are from torch's, on a few sentences where the model has weights of its own."""
     entries = {engine_title(entry): entry for group in groups.values() for entry in group[1:]}
@@ -226,7 +232,7 @@ def _agreements(groups: Groups) -> list[str]:
         engines = "engines agree" if len(agreements) > 1 else "engine agrees"
         sentences.append(
             f"In float32 the {engines} with torch: on {worst.texts} sentences logits differ by at most "
-            f"{worst.largest_difference:.1g} (the largest is {worst.largest_value:.3g})."
+            f"{_plain(worst.largest_difference)} (the largest is {worst.largest_value:.3g})."
         )
     for name, entry in entries.items():
         if entry.agreement is not None and entry not in exact and entry.agreement.decisions:
@@ -240,6 +246,6 @@ def _agreements(groups: Groups) -> list[str]:
         if differences:
             sentences.append(
                 "It was timed with random weights, so its answers mean nothing: on random pieces the outputs of the "
-                f"float32 engines differ from torch's by at most {max(differences):.1g} of the largest number."
+                f"float32 engines differ from torch's by at most {_plain(max(differences))} of the largest number."
             )
     return sentences
