@@ -132,10 +132,11 @@ def _read(folder: Path, weights: Weights, plan: _Plan, ours: str, dtype: torch.d
     return used
 
 
-def check_weights(folder: Path, family: Family, config: Config, *, task: str = "masked-lm") -> None:
+def check_weights(folder: Path, family: Family, config: Config, *, task: str = "masked-lm") -> Network:
     """What `load_network` would find wrong with names, shapes and sizes, found without reading a tensor.
 
-    So a folder that promises much more than it holds costs nobody any memory.
+    So a folder that promises much more than it holds costs nobody any memory. Returns the network that it was compared
+    with, on the meta device.
     """
     network = meta_network(family, config, task)
     kept_in, paths = weights_files(folder)
@@ -148,6 +149,7 @@ def check_weights(folder: Path, family: Family, config: Config, *, task: str = "
         least = 2 * network.embeddings.words.weight.numel()  # in float16, and the largest of its tensors alone
         if size + MAX_HEADER_BYTES < least:  # what is only a little too small, the reader tells better
             raise CheckpointError(f"The weights in {folder} have {size:,} bytes, and their words alone need {least:,}.")
+    return network
 
 
 def own_heads(folder: Path, family: Family, config: Config) -> tuple[str | None, dict[str, str]]:

@@ -6,10 +6,10 @@ Nothing here changes the network, so any number of threads may share one `Model`
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import chain
 from os import PathLike
 from pathlib import Path
@@ -40,8 +40,7 @@ class Model(Questions):
     """A network in eval mode with its tokenizer; made by `bortlab.load`, or by `assemble` from a network of your own.
 
     heads: where each head comes from: "trained" | "adapted" | "random". source: "bundled" | "hub" | "folder" |
-    "adapted" | "random weights". fingerprint: the same for the same weights, configuration, vocabulary and hub
-    revision, to key caches with. n_bytes: memory of the weights.
+    "adapted" | "random weights". digest: makes the fingerprint. n_bytes: memory of the weights.
     """
 
     network: Network
@@ -49,8 +48,16 @@ class Model(Questions):
     revision: str
     dtype: torch.dtype
     source: str
-    fingerprint: str
+    digest: Callable[[], str]
     n_bytes: int
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """The same for the same weights, configuration, vocabulary and hub revision, to key caches with.
+
+        Every weight is hashed when it is first asked for: 0.1 s for 100 M weights, which a first answer does not need.
+        """
+        return self.digest()
 
     @property
     def n_parameters(self) -> int:
@@ -168,7 +175,7 @@ def assemble(
         dtype=weights.dtype,
         task=network.task,
         source=source,
-        fingerprint=fingerprint_of(family, network, tokenizer, heads),
+        digest=partial(fingerprint_of, family, network, tokenizer, MappingProxyType(dict(heads))),
         n_bytes=n_bytes(network),
     )
 

@@ -55,14 +55,19 @@ def measure(request: Request) -> int:
     """
     family, config = design_of(request)
     if request.seed is None:
-        check_weights(request.folder, family, config, task=request.task)
-    return n_bytes(meta_network(family, config, request.task).to(request.dtype))
+        network = check_weights(request.folder, family, config, task=request.task)
+    else:
+        network = meta_network(family, config, request.task)
+    return n_bytes(network.to(request.dtype))
 
 
 def build(request: Request) -> Model:
-    """Read or make the weights, freeze them, and run the model once, so that what is published is whole and works."""
+    """Read or make the weights, freeze them, and run the model once, so that what is published is whole and works.
+
+    Names, shapes and sizes are expected to have passed `measure`.
+    """
     family, config = design_of(request)
-    _fits(request)
+    _fits(request, n_bytes(meta_network(family, config, request.task).to(request.dtype)))
     tokenizer = Tokenizer.from_folder(request.folder, prefer=family.tokenizer)
     if request.family is None:
         _check_family(request, family, tokenizer)
@@ -87,12 +92,16 @@ def build(request: Request) -> Model:
         request.key, family, network, tokenizer, heads=heads, source=request.source, revision=request.revision
     )
     if request.source == "hub":  # what is remembered of one revision is not shown for another
-        model = replace(
-            model, fingerprint=hashlib.sha256(f"{model.fingerprint} {model.revision}".encode()).hexdigest()[:16]
-        )
+        model = replace(model, digest=functools.partial(_of_revision, model))
     model.trace(EXAMPLE)
-    model.scores(model.encode(EXAMPLE))
+    if request.task != "masked-lm":  # whose head the trace has run
+        model.scores(model.encode(EXAMPLE))
     return model
+
+
+def _of_revision(model: Model) -> str:
+    """A fingerprint of a model that another one of the same weights at another revision does not share."""
+    return hashlib.sha256(f"{model.fingerprint} {model.revision}".encode()).hexdigest()[:16]
 
 
 def _check_family(request: Request, family: Family, tokenizer: Tokenizer) -> None:
@@ -134,9 +143,9 @@ def _untrained(request: Request, present: Mapping[str, str]) -> dict[str, str]:
     return {"masked-lm": "random"} if random else {}
 
 
-def _fits(request: Request) -> None:
-    """Refuse what the machine has no memory for, before anything is allocated."""
-    needed, free = measure(request), memory_available()
+def _fits(request: Request, needed: int) -> None:
+    """Refuse what the machine has no memory for, before anything is allocated. needed: bytes of the weights."""
+    free = memory_available()
     if needed > free:
         raise TooLargeError(
             f"{request.key} needs {data_size(needed)} of memory, and {data_size(free)} are free. "

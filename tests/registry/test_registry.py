@@ -346,6 +346,35 @@ def test_a_changed_folder_is_another_model(tmp_path: Path) -> None:
     assert bortlab.load_from(tmp_path) is new
 
 
+def test_a_first_answer_needs_no_fingerprint_and_a_later_one_no_file(tmp_path: Path) -> None:
+    """It is that of the weights in memory, even where the file has been cut in the meantime."""
+    bortlab.load("bert-mini", weights="random", seed=3).save(tmp_path)
+    expected = bortlab.load_from(tmp_path).fingerprint
+    assert registry.unload(str(tmp_path)) == 1
+    gc.collect()
+    model = bortlab.load_from(tmp_path)
+    model.fill_mask(TEXT)
+    assert "fingerprint" not in vars(model)
+    os.truncate(tmp_path / "model.safetensors", 1000)
+    assert model.fingerprint == expected
+
+
+def test_a_load_lays_out_its_network_three_times_at_most(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To compare the file with, to count its memory, and to fill it: each takes 20 ms for a large ConvBERT."""
+    bortlab.load("convbert-mini", weights="random", seed=3).save(tmp_path)
+    network, layouts = FAMILIES["convbert"].network, 0
+    make = network.__init__
+
+    def counted(*arguments: Any, **options: Any) -> None:
+        nonlocal layouts
+        layouts += 1
+        make(*arguments, **options)
+
+    monkeypatch.setattr(network, "__init__", counted)
+    bortlab.load_from(tmp_path)
+    assert 1 <= layouts <= 3
+
+
 def test_a_folder_that_changes_while_it_is_read_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bortlab.load("bert-mini").save(tmp_path)
     request = request_from(tmp_path)
