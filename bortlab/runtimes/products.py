@@ -1,7 +1,7 @@
 """Are products with packed weights faster on this processor, and up to how many rows? Measured once, kept in the cache.
 
 Which processor gains, and by how much, follows from its vector units and its memory, and no list of makers tells it.
-Measuring takes about a third of a second.
+Measuring takes about a third of a second on a quiet machine, and at most some seconds on a busy one.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -23,7 +23,12 @@ ROWS = (16, 128, 512)
 WIDTH = 1024
 N_WEIGHTS = 4
 """Maps that take turns, of 4 MB each: a network's weights do not lie in the processor's cache either."""
-ROUNDS = 6
+LEAST_ROUNDS, MOST_ROUNDS = 6, 60
+SECONDS = 2.0
+"""After which the rounds at one of ROWS end, steady or not."""
+STEADY = 1.05
+"""The second shortest time by the shortest: up to here the shortest was no accident, and other programs did not keep
+all turns from it."""
 TOLERATED = 1.1
 """Share of the time as the weights lie that packed ones may take. Other programs disturb a short measurement, and what
 is computed together with a packed product is not part of it."""
@@ -64,10 +69,28 @@ def measure() -> list[float]:
             lambda n, x=x: linear_map(x, weights[n], bias),  # type: ignore[misc]
             lambda n, x=x: torch.ops.mkldnn._linear_pointwise(x, copies[n], bias, "none", [], ""),  # type: ignore[misc]
         )
-        turns = [[_seconds(way) for way in ways] for _ in range(ROUNDS)]
-        as_they_lie, packed = (min(times) for times in zip(*turns[1:], strict=True))  # the first turn warms up
+        as_they_lie, packed = shortest_times(ways)
         ratios.append(packed / as_they_lie)
     return ratios
+
+
+def shortest_times(ways: Sequence[Callable[[int], object]]) -> list[float]:
+    """Seconds of each way at best: they take turns until each has reached about its shortest time twice."""
+    times: list[list[float]] = [[] for _ in ways]
+    for way in ways:
+        _seconds(way)  # warms up
+    start = time.monotonic()
+    for number in range(1, MOST_ROUNDS + 1):
+        for way, taken in zip(ways, times, strict=True):
+            taken.append(_seconds(way))
+        if number >= LEAST_ROUNDS - 1 and (all(map(_steady, times)) or time.monotonic() - start > SECONDS):
+            break
+    return [min(taken) for taken in times]
+
+
+def _steady(taken: Sequence[float]) -> bool:
+    shortest, second, *_ = sorted(taken)
+    return second <= STEADY * shortest
 
 
 def _seconds(way: Callable[[int], object]) -> float:
