@@ -12,7 +12,7 @@ import torch
 from bortlab.models import FAMILIES, Config, Family, Network
 from bortlab.registry import find
 from bortlab.runtimes.engines.program import TorchProgram
-from tests import bench, bench_networks
+from tests import bench, bench_networks, bench_start
 from tests.bench import Row
 
 MS = {"ours": [2.0, 4.0, 9.0], "eager": [4.0, 5.0, 9.0], "sdpa": [4.0, 8.0, 12.0], "onnxruntime": [1.0, 2.0, 3.0]}
@@ -159,3 +159,14 @@ def test_convolution_by_unfold_is_ours() -> None:
     rows = list(bench.bench_convolution(bench.How(seconds=0), heads=1, size=4, width=3))
     assert {tuple(row.ms) for row in rows} == {("ours", "window", "taps", "unfold")}
     assert all(row.met is None for row in rows)
+
+
+def test_the_waterfalls_of_checkouts_stand_side_by_side() -> None:
+    def waterfall(first: float) -> bench_start.Waterfall:
+        return {step: (first + n, (first + n) / 2) for n, step in enumerate((bench_start.ANSWERS, *bench_start.STEPS))}
+
+    starts = {Path("before"): [waterfall(2.0), waterfall(3.0), waterfall(7.0)], Path("after"): [waterfall(1.0)]}
+    head, rule, *lines = bench_start.table(starts).splitlines()
+    assert head.count("|") == rule.count("|") == 6 and head.index("before") < head.index("after")
+    assert lines[0] == "| the server answers | 3.0 (2.0) | 1.5 | 1.0 (1.0) | 0.5 |"
+    assert lines[-1] == "| first prediction | 6.0 (5.0) | 3.0 | 4.0 (4.0) | 2.0 |"
