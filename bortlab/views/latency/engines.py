@@ -95,7 +95,9 @@ def _figure(groups: Groups, places: Mapping[Case, str], texts: Mapping[Case, Seq
         bottom = top + HEADING + ROW * len(group)
         torch_ms = group[0].p50.value
         line = {"color": look.faint, "width": 1, "dash": "dot"}
-        figure.add_shape(type="line", x0=torch_ms, x1=torch_ms, y0=top + HEADING, y1=bottom, line=line, layer="below")
+        for row in rows:  # beside the dots, and not through the words above them
+            y0, y1 = row - 0.25 * ROW, row + 0.25 * ROW
+            figure.add_shape(type="line", x0=torch_ms, x1=torch_ms, y0=y0, y1=y1, line=line, layer="below")
         figure.add_trace(_words([low], [top + HEADING / 2], [f"<b>{plotly(places[case])}</b>"], look))
         above = [row - 0.42 * ROW for row in rows]
         figure.add_trace(_words([low] * len(group), above, [plotly(text) for text in texts[case]], look))
