@@ -21,6 +21,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from bortlab.checkpoint import CheckpointError, Loaded, load_network, meta_network, published_names, read_config, save
+from bortlab.checkpoint.weights import open_safetensors
 from bortlab.models import DEFAULT_LABELS, FAMILIES, HEADS, TASKS, Config, Family, Network
 
 BUILT = [(family, task) for family in FAMILIES.values() for task in family.tasks]
@@ -459,6 +460,29 @@ def test_what_happens_to_the_file_later_does_not_matter(pickled: bool, saved: Ca
     assert same(loaded, reference)
     maps = Path("/proc/self/maps")
     assert not maps.exists() or str(folder) not in maps.read_text()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16, torch.float64, torch.int64])
+def test_tensors_of_any_size_are_read_as_they_were_written(dtype: torch.dtype, tmp_path: Path) -> None:
+    sizes = {"none": (0, 3), "number": (), "odd": (3, 7), "below": (512, 511), "large": (1025, 1023)}
+    written = {name: torch.randn(size).to(dtype) for name, size in sizes.items()}
+    save_file(written, tmp_path / "one.safetensors")
+    with open_safetensors([tmp_path / "one.safetensors"], 0) as weights:
+        for name, tensor in written.items():
+            read = weights.read(name)
+            assert weights.shapes[name] == sizes[name]
+            assert read.dtype == dtype and torch.equal(read, tensor)
+            read.zero_()  # memory of its own, which may be written
+
+
+@pytest.mark.parametrize("left", [0, 5_000_000])
+def test_a_file_that_is_cut_while_it_is_read_is_said_to_have_changed(left: int, tmp_path: Path) -> None:
+    path = tmp_path / "one.safetensors"
+    save_file({"first": torch.ones(1000, 1000), "second": torch.ones(1000, 1000)}, path)
+    with open_safetensors([path], 0) as weights:
+        os.truncate(path, left)
+        with pytest.raises(CheckpointError, match="changed while it was read: it ends before tensor second does"):
+            weights.read("second")
 
 
 def test_no_two_parameters_share_memory(saved: Callable[..., Path]) -> None:
