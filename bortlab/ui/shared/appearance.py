@@ -1,4 +1,4 @@
-"""The lab's own style sheet, before a page is drawn: larger type, readable colours, and a focus that can be seen."""
+"""How the lab looks: larger type, readable colours, a focus that can be seen, and pictures that follow the theme."""
 
 from __future__ import annotations
 
@@ -6,6 +6,20 @@ import streamlit as st
 
 from bortlab.ui.shared import classroom, larger
 from bortlab.ui.shared.pictures import look
+
+# Streamlit does not run a page again when its visitor, or the evening, changes the theme: what the lab itself has
+# coloured could not be read any more.
+_WATCH = """export default function ({ data, setTriggerValue }) {
+    const app = document.querySelector("[data-testid=stApp]");
+    const tell = () => {
+        const mode = getComputedStyle(app).colorScheme;
+        if (mode !== data.mode) setTriggerValue("mode", mode);
+    };
+    const observer = new MutationObserver(tell);
+    observer.observe(app, { attributeFilter: ["class"] });
+    return () => observer.disconnect();
+}"""
+_watch = st.components.v2.component("bortlab.theme", js=_WATCH)
 
 
 def begin() -> None:
@@ -22,3 +36,8 @@ def begin() -> None:
     )
     st.html(f"<style>{larger.style()} {selected} {focus}</style>")
     classroom.banner()
+
+
+def follow_theme() -> None:
+    """At the end of every page: draw it again once the theme is another than the page was drawn for."""
+    _watch(data={"mode": look().mode}, key="theme", on_mode_change=lambda: None)

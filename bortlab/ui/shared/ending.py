@@ -11,6 +11,7 @@ import streamlit as st
 
 from bortlab.notebooks import Code, Text, notebook
 from bortlab.ui.shared import recording
+from bortlab.ui.shared.appearance import follow_theme
 from bortlab.ui.shared.pictures import look
 from bortlab.ui.shared.sharing import share
 from bortlab.views.escape import csv_cell
@@ -137,3 +138,4 @@ def what_is_this(text: str) -> None:
 def footer() -> None:
     """The end of every page."""
     st.caption(FOOTER)
+    follow_theme()
