@@ -298,7 +298,7 @@ def _results(started: Job | None) -> None:
         st.session_state["adapted-last"] = st.session_state[ADAPTED] = just_made
     if st.session_state.get(ADAPTED) not in keys:
         st.session_state.pop(ADAPTED, None)
-    st.subheader("Before and after", anchor=False)
+    st.header("Before and after", anchor=False)
     key = st.selectbox("Adapted here", keys, format_func=opened.title, key=ADAPTED, width=420)
     card = registry.adapted_card(key)
     with opened.lease(key) as after:

@@ -19,7 +19,7 @@ NOTE = (
 
 def curves() -> None:
     """The learning curves of the bundled models, by the measure that is chosen."""
-    st.subheader("How the bundled models learned", anchor=False)
+    st.header("How the bundled models learned", anchor=False)
     with shared.sentences():
         learned = bundled_curves()
         measure = st.selectbox("Show", MEASURES, format_func=view.title_of, key="curve", bind="query-params", width=290)

@@ -45,7 +45,7 @@ EXPLANATION = f"""
 
 def in_memory() -> None:
     """What is loaded, with a meter of the memory and a button to unload each."""
-    st.subheader("In memory", anchor=False)
+    st.header("In memory", anchor=False)
     wait_for_minis()
     with shared.sentences():
         loaded, budget = registry.loaded(), registry.REGISTRY.budget
@@ -91,7 +91,7 @@ def _card(resident: Resident, number: int) -> None:
 
 def open_another() -> None:
     """Choose a model, see what it is and what getting it would cost, and get it."""
-    st.subheader("Open another", anchor=False)
+    st.header("Open another", anchor=False)
     name, family = _choose()
     with shared.sentences():
         running = opened.download()
@@ -254,7 +254,7 @@ def _result(latest: Download) -> None:
 
 def catalogue() -> None:
     """Every known checkpoint, what can be read from the table, and the table to take away."""
-    st.subheader("All known models", anchor=False)
+    st.header("All known models", anchor=False)
     table = registry.checkpoints()
     here = int(table["offline"].sum())
     largest = table.nlargest(1, "parameters").iloc[0]

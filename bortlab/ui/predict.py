@@ -162,7 +162,7 @@ def how_likely(answers: Answers, text: str) -> None:
     """Score words that the visitor names."""
     if not answers:
         return
-    st.subheader("How likely is …?", anchor=False)
+    st.header("How likely is …?", anchor=False)
     words, blank = _named_words(text)
     if not words:
         return

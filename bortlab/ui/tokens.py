@@ -141,7 +141,7 @@ def findings(cuts: Cuts) -> None:
         alt="How finely each model cuts the text",
     )
     if differences:
-        st.subheader("Cut most differently", anchor=False)
+        st.header("Cut most differently", anchor=False)
         shared.picture(draw.differences_table(differences, _rows(cuts), shared.look()), "differences")
 
 
@@ -210,7 +210,7 @@ def vocabularies(cuts: Cuts) -> None:
     if not words:
         return
     overlap = analysis.overlap(words)
-    st.subheader("Words that the vocabularies share", anchor=False)
+    st.header("Words that the vocabularies share", anchor=False)
     vocabularies = "both vocabularies" if len(words) == 2 else f"all {len(words)} vocabularies"
     st.markdown(f"Pieces that begin a word, as plain lower-case words: {overlap.common:,} are in {vocabularies}.")
     rows = {key: row for key, row in _rows(cuts).items() if key in words}

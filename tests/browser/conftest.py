@@ -13,19 +13,33 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote, urlencode, urlsplit
 
+import axe_playwright_python
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, Request, expect, sync_playwright
 
+from bortlab.views.theme import Look
 from tests import chromium
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(path.stem for path in (ROOT / "pages").glob("*.py"))
 PATIENCE_S = 60.0
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 PROBES = re.compile(rf"/({'|'.join(PAGES)})/_stcore/(health|host-config)")
 """What Streamlit asks for below a page's address, answered 404 by design, before it asks at the root."""
+AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js")
+AUDIT = """async () => {
+    const active = node => !document.querySelector(node.target[0])?.closest("[data-testid=stSelectbox]")
+        ?.querySelector(":disabled");  // WCAG 1.4.3 asks no contrast of the labels of controls that cannot be used
+    const serious = (await axe.run({resultTypes: ["violations"]})).violations
+        .filter(rule => ["serious", "critical"].includes(rule.impact) || rule.id == "heading-order");
+    return serious.flatMap(rule => rule.nodes.filter(node => rule.id != "color-contrast" || active(node))
+        .map(node => `${rule.id}: ${node.html.slice(0, 200)}`));
+}"""
+DRAWN_FOR = """ink => [...document.querySelectorAll("style")].some(s => s.textContent.includes(`p { color: ${ink}`))"""
+"""Does the page's own style sheet write in this ink?"""
 expect.set_options(timeout=1000 * PATIENCE_S)
 
 
@@ -137,6 +151,16 @@ class Visit:
     def pills(self, label: str) -> Locator:
         """The pills under this label."""
         return self.page.get_by_test_id("stButtonGroup").filter(has_text=label).get_by_role("radio")
+
+    def audit(self) -> None:
+        """What the page shows now: nothing serious by axe-core in either theme, and no level of headings left out."""
+        for scheme in SCHEMES:
+            self.page.emulate_media(color_scheme=scheme)
+            expect(self.page.get_by_test_id("stApp")).to_have_css("color-scheme", scheme)
+            self.page.wait_for_function(DRAWN_FOR, arg=Look(scheme).ink)
+            self.settled()
+            self.page.evaluate(AXE.read_text(encoding="utf-8"))
+            assert self.page.evaluate(AUDIT) == [], scheme
 
     def clean(self) -> None:
         """Nothing went wrong: no error in the console, no exception, no request to elsewhere, no dialog."""

@@ -33,6 +33,7 @@ def test_from_a_click_to_the_rounds_of_a_run_on_a_file_of_ones_own(visit: Arrive
     lab.page.get_by_role("button", name="Run Agora").press("Enter")
     expect(lab.page.get_by_text("The best model is right in", exact=False)).to_be_visible(timeout=WAIT_MS)
     lab.settled()
+    lab.audit()
     assert "Agora round by round" in (lab.charts.first.get_attribute("aria-label") or "")
     with lab.page.expect_download() as download:
         lab.page.get_by_role("button", name="The best model").click()

@@ -36,6 +36,7 @@ def test_a_file_is_compared_a_mistake_explained_and_the_model_taken(visit: Arriv
     expect(lab.page.get_by_text("Which is best for these data?")).to_be_visible(timeout=WAIT_MS)
     lab.settled()
     expect(lab.page.get_by_text("is best", exact=False).first).to_be_visible()
+    lab.audit()
     assert "Quality and speed" in (lab.charts.first.get_attribute("aria-label") or "")
 
     with lab.page.expect_download() as download:

@@ -49,6 +49,7 @@ def test_a_visit_becomes_a_report_and_is_taken_up_again(visit: Arrive, browser: 
     save(lab)
 
     dialog = report(lab)
+    lab.audit()
     dialog.get_by_label("Note under view 2").fill("Each head on its own.")
     dialog.get_by_label("Name of view 1").fill("A supernova in pieces")
     dialog.get_by_label("Name of view 1").press("Enter")

@@ -60,7 +60,7 @@ def recorded(monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict]:
 
 
 def words(at: AppTest) -> str:
-    kinds = ("markdown", "caption", "info", "warning", "error", "subheader")
+    kinds = ("markdown", "caption", "info", "warning", "error", "header")
     return " ".join(str(element.value) for kind in kinds for element in getattr(at, kind))
 
 

@@ -32,7 +32,7 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def words(at: AppTest) -> str:
-    kinds = ("markdown", "caption", "info", "warning", "error", "subheader")
+    kinds = ("markdown", "caption", "info", "warning", "error", "header")
     return " ".join(str(element.value) for kind in kinds for element in getattr(at, kind))
 
 

@@ -40,7 +40,7 @@ def test_from_the_list_to_the_end_of_the_first_lesson() -> None:
     click(at, "Start")
     assert at.title[0].value == FIRST.title and not charts(at)
     for number, step in enumerate(FIRST.steps, 1):
-        assert at.subheader[0].value == f"{number}. {step.title}"
+        assert at.header[0].value == f"{number}. {step.title}"
         while shown := [button for button in at.button if button.label == "Show the answer"]:
             check(shown[0].click().run())
         assert not any(e.value.startswith("Guess, and") for e in at.caption)
@@ -55,7 +55,7 @@ def test_from_the_list_to_the_end_of_the_first_lesson() -> None:
     cards = [button.label for button in at.button if button.label in ("Start", on)]
     assert cards == [on] + ["Start"] * (len(LOCAL) - 1)
     click(at, on)
-    assert at.subheader[0].value.startswith(f"{len(FIRST.steps)}. ")  # where it was left
+    assert at.header[0].value.startswith(f"{len(FIRST.steps)}. ")  # where it was left
 
 
 def kept_by_the_browser(at: AppTest) -> list[dict[str, Any]]:
@@ -76,7 +76,7 @@ def test_the_browser_keeps_a_step_and_guesses_until_the_visitor_has_them_forgott
     assert kept_by_the_browser(at) == [{"forget": True, "cookies": []}]
     assert not [button for button in at.button if button.label.startswith(("Go on", "Forget"))]
     click(at, "Start")
-    assert at.subheader[0].value.startswith("1. ") and not charts(at) and not kept_by_the_browser(at)
+    assert at.header[0].value.startswith("1. ") and not charts(at) and not kept_by_the_browser(at)
 
 
 texts = st.text(min_size=1, max_size=browser.LONGEST_GUESS)
@@ -152,7 +152,7 @@ def test_foreign_text_in_a_link_is_text() -> None:
 
 def test_a_teacher_sees_everything_at_once() -> None:
     at = visit("Lessons", lesson=FIRST.key, teacher="true")
-    assert len(at.subheader) == len(FIRST.steps)
+    assert len(at.header) == len(FIRST.steps)
     assert not [button for button in at.button if button.label == "Check my guess"]
     assert len(at.info) == len(FIRST.questions)
     assert any(f"lesson={FIRST.key}&step={len(FIRST.steps)}" in code.value for code in at.code)
@@ -162,7 +162,7 @@ def test_a_teacher_sees_everything_at_once() -> None:
 def test_every_lesson_runs_for_a_teacher(lesson: lessons.Lesson) -> None:
     at = visit("Lessons", lesson=lesson.key, teacher="true")
     assert not at.error and not at.warning, sentences(at)
-    assert len(at.subheader) == len(lesson.steps)
+    assert len(at.header) == len(lesson.steps)
 
 
 def test_a_lesson_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -454,12 +454,12 @@ def test_home_shows_the_ways_in_and_the_ideas() -> None:
 def test_home_leads_into_the_first_lesson_and_back_to_where_it_was_left() -> None:
     at = check(visit("home").button(key="start-lesson").click().run())
     first = at.title[0].value
-    assert at.subheader[0].value.startswith("1. ")
+    assert at.header[0].value.startswith("1. ")
     check(at.button(key="next").click().run())
     at.switch_page("pages/home.py")
     check(at.run())
     check(at.button(key="start-lesson").click().run())
-    assert at.title[0].value == first and at.subheader[0].value.startswith("2. ")
+    assert at.title[0].value == first and at.header[0].value.startswith("2. ")
 
 
 def test_home_leads_to_every_page_by_its_question() -> None:

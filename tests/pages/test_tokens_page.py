@@ -83,7 +83,7 @@ def test_no_models_are_a_sentence() -> None:
     at = lab(models="")
     assert any("at least one model" in e.value for e in at.info) and not bodies(at)
     one = lab(models=[minis()[0]])
-    assert strip(one).count("<ol") == 2 and not any("vocabularies share" in e.value for e in one.subheader)
+    assert strip(one).count("<ol") == 2 and not any("vocabularies share" in e.value for e in one.header)
 
 
 def test_a_second_text_shows_the_templates() -> None:

@@ -41,7 +41,7 @@ def experiment() -> None:
     st.markdown("\n".join(f"- {sentence}" for sentence in draw.verdict_sentences(record)))
     look = shared.look()
     views = [draw.rivals(record, look), draw.by_task(record, look), draw.over_fitting(record, look)]
-    st.subheader("Agora and its rivals", anchor=False)
+    st.header("Agora and its rivals", anchor=False)
     shared.picture(views[0], "rivals")
     st.caption(
         "Accuracy on H: right of 0 Agora is better. Diamonds are means over tasks, lines 95 % intervals. *: the "

@@ -35,12 +35,12 @@ def own() -> None:
         return
     if any(finding.severity == "error" for finding in check(data)):
         return  # it is said with the data
-    st.subheader("2. How it searches", anchor=False)
+    st.header("2. How it searches", anchor=False)
     setting = choose_setting(data)
     if not setting.model:
         return
     _assumptions(setting)
-    st.subheader("4. The run", anchor=False)
+    st.header("4. The run", anchor=False)
     this = _run(setting)
     status = this.status()
     if status is not None and status.state == "done":
@@ -51,7 +51,7 @@ def own() -> None:
 
 def _assumptions(setting: Setting) -> None:
     """What Agora takes for granted, and how it is with these data."""
-    st.subheader("3. Does what Agora takes for granted hold here?", anchor=False)
+    st.header("3. Does what Agora takes for granted hold here?", anchor=False)
     checked = assumptions(labeller_right(setting), setting.data)
     st.markdown("\n".join(f"- {MARKS[its.holds]} **{its.name}.** {markdown(its.here)}" for its in checked))
     missing = sum(not its.holds for its in checked)

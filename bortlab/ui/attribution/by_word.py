@@ -42,7 +42,7 @@ def words(selection: Selection) -> None:
         return
     st.markdown(contributions(attributions))
     if len(attributions) > 1:
-        st.subheader("Models side by side", anchor=False)
+        st.header("Models side by side", anchor=False)
         st.caption("Each row has its own scale, set by its largest number.")
         view = draw.heat(attributions, look=look, title="Models and words", row="model")
         shared.picture(view, "side-by-side")

@@ -35,7 +35,7 @@ KINDS = {
 def choose(*, kind: str = "") -> LabelledData | None:
     """The labelled data that the visitor chose; None until there are any. kind: the only one of KINDS that is offered
     of bundled tasks, "" for all."""
-    st.subheader("1. Labelled texts", anchor=False)
+    st.header("1. Labelled texts", anchor=False)
     origin = st.segmented_control(
         "From", [BUNDLED, OWN], default=BUNDLED, key="from", bind="query-params", required=True
     )

@@ -30,7 +30,7 @@ def show(data: LabelledData, plan: ComparisonPlan, this: Job) -> None:
         if plan.models:
             shared.as_code(name=f"bortlab-{data.name}", python=python(data, plan), says=says)
         return
-    st.subheader("3. Which is best for these data?", anchor=False)
+    st.header("3. Which is best for these data?", anchor=False)
     data = drawn(data, plan.examples)
     views = [draw.frontier(comparison, shared.look())]
     shared.picture(views[0], "frontier")
@@ -41,7 +41,7 @@ def show(data: LabelledData, plan: ComparisonPlan, this: Job) -> None:
         width="stretch",
         alt=f"Every model and baseline with its {NAMES[comparison.measure]} and intervals",
     )
-    st.subheader("Look closer", anchor=False)
+    st.header("Look closer", anchor=False)
     entry = _chosen(comparison)
     views += _closer(comparison, entry, data)
     _errors(comparison, entry, data)

@@ -24,7 +24,7 @@ TRAINING_FLOPS = 12e9
 
 def choose_plan(data: LabelledData, models: list[str]) -> ComparisonPlan:
     """The visitor's choices, as a plan."""
-    st.subheader("2. What is compared", anchor=False)
+    st.header("2. What is compared", anchor=False)
     with st.expander("Options"):
         first = st.columns(4)
         amounts = [n for n in (50, 100, 200, USUAL_EXAMPLES, 1_000, 2_000, 5_000) if n < len(data.train)]

@@ -16,7 +16,7 @@ from bortlab.views.latency.sentences import speed_up_claims
 
 def claims(runs: dict[str, Run]) -> None:
     """What was published, what was measured, and a button to measure it here."""
-    st.subheader("Claims, checked", anchor=False)
+    st.header("Claims, checked", anchor=False)
     st.markdown(
         "Bort's authors say that it is **7.9 times** as fast as BERT-base and **about 20 times** as fast as BERT-large "
         "on a CPU (de Wynter and Perry 2020, and their README); they do not give the processor, batch or length. The "

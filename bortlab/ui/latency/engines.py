@@ -22,7 +22,7 @@ DEFAULT_LENGTHS = (16, 128)
 
 def engines(runs: dict[str, Run], shown: Run | None) -> None:
     """The latest comparison of engines, and what to compare next. shown: the result whose failures are told above."""
-    st.subheader("Which engine is fastest here?", anchor=False)
+    st.header("Which engine is fastest here?", anchor=False)
     st.markdown(
         "An engine is a program that runs a model's weights: torch, torch with weights laid out for this processor, "
         "ONNX Runtime, OpenVINO, Keras. Which one is the fastest depends on the processor and on the length of the "

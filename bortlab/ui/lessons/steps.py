@@ -78,7 +78,7 @@ def _ways(lesson: Lesson, number: int) -> None:
 
 def _step(lesson: Lesson, number: int, step: Step, context: Context, *, all_answers: bool) -> None:
     """Prose, questions and views, in order; what stands below a question waits for the guess."""
-    st.subheader(f"{number}. {step.title}", anchor=False)
+    st.header(f"{number}. {step.title}", anchor=False)
     for place, block in enumerate(step.blocks):
         if isinstance(block, str):
             st.markdown(block)

@@ -11,7 +11,7 @@ from bortlab.views.claims import MARKS
 
 def claimed() -> None:
     """Every claim with its verdict; then what is quoted and cannot be checked."""
-    st.subheader("Claims, checked", anchor=False)
+    st.header("Claims, checked", anchor=False)
     checked = claims.sizes()
     counts = {verdict: sum(claim.verdict == verdict for claim in checked) for verdict in claims.VERDICTS}
     st.markdown(

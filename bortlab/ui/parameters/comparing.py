@@ -115,7 +115,7 @@ def architectures(models: Mapping[str, CountedModel]) -> None:
     """Every model drawn to the same scale."""
     if not models:
         return
-    st.subheader("Drawn to one scale", anchor=False)
+    st.header("Drawn to one scale", anchor=False)
     look, scale = shared.look(), draw.scale_of(list(models.values()))
     for model, column in shared.grid(list(models.values()), COLUMNS, stretch=False):
         with column:
@@ -133,7 +133,7 @@ def inside(models: Mapping[str, CountedModel], setting: Setting) -> None:
     """One model: its proportions, its block, its formula, its layers."""
     if not models:
         return
-    st.subheader("Inside one model", anchor=False)
+    st.header("Inside one model", anchor=False)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         key = st.selectbox("Model", list(models), key="inside", bind="query-params", width=280)
         kind = st.segmented_control(

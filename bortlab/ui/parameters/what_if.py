@@ -56,7 +56,7 @@ def what_if(keys: Sequence[str], setting: Setting) -> None:
 
 def _moved() -> tuple[str, dict[str, int]]:
     """The configuration to start from, and what was changed."""
-    st.subheader("What if?", anchor=False)
+    st.header("What if?", anchor=False)
     options = architectures()
 
     def reset() -> None:
@@ -166,7 +166,7 @@ def _curves(base: str, changes: Mapping[str, int], setting: Setting) -> None:
     title = title_of(base) + (", changed" if changes else "")
     if not {GROUPS, WIDTH} <= {knob.field for knob in analysis.knobs(config)}:
         base, config, title = START, registry.architecture(START)[1], title_of(START)
-    st.subheader("Sharing and factorising", anchor=False)
+    st.header("Sharing and factorising", anchor=False)
     left, right = st.columns(2, gap="medium")
     with left:
         st.markdown(f"**Groups of layers** · {markdown(title)}")

@@ -31,7 +31,7 @@ def answer(extraction: Extraction) -> None:
 
 def fronts(extraction: Extraction, setting: Setting) -> list[View]:
     """All candidates: two quantities at a time, or three. A click on a point opens the candidate below."""
-    st.subheader("All candidates", anchor=False)
+    st.header("All candidates", anchor=False)
     shape = st.segmented_control(
         "Show them", (PAIRS, CLOUD), default=PAIRS, key="shown", bind="query-params", required=True
     )
@@ -88,7 +88,7 @@ def first_candidate(extraction: Extraction) -> str:
 
 def one_candidate(extraction: Extraction) -> None:
     """A candidate's drawing, block and formula."""
-    st.subheader("One candidate", anchor=False)
+    st.header("One candidate", anchor=False)
     names = list(draw.table(extraction)["candidate"])
     name = st.selectbox(
         f"Candidate ({'-'.join(extraction.space.letters)})",
@@ -159,7 +159,7 @@ def published(extraction: Extraction) -> None:
     known = standings(extraction)
     if not known:
         return
-    st.subheader("Where published shapes stand", anchor=False)
+    st.header("Where published shapes stand", anchor=False)
     sentence = draw.bort_sentence(known, extraction)
     if sentence:
         st.markdown(sentence)
@@ -199,7 +199,7 @@ def published(extraction: Extraction) -> None:
 
 def moving(extraction: Extraction, setting: Setting) -> None:
     """How the winner moves with the maximum point, the length and the stride."""
-    st.subheader("How the winner moves", anchor=False)
+    st.header("How the winner moves", anchor=False)
     given = _answers(setting.space, setting.base, setting.sizes, setting.error, setting.size)
     st.markdown(
         f"{draw.moving_sentence(given)} What Bort's authors took as the maximum point, the stride and the error is not "

@@ -31,7 +31,7 @@ SECONDS_PER_PIECE = 2.5e-4
 def trained() -> None:
     """What the recorded grids say, each with the machine and the command; nothing where there is none."""
     for name, grid in _recorded().items():
-        st.subheader("What training says", anchor=False)
+        st.header("What training says", anchor=False)
         result = _study(name)
         st.markdown(" ".join(draw.study_sentences(grid, result)))
         shapes = bort_shapes(space(grid.grid.space))
@@ -103,7 +103,7 @@ def _study(name: str) -> Study:
 
 def own() -> None:
     """Train the representatives of the minis' space, as a job."""
-    st.subheader("A search of your own", anchor=False)
+    st.header("A search of your own", anchor=False)
     with shared.sentences():
         stride = st.segmented_control(
             "Stride of the minis' space",
