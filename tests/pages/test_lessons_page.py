@@ -60,7 +60,8 @@ def test_from_the_list_to_the_end_of_the_first_lesson() -> None:
 
 def kept_by_the_browser(at: AppTest) -> list[dict[str, Any]]:
     """What the page lets the browser keep and forget."""
-    return [json.loads(e.proto.json) for e in elements(at._tree) if e.type == "bidi_component"]
+    components = [e.proto for e in elements(at._tree) if e.type == "bidi_component"]
+    return [json.loads(proto.json) for proto in components if proto.component_name == "bortlab.lessons"]
 
 
 def test_the_browser_keeps_a_step_and_guesses_until_the_visitor_has_them_forgotten() -> None:

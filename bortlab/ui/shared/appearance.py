@@ -40,4 +40,4 @@ def begin() -> None:
 
 def follow_theme() -> None:
     """At the end of every page: draw it again once the theme is another than the page was drawn for."""
-    _watch(data={"mode": look().mode}, key="theme", on_mode_change=lambda: None)
+    _watch(data={"mode": look().mode}, on_mode_change=lambda: None)
