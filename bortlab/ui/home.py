@@ -88,5 +88,5 @@ def pages() -> None:
         for page, entry in CONTENTS.items():
             if page == "home":
                 continue
-            if st.button(title(page), key=f"open-{page}", icon=entry.icon, type="tertiary", help=entry.question):
+            if st.button(title(page), key=f"open-{page}", type="tertiary", help=entry.question):
                 st.switch_page(f"pages/{page}.py")
