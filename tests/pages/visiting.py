@@ -18,6 +18,8 @@ ROOT = Path(__file__).parents[2]
 PAGES = sorted(path.stem for path in (ROOT / "pages").glob("*.py"))
 FOREIGN = ("![", ":material/home:", "$x$", ":red[", "<script")
 """Mark-up of the hostile texts, which no page may obey."""
+TWICE = "&#38;&#35;"
+"""What a text has that was escaped twice, so that readers see references."""
 
 HOSTILE = {
     "empty": "",
@@ -73,6 +75,7 @@ def check(at: AppTest, *, well: bool = True) -> AppTest:
             assert all(image.alt.strip() for image in proto.imgs)
         elif element.type in ("markdown", "caption", "info", "warning", "error"):
             assert not any(mark in element.value for mark in FOREIGN), element.value
+            assert TWICE not in element.value, element.value
     assert not [body for body in bodies(at) if re.search("<script|<img", body)]
     for value in at.session_state.to_dict().values():
         assert not re.search("Tensor|Module|Figure|Model|DataFrame", " ".join(types_of(value)))

@@ -68,12 +68,14 @@ def _verdict(question: Question, answer: Answer, guess: str | None) -> None:
     right = f"**{markdown(answer.right)}**"
     if not answer.is_clear:
         st.warning(f"Too close to call with these models: {right} by a hair.", icon=":material/balance:")
-    elif guess is None or guess == progress.GAVE_UP:
-        st.info(f"It is {right}.", icon=":material/lightbulb:")
+        return
+    right += "" if answer.right.endswith((".", "?", "!")) else "."  # an answer may be a sentence
+    if guess is None or guess == progress.GAVE_UP:
+        st.info(f"It is {right}", icon=":material/lightbulb:")
     elif library.is_right(question, answer, guess):
-        st.success(f"You guessed {markdown(guess)}. Right: it is {right}.", icon=":material/check:")
+        st.success(f"You guessed {markdown(guess)}. Right: it is {right}", icon=":material/check:")
     else:
-        st.info(f"You guessed {markdown(guess)}. It is {right}.", icon=":material/lightbulb:")
+        st.info(f"You guessed {markdown(guess)}. It is {right}", icon=":material/lightbulb:")
 
 
 def _computed(question: Question, answer: Answer) -> str:

@@ -109,7 +109,7 @@ def _view(lesson: Lesson, block: Show, context: Context, key: str) -> None:
                     st.markdown(f"**{markdown(view.title)}**")
                 _picture(view, f"{key}-{number}")
                 if is_figure(view):
-                    st.caption(markdown(shared.sentence(view)))
+                    st.caption(shared.sentence(view))
         st.page_link(
             f"pages/{scene.page}.py",
             label=f"Go on with this on the {scene.page.capitalize()} page",
