@@ -13,7 +13,7 @@ from bortlab.analysis.latency.results import Measured, Run, baseline_title
 from bortlab.system.numbers import factor, milliseconds
 from bortlab.views.escape import plotly
 from bortlab.views.figures import layout
-from bortlab.views.latency.labels import axis, label
+from bortlab.views.latency.labels import axis, interval_bars, label, words_from
 from bortlab.views.theme import Look, translucent
 from bortlab.views.view import View
 
@@ -110,8 +110,8 @@ def _figure(bars: Sequence[Bar], axis_title: str, look: Look, mark: float | None
     figure = go.Figure(
         [
             _drawn(bars, rows, look),
-            _labels([0] * len(bars), [row - 0.42 for row in rows], [plotly(bar.name) for bar in bars], look),
-            _labels([bar.value.high for bar in bars], rows, [f"  {plotly(bar.text)}" for bar in bars], look),
+            words_from([0] * len(bars), [row - 0.42 for row in rows], [plotly(bar.name) for bar in bars], look),
+            words_from([bar.value.high for bar in bars], rows, [f"  {plotly(bar.text)}" for bar in bars], look),
         ],
         layout(
             look,
@@ -134,15 +134,7 @@ def _drawn(bars: Sequence[Bar], rows: Sequence[int], look: Look) -> go.Bar:
         y=rows,
         orientation="h",
         width=0.36,
-        error_x={
-            "type": "data",
-            "symmetric": False,
-            "color": look.ink,
-            "thickness": 1.5,
-            "width": 5,
-            "array": [max(0.0, bar.value.high - bar.value.value) for bar in bars],
-            "arrayminus": [max(0.0, bar.value.value - bar.value.low) for bar in bars],
-        },
+        error_x=interval_bars([bar.value for bar in bars], look),
         marker={
             "color": [translucent(colour, 0.45) for colour in colours],
             "cornerradius": 4,
@@ -150,18 +142,4 @@ def _drawn(bars: Sequence[Bar], rows: Sequence[int], look: Look) -> go.Bar:
         },
         hovertext=[plotly(f"{bar.name}: {bar.hover}") for bar in bars],
         hoverinfo="text",
-    )
-
-
-def _labels(x: Sequence[float], y: Sequence[float], text: Sequence[str], look: Look) -> go.Scatter:
-    """Text that begins at each point."""
-    return go.Scatter(
-        x=x,
-        y=y,
-        mode="text",
-        text=text,
-        textposition="middle right",
-        textfont={"size": 14, "color": look.ink},
-        hoverinfo="skip",
-        cliponaxis=False,
     )

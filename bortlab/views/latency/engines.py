@@ -25,7 +25,7 @@ from bortlab.runtimes import RUNTIMES
 from bortlab.system.numbers import factor, milliseconds, percent
 from bortlab.views.escape import plotly
 from bortlab.views.figures import layout
-from bortlab.views.latency.labels import axis, condition, differing
+from bortlab.views.latency.labels import axis, condition, differing, interval_bars, words_from
 from bortlab.views.prose import counted, names
 from bortlab.views.theme import Look
 from bortlab.views.view import View
@@ -98,9 +98,9 @@ def _figure(groups: Groups, places: Mapping[Case, str], texts: Mapping[Case, Seq
         for row in rows:  # beside the dots, and not through the words above them
             y0, y1 = row - 0.25 * ROW, row + 0.25 * ROW
             figure.add_shape(type="line", x0=torch_ms, x1=torch_ms, y0=y0, y1=y1, line=line, layer="below")
-        figure.add_trace(_words([low], [top + HEADING / 2], [f"<b>{plotly(places[case])}</b>"], look))
+        figure.add_trace(words_from([low], [top + HEADING / 2], [f"<b>{plotly(places[case])}</b>"], look))
         above = [row - 0.42 * ROW for row in rows]
-        figure.add_trace(_words([low] * len(group), above, [plotly(text) for text in texts[case]], look))
+        figure.add_trace(words_from([low] * len(group), above, [plotly(text) for text in texts[case]], look))
         figure.add_trace(_dots(group, rows, texts[case], look))
         top = bottom
     ticks = [digit * 10.0**power for power in range(-3, 7) for digit in (1, 2, 5)]
@@ -127,15 +127,7 @@ def _dots(group: Sequence[Measured], rows: Sequence[float], texts: Sequence[str]
         mode="markers",
         cliponaxis=False,
         marker={"size": 12, "color": colours},
-        error_x={
-            "type": "data",
-            "symmetric": False,
-            "color": look.ink,
-            "thickness": 1.5,
-            "width": 5,
-            "array": [max(0.0, interval.high - interval.value) for interval in intervals],
-            "arrayminus": [max(0.0, interval.value - interval.low) for interval in intervals],
-        },
+        error_x=interval_bars(intervals, look),
         hovertext=[
             plotly(
                 f"{text}; 95 % interval {milliseconds(entry.p50.low)} to {milliseconds(entry.p50.high)}, "
@@ -144,20 +136,6 @@ def _dots(group: Sequence[Measured], rows: Sequence[float], texts: Sequence[str]
             for text, entry in zip(texts, group, strict=True)
         ],
         hoverinfo="text",
-    )
-
-
-def _words(x: Sequence[float], y: Sequence[float], text: Sequence[str], look: Look) -> go.Scatter:
-    """Text that begins at each point."""
-    return go.Scatter(
-        x=x,
-        y=y,
-        mode="text",
-        text=text,
-        textposition="middle right",
-        textfont={"size": 14, "color": look.ink},
-        hoverinfo="skip",
-        cliponaxis=False,
     )
 
 

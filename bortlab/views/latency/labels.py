@@ -1,10 +1,14 @@
-"""What cases are called beside each other, and the axes that all pictures of times share."""
+"""What cases are called beside each other, and the axes, words and intervals that pictures of times share."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import fields
+from typing import Any
 
+import plotly.graph_objects as go
+
+from bortlab.analysis.intervals import Interval
 from bortlab.analysis.latency.cases import Case, title
 from bortlab.runtimes import RUNTIMES
 from bortlab.views.theme import Look
@@ -42,4 +46,31 @@ def axis(name: str, look: Look) -> dict[str, object]:
         "tickfont": {"color": look.faint},
         "fixedrange": True,
         "zeroline": False,
+    }
+
+
+def words_from(x: Sequence[float], y: Sequence[float], text: Sequence[str], look: Look) -> go.Scatter:
+    """Text that begins at each point."""
+    return go.Scatter(
+        x=x,
+        y=y,
+        mode="text",
+        text=text,
+        textposition="middle right",
+        textfont={"size": 14, "color": look.ink},
+        hoverinfo="skip",
+        cliponaxis=False,
+    )
+
+
+def interval_bars(intervals: Sequence[Interval], look: Look) -> dict[str, Any]:
+    """plotly's error bars for the intervals of values."""
+    return {
+        "type": "data",
+        "symmetric": False,
+        "color": look.ink,
+        "thickness": 1.5,
+        "width": 5,
+        "array": [max(0.0, interval.high - interval.value) for interval in intervals],
+        "arrayminus": [max(0.0, interval.value - interval.low) for interval in intervals],
     }
