@@ -386,7 +386,7 @@ print(size("VmHWM") - before)
 def bench_harness(how: How) -> Iterator[Row]:
     """The lab's own timing of forwards: beside torch.utils.benchmark's of the same, and what it adds to 10 ms.
 
-    Both time the same forward by turns, in this process. The ratio of medians may be off by 5 %, either way.
+    Both time the same forward by turns, in this process. The ratio of medians may be off by 5%, either way.
     """
     from torch.utils.benchmark import Timer
 

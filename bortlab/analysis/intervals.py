@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """An estimate with the ends of its 95 % confidence interval."""
+    """An estimate with the ends of its 95% confidence interval."""
 
     value: float
     low: float

@@ -1,6 +1,6 @@
 """Learning curves: how well a model filled blanks while it was trained, by pieces seen.
 
-`bortlab minis` and `bortlab adapt` write one (curve.json) beside each model. It is measured on held-out text, 15 % of
+`bortlab minis` and `bortlab adapt` write one (curve.json) beside each model. It is measured on held-out text, 15% of
 the words hidden, on some batches of each kind of text, so its last point differs a little from the model's card.
 """
 

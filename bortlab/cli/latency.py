@@ -150,7 +150,7 @@ def report(result: Run, baseline: str) -> str:
         [
             table.to_string(index=False, float_format="{:.3g}".format),
             f"Measured on {machine.described(result.environment)}. Times as fast: as "
-            f"{latency.baseline_title(baseline)}. Intervals: 95 %.",
+            f"{latency.baseline_title(baseline)}. Intervals: 95%.",
             *(speedup.sentence for speedup in latency.measured_speedups(result)),
             *result.disturbed(),
         ]
@@ -167,7 +167,7 @@ def engine_report(result: Run) -> str:
     return "\n".join(
         [
             table.to_string(index=False, float_format="{:.3g}".format, na_rep=""),
-            f"Measured on {machine.described(result.environment)}. Intervals: 95 %.",
+            f"Measured on {machine.described(result.environment)}. Intervals: 95%.",
             *(sentence for model in result.models for sentence in engine_findings(result, model)),
             *result.disturbed(),
         ]

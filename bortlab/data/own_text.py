@@ -28,7 +28,7 @@ LEAST_WORDS = 300
 DOCUMENT_WORDS = 200
 """Words of a document at most: what is longer is cut between two sentences, or within a sentence as long as this."""
 HELDOUT_WORDS = 15_000
-"""Words that are held out, as far as that is 2 to 20 % of the text: enough to tell a point of accuracy."""
+"""Words that are held out, as far as that is 2 to 20% of the text: enough to tell a point of accuracy."""
 WRAPPED = 120
 """Characters of the longest line of a file whose lines are broken by hand, and its paragraphs divided by empty ones."""
 BUNDLED = "bundled corpus"

@@ -27,7 +27,8 @@ class Measure:
 
     def written(self, value: float) -> str:
         """A value as people read it."""
-        return f"{value:,.{self.digits}f} {self.unit}".strip().replace("-", "−")
+        space = "" if self.unit in ("", "%") else " "
+        return f"{value:,.{self.digits}f}{space}{self.unit}".replace("-", "−")
 
 
 MEASURES: dict[str, Measure] = {}

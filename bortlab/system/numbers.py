@@ -6,21 +6,21 @@ import math
 
 
 def percent(share: float) -> str:
-    """A share: 61 %, 3.2 %, 0.04 %, < 0.01 %. ValueError for what is not a number.
+    """A share: 61%, 3.2%, 0.04%, < 0.01%. ValueError for what is not a number.
 
     >>> percent(0.6132)
-    '61 %'
+    '61%'
     """
     if math.isnan(share):
         raise ValueError("A share that is not a number says nothing.")
     if not share:
-        return "0 %"
+        return "0%"
     hundredths = 100 * share
     if hundredths >= 9.95:
-        return f"{hundredths:.0f} %"
+        return f"{hundredths:.0f}%"
     if hundredths >= 0.995:
-        return f"{hundredths:.1f} %"
-    return f"{hundredths:.2f} %" if hundredths >= 0.01 else "< 0.01 %"
+        return f"{hundredths:.1f}%"
+    return f"{hundredths:.2f}%" if hundredths >= 0.01 else "< 0.01%"
 
 
 def signed(value: float) -> str:

@@ -238,7 +238,7 @@ def _encoded(documents: Documents, tokenizer: Tokenizer, name: str) -> EncodedTe
     unknown = float((pieces == tokenizer.unk_id).mean()) if len(pieces) else 1.0
     if unknown > MOST_UNKNOWN:
         raise TextError(
-            f"This model's vocabulary knows too little of {name}: {100 * unknown:.0f} % of its pieces are unknown, so "
+            f"This model's vocabulary knows too little of {name}: {100 * unknown:.0f}% of its pieces are unknown, so "
             "nothing could be learned. Is the text in another language or script?"
         )
     return encoded
@@ -300,7 +300,7 @@ def _tell(run: MaskedLMRun, start: Start, say: Report) -> None:
     left = run.seconds * (budget / run.seen - 1) if run.seen else 0.0
     say(
         0.98 * min(1.0, run.seen / budget),
-        f"{run.seen:,} of {budget:,} pieces read; {100 * run.curve[-1]['accuracy']:.1f} % of held-out pieces right.",
+        f"{run.seen:,} of {budget:,} pieces read; {100 * run.curve[-1]['accuracy']:.1f}% of held-out pieces right.",
         seconds_left=max(0.0, left),
         curve=list(run.curve),
         frequency=start.guessing.accuracy,

@@ -124,7 +124,7 @@ def page(card: Mapping[str, Any]) -> str:
     revision = f" (revision {base['revision']})" if base["revision"] else ""
     cut = f" Its vocabulary was cut to {card['vocabulary']:,} pieces." if card["vocabulary"] else ""
     rows = "\n".join(
-        f"| {name} | {held[key]['loss']:.3f} | {100 * held[key]['masked_accuracy']:.1f} % |"
+        f"| {name} | {held[key]['loss']:.3f} | {100 * held[key]['masked_accuracy']:.1f}% |"
         for name, key in (("before", "before"), ("after", "after"), ("guessing by frequency", "by_frequency"))
     )
     return f"""# {card["title"]}
@@ -134,7 +134,7 @@ def page(card: Mapping[str, Any]) -> str:
 Its weights, and with them its attention, kernels and vectors, are no longer those that were published.
 
 The text has {text["words"]:,} words in {text["documents"]:,} documents to learn from. On
-{held["hidden_pieces"]:,} hidden pieces of documents that it did not read (15 % of the words hidden):
+{held["hidden_pieces"]:,} hidden pieces of documents that it did not read (15% of the words hidden):
 
 | | loss | masked accuracy |
 |---|---|---|

@@ -174,8 +174,8 @@ def models_table(folder: Path = CHECKPOINTS) -> str:
             grammar = sum(card["minimal_pairs"].values()) / len(card["minimal_pairs"])
             rows.append(
                 f"| {card['title']} | {card['parameters'] / 1e6:.1f} M | {card['pieces_seen'] / 1e6:.0f} M | "
-                f"{100 * card['heldout']['masked_accuracy']:.1f} % | {100 * top_five / of:.0f} / "
-                f"{100 * first / of:.0f} % | {100 * grammar:.0f} % |"
+                f"{100 * card['heldout']['masked_accuracy']:.1f}% | {100 * top_five / of:.0f} / "
+                f"{100 * first / of:.0f}% | {100 * grammar:.0f}% |"
             )
     return "\n".join(rows)
 
@@ -190,9 +190,9 @@ def write_table(readme: Path = README, folder: Path = CHECKPOINTS) -> None:
 def page(card: Mapping[str, Any]) -> str:
     """The model card as a page."""
     held, bundled = card["heldout"], total(card)
-    by_source = "\n".join(f"| {source} | {100 * value:.1f} % |" for source, value in held["by_source"].items())
+    by_source = "\n".join(f"| {source} | {100 * value:.1f}% |" for source, value in held["by_source"].items())
     sources = "\n".join(f"- {name}: {text}" for name, text in card["sources"].items())
-    pairs = ", ".join(f"{kind} {100 * share:.0f} %" for kind, share in card["minimal_pairs"].items())
+    pairs = ", ".join(f"{kind} {100 * share:.0f}%" for kind, share in card["minimal_pairs"].items())
     what = (
         "The encoder of MiniLM (6 layers, 384 wide), as published in all-MiniLM-L6-v2, with its vocabulary cut to the "
         "8,192 pieces that everyday English uses most, and all of its weights trained to fill blanks. So its attention "
@@ -210,7 +210,7 @@ def page(card: Mapping[str, Any]) -> str:
     )
     credit = "; MiniLM: Microsoft, MIT; all-MiniLM-L6-v2: Apache-2.0" if card["key"] == ENCODER else ""
     reached = card.get("taught_share")
-    taught = "" if reached is None else f" The teacher spoke on {100 * reached:.0f} % of the hidden pieces."
+    taught = "" if reached is None else f" The teacher spoke on {100 * reached:.0f}% of the hidden pieces."
     return f"""# {card["title"]}
 
 {what}{taught}
@@ -218,8 +218,8 @@ def page(card: Mapping[str, Any]) -> str:
 Made by `{card["command"]}`: {card["parameters"]:,} parameters, {card["pieces_seen"]:,} pieces seen in
 {card["seconds"]:,} seconds on {card["device"]}, seed {card["recipe"]["seed"]}.
 {typed}
-Held out (1 % of the documents, 15 % of the words hidden, {held["hidden_pieces"]:,} pieces): loss {held["loss"]:.3f},
-masked accuracy {100 * held["masked_accuracy"]:.1f} %. Pieces differ from vocabulary to vocabulary, so compare across
+Held out (1% of the documents, 15% of the words hidden, {held["hidden_pieces"]:,} pieces): loss {held["loss"]:.3f},
+masked accuracy {100 * held["masked_accuracy"]:.1f}%. Pieces differ from vocabulary to vocabulary, so compare across
 tokenizers with care.
 
 | source | masked accuracy |

@@ -90,7 +90,7 @@ def hide(text: DeviceText, chunks: Tensor, width: int, *, rate: float, generator
     """Hide whole words of rows that all have `width` pieces: each with this chance, and at least one in a row.
 
     Every hidden piece becomes the mask itself: Wettig et al. 2023 (arXiv 2202.08005, section 5) found nothing gained by
-    BERT's 10 % random and 10 % unchanged pieces.
+    BERT's 10% random and 10% unchanged pieces.
     """
     ids, words, _ = text.gather(chunks, width)
     batch, device = len(chunks), text.device

@@ -112,4 +112,4 @@ def table(scores: Sequence[Score]) -> str:
         )
         grammar = sum(score.pairs.values()) / len(score.pairs)
         rows.append(f"| {score.name} | {score.held.loss:.3f} | {score.held.accuracy:.1%} | {filled} | {grammar:.1%} |")
-    return "\n".join(row.replace("%", " %") for row in rows)
+    return "\n".join(rows)

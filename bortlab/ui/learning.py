@@ -11,7 +11,7 @@ from bortlab.views.escape import markdown
 
 MEASURES = ("accuracy", "loss", *KINDS)
 NOTE = (
-    "Measured on text that they never learned from, 15 % of the words hidden, some of it at each point. BERT mini, "
+    "Measured on text that they never learned from, 15% of the words hidden, some of it at each point. BERT mini, "
     "ConvBERT mini and MiniLM cut text alike; ALBERT mini and Bort mini have pieces of their own, so their figures are "
     "not quite of the same task. MiniLM (dashed) had been pre-trained elsewhere before its curve begins."
 )

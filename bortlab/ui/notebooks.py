@@ -101,7 +101,7 @@ RECIPES = {
                 "run = latency.measure(latency.plan(models, seq=[16], threads=[1], roof=False, **quick))\n"
                 "run.frame('bert-mini')\n"
             ),
-            "As a picture, with 95 % confidence intervals. Where two overlap, this run has not told them apart.",
+            "As a picture, with 95% confidence intervals. Where two overlap, this run has not told them apart.",
             Code(
                 "from bortlab.views import latency as draw\nfrom bortlab.views.theme import Look\n\n"
                 "draw.times(run.timed, Look('light')).show()\n"

@@ -27,7 +27,7 @@ def learning_curve(
 
     shares = [100 * point["accuracy"] for point in points]
     pieces = [point["pieces"] for point in points]
-    hover = [f"{short_count(n)} pieces: {share:.1f} %" for n, share in zip(pieces, shares, strict=True)]
+    hover = [f"{short_count(n)} pieces: {share:.1f}%" for n, share in zip(pieces, shares, strict=True)]
     colour = look.family(family)
     line = go.Scatter(
         x=pieces,

@@ -280,7 +280,7 @@ def ablated(results: Sequence[Ablated], *, colour: str, look: Look, title: str) 
                 orientation="h",
                 marker={"color": translucent(colour, 0.6), "line": {"width": 0}},
                 customdata=names,
-                text=[percent(result.moved) if result.moved else "0 %" for result in results],
+                text=[percent(result.moved) if result.moved else "0%" for result in results],
                 textposition="outside",
                 cliponaxis=False,
                 hovertemplate="%{customdata}: %{x:.2%} moved<extra></extra>",

@@ -30,7 +30,7 @@ def title_of(measure: str) -> str:
 
 def written(measure: str, value: float) -> str:
     """A value of a measure, as people read it."""
-    return f"{value:.2f}" if measure == "loss" else f"{100 * value:.1f} %"
+    return f"{value:.2f}" if measure == "loss" else f"{100 * value:.1f}%"
 
 
 def learning_curves(curves: Sequence[LearningCurve], *, measure: str = "accuracy", look: Look = LIGHT) -> View:

@@ -53,7 +53,7 @@ def _figure(words: Sequence[tuple[str, float]], colour: str, largest: float, loo
         orientation="h",
         width=0.82,
         marker={"color": translucent(colour, 0.30), "line": {"width": 0}, "cornerradius": 4},
-        hovertext=[f"{label}: {100 * p:.4g} %" for label, p in zip(labels, probabilities, strict=True)],
+        hovertext=[f"{label}: {100 * p:.4g}%" for label, p in zip(labels, probabilities, strict=True)],
         hoverinfo="text",
     )
     layout = {

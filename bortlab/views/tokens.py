@@ -271,7 +271,7 @@ def _shared_words(overlap: Overlap, a: str, b: str, colour: str) -> str:
         return f"<td>{overlap.sizes[a]:,}<small>words</small></td>"
     share = overlap.share(a, b)
     tint = translucent(colour, 0.45 * share)
-    return f'<td style="background:{tint}">{100 * share:.0f} %<small>{overlap.shared[a, b]:,}</small></td>'
+    return f'<td style="background:{tint}">{100 * share:.0f}%<small>{overlap.shared[a, b]:,}</small></td>'
 
 
 def _table(names: str, head: str, rows: Sequence[str], title: str) -> str:

@@ -115,7 +115,7 @@ def test_a_newcomer_types_and_sees_every_models_guesses_without_pressing_enter(v
             chart = lab.page.get_by_role("figure", name=re.compile(f"^{find(key)[1].title}, blank {number}:"))
             expect(chart.locator(".textpoint, .text").first).to_be_attached()
             said = (chart.get_attribute("aria-label") or "").split(": ", 1)[1]
-            first = re.match(r"(.*?) (?:< )?[\d.]+ %", said)
+            first = re.match(r"(.*?) (?:< )?[\d.]+%", said)
             assert first is not None and first.group(1) in chart.locator("svg").first.text_content()
     assert lab.page.evaluate("document.activeElement.value") == TWO  # the cursor stays in the box
 
@@ -180,7 +180,7 @@ def test_a_link_opens_exactly_this_state(visit: Arrive) -> None:
     expect(lab.page.get_by_label("Words, separated by commas")).to_have_value("cat")
     expect(lab.page.get_by_role("slider")).to_have_value("7")
     expect(lab.charts).to_have_count(2)  # the guesses, and the named word
-    assert (lab.charts.first.get_attribute("aria-label") or "").count(" %") == 7
+    assert (lab.charts.first.get_attribute("aria-label") or "").count("%") == 7
     lab.page.get_by_role("button", name="Link").click()
     link = lab.page.get_by_test_id("stPopoverBody").get_by_test_id("stCode").inner_text().strip()
     assert link.startswith(f"{lab.url}/predict?")

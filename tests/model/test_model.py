@@ -270,7 +270,7 @@ def test_sizes_and_names(model: Model) -> None:
 def test_a_filled_mask_prints_as_a_table(bert: Model) -> None:
     lines = str(bert.fill_mask(TWO, top_k=2)).splitlines()
     assert lines[0] == TWO and lines[1] == "blank 1, characters 4 to 10" and len(lines) == 7
-    assert all(line.endswith(" %") for line in (*lines[2:4], *lines[5:]))
+    assert all(line.endswith("%") for line in (*lines[2:4], *lines[5:]))
     assert str(bert.fill_mask(TEXT, top_k=1)).count("\n") == 1
 
 

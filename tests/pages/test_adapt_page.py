@@ -159,7 +159,7 @@ def test_progress_and_curve_are_shown_after_a_reload_and_cancel_stops_it(short_j
     at = opened()  # another visit
     bar = at.get("progress")[0].proto
     assert bar.value == 25 and "500 of 2,000 pieces read. About 3 minutes left" in plain(bar.text)
-    assert any("7.0 % after 500 pieces" in chart.proto.alt for chart in at.get("plotly_chart"))
+    assert any("7.0% after 500 pieces" in chart.proto.alt for chart in at.get("plotly_chart"))
     started = time.monotonic()
     check(button(at, "Cancel").click().run())
     assert time.monotonic() - started < 60
@@ -196,7 +196,7 @@ def test_a_weak_model_is_warned_of_and_more_is_offered(tmp_path: Path) -> None:
     weak = Adaptation(base=KEY, pieces=500_000, trained="head", accuracy=0.069, before=0.0, frequency=0.065)
     write_model(tmp_path, {HEADS_KEY: {"masked-lm": "adapted"}, ADAPTED_KEY: weak.to_json()})
     at = lab()
-    assert "⚠ adapted from bort-mini, 500 k pieces, head alone: 6.9 % of held-out" in html(at)
+    assert "⚠ adapted from bort-mini, 500 k pieces, head alone: 6.9% of held-out" in html(at)
     assert "hardly better than guessing by frequency" in texts(at) and "train the upper layers too" in texts(at)
     check(button(at, "Train it again, and more").click().run())
     assert "Start adapting" in labels(at)
@@ -210,6 +210,6 @@ def test_a_good_one_says_what_it_is_worth(tmp_path: Path) -> None:
     good = Adaptation(base=KEY, pieces=2_000_000, accuracy=0.29, before=0.31, frequency=0.065)
     write_model(tmp_path, {HEADS_KEY: {"masked-lm": "adapted"}, ADAPTED_KEY: good.to_json()})
     at = lab()
-    assert "✓ adapted from bort-mini, 2.0 M pieces: 29 % of held-out pieces right" in html(at)
-    assert "down from 31 %; always guessing the commonest piece gives 6.5 %" in texts(at)
+    assert "✓ adapted from bort-mini, 2.0 M pieces: 29% of held-out pieces right" in html(at)
+    assert "down from 31%; always guessing the commonest piece gives 6.5%" in texts(at)
     assert "Adapt it to a text" not in labels(at)

@@ -298,7 +298,7 @@ def test_a_head_prefers_every_tap_of_the_largest_weight(logits: list[float]) -> 
 
 def test_how_far_kernels_moved_is_a_share_or_refused() -> None:
     zeros = torch.zeros(2, 1, 1)
-    assert moved_sentence(zeros, zeros).count("0 %") == 4
+    assert moved_sentence(zeros, zeros).count("0%") == 4
     with pytest.raises(ValueError, match="not a number"):
         moved_sentence(zeros, zeros[:, :, :0])
 

@@ -145,7 +145,7 @@ def test_a_comparison_of_engines_shows_what_the_library_computes() -> None:
     assert chart.proto.alt == view.engine_times(run, "bort-mini", Look("light")).alt
     assert "torch (packed weights) is the fastest at 16 pieces, 2.0× as fast as torch" in said(at)
     assert "torch is the fastest at 64 pieces" in said(at)
-    assert "gives the same top answer in 66 of 69 places (96 %)" in said(at)
+    assert "gives the same top answer in 66 of 69 places (96%)" in said(at)
     assert "It has no such instruction." in said(at)
     table = next(frame.value for frame in at.dataframe if "times as fast as torch" in frame.value)
     expected = analysis.engine_frame(run)

@@ -63,7 +63,7 @@ def test_a_size_is_moved_and_the_link_says_so() -> None:
     at = lab()
     at.number_input(key="num_hidden_groups").set_value(12)
     check(at.run())
-    assert metric(at, "Stored").value == "89.7 M" and metric(at, "Stored").delta == "+667.3 %"
+    assert metric(at, "Stored").value == "89.7 M" and metric(at, "Stored").delta == "+667.3%"
     assert not metric(at, "Executed").delta  # the work stays the same
     link = next(code.value for code in at.code if "num_hidden_groups=12" in code.value and "?" in code.value)
     assert "from=albert-base-v2" in link

@@ -199,4 +199,4 @@ def test_vocabularies_are_compared() -> None:
     assert body.count("<td") == len(minis()) ** 2
     first, second = (analysis.vocabulary_words(registry.load(key).tokenizer) for key in minis()[:2])
     assert f"{len(first):,}<" in body and f"{len(first & second):,}<" in body
-    assert re.search(r"\d+ %", body)
+    assert re.search(r"\d+%", body)

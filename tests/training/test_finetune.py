@@ -351,7 +351,7 @@ def test_a_saved_model_answers_alike_also_in_transformers(key: str, tmp_path: Pa
     card = json.loads((tmp_path / "model" / "card.json").read_text())
     assert card["base"] == key
     assert card["data"]["examples"] == {"train": 16, "dev": 16, "test": 16}
-    assert "95 % interval" in (tmp_path / "model" / "README.md").read_text()
+    assert "95% interval" in (tmp_path / "model" / "README.md").read_text()
     theirs = transformers.AutoModelForSequenceClassification.from_pretrained(tmp_path / "model").eval()
     ids, types = again.inputs(again.encode(text))
     with torch.no_grad():

@@ -152,5 +152,5 @@ def test_scores_are_a_table() -> None:
     lines = table(
         [Score("a", held, Blanks(1, 2, 4), {"x": 0.5, "y": 1.0}), Score("b", held, Blanks(0, 0, 0), {"x": 0.5})]
     )
-    assert "| a | 4.000 | 25.0 % | 50.0 % / 25.0 % | 75.0 % |" in lines
-    assert "| b | 4.000 | 25.0 % | not scored | 50.0 % |" in lines
+    assert "| a | 4.000 | 25.0% | 50.0% / 25.0% | 75.0% |" in lines
+    assert "| b | 4.000 | 25.0% | not scored | 50.0% |" in lines

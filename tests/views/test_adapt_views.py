@@ -25,8 +25,8 @@ def test_the_curve_shows_every_point_above_the_line_of_guessing(mode: str) -> No
     assert list(line.x) == [0, 50_000, 100_000] and [round(share) for share in line.y] == [5, 18, 21]
     assert view.picture.layout.shapes[0].y0 == 6.5  # type: ignore[union-attr]
     assert list(view.table["loss"]) == [6.0, 4.2, 4.0]
-    assert "5.0 % of the held-out pieces right before the first step, 21 % after 100 k pieces" in view.alt
-    assert "frequency gives 6.5 %" in view.alt
+    assert "5.0% of the held-out pieces right before the first step, 21% after 100 k pieces" in view.alt
+    assert "frequency gives 6.5%" in view.alt
 
 
 def test_one_point_and_none_are_said() -> None:
@@ -34,7 +34,7 @@ def test_one_point_and_none_are_said() -> None:
         adapt.learning_curve(points, frequency=0.0, title="Bort", family="bort", look=Look("light"))
         for points in (POINTS[:1], [])
     )
-    assert "5.0 % of the held-out pieces right before the first step" in one.alt and "nothing is measured" in none.alt
+    assert "5.0% of the held-out pieces right before the first step" in one.alt and "nothing is measured" in none.alt
 
 
 @given(SHARES, SHARES, SHARES)

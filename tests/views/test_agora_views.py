@@ -121,7 +121,7 @@ def test_a_picture_moves_with_the_rounds_and_keeps_its_axes() -> None:
 
 def test_a_round_is_told_in_sentences() -> None:
     first, second = (" ".join(draw.round_sentences(history(), n)) for n in (0, 1))
-    assert first.startswith("Round 1 trains 3 sets on 100 examples. The best, rate × 1.0 · seed 0, is right in 70 %")
+    assert first.startswith("Round 1 trains 3 sets on 100 examples. The best, rate × 1.0 · seed 0, is right in 70%")
     assert "Of 3 points made near them 2 are kept (refused as “too similar” (1))." in first
     assert "gives 1 of them another label" in first and "2 sets leave, 1 stays." in first
     assert second.startswith("Round 2 trains 1 set on 102 examples, 2 made points among them.")

@@ -202,7 +202,7 @@ def test_planes_and_similarities_show_every_sentence(look: Look) -> None:
         assert np.allclose(np.stack([trace.x, trace.y], 1), points)
         assert list(trace.text) == [str(n + 1) for n in range(len(texts))]
         assert not any("<" in text for text in trace.hovertext) and max(map(len, trace.hovertext)) < 100
-        assert ("50 %" in figure.layout.xaxis.title.text) == (shares is not None)
+        assert ("50%" in figure.layout.xaxis.title.text) == (shares is not None)
     assert view.plane_map(Plane(points, None), texts, row, look).alt.count(" at ") == len(texts)
     cosines = np.array([[1.0, -0.4], [-0.4, 1.0]])
     source = view.similarity_table(cosines, row, look).picture.body

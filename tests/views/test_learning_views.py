@@ -42,15 +42,15 @@ def test_what_is_read_from_known_curves() -> None:
     fast = curve("Fast", [0.20, 0.40, 0.50], [4.0, 3.5, 3.0])
     taught = curve("Taught", [0.9, 0.9, 0.9], [0.1, 0.1, 0.1], from_scratch=False)
     assert sentences([slow, fast, taught], "accuracy") == [
-        "In the end Fast (50.0 %) is ahead; last is Slow (30.0 %).",
+        "In the end Fast (50.0%) is ahead; last is Slow (30.0%).",
         "What Slow reaches with 3.0 M pieces, Fast had reached after 1.5 M.",
     ]
     assert sentences([slow, fast], "loss")[1].endswith("Fast had reached by the first point.")
     early = curve("Early", [0.3, 0.35, 0.38], [3.9, 3.9, 3.9])
-    assert "At the first point, 1.0 M pieces, Early (30.0 %) was ahead." in sentences([early, fast], "accuracy")
+    assert "At the first point, 1.0 M pieces, Early (30.0%) was ahead." in sentences([early, fast], "accuracy")
     close = curve("Close", [0.2, 0.4, 0.499], [4.0, 3.5, 3.0])
     assert sentences([close, fast], "accuracy") == [
-        "In the end Fast (50.0 %) and Close (49.9 %) are too close to tell apart."
+        "In the end Fast (50.0%) and Close (49.9%) are too close to tell apart."
     ]
     assert sentences([slow], "accuracy") == [] and sentences([slow, taught], "accuracy") == [] == sentences([], "loss")
 

@@ -63,7 +63,7 @@ def test_bars_are_as_long_as_the_model_is_large(look: Look) -> None:
 def test_proportions_escape_titles(look: Look, kind: Any) -> None:
     figure = json.loads(view.proportions(shown("bort", "<b>x</b>"), look, kind).picture.to_json())
     assert figure["data"][0]["type"] == kind and figure["data"][0]["labels"][0] == "&lt;b&gt;x&lt;/b&gt;"
-    assert "embeddings 68 %" in view.proportions(shown("bort"), look, kind).alt
+    assert "embeddings 68%" in view.proportions(shown("bort"), look, kind).alt
 
 
 @each_look

@@ -221,7 +221,7 @@ def test_the_table_of_vocabularies(tokenizers: dict[str, Tokenizer]) -> None:
     words = {"albert": frozenset("abcd"), "bert": frozenset("ab"), "bort": frozenset("a")}
     tree = Tree(view.overlap_table(analysis.overlap(words), models, LOOK).picture.body)
     cells = ["".join(text) for tag, _, text, _ in tree.elements if tag == "td"]
-    assert cells == ["4words", "50 %2", "25 %1", "100 %2", "2words", "50 %1", "100 %1", "100 %1", "1words"]
+    assert cells == ["4words", "50%2", "25%1", "100%2", "2words", "50%1", "100%1", "100%1", "1words"]
     heads = [attributes for tag, attributes, *_ in tree.elements if tag == "th"]
     assert all(attributes["scope"] in ("col", "row") for attributes in heads)
 

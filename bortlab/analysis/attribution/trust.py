@@ -47,7 +47,7 @@ class Curves:
         )
 
     def comprehensiveness(self, curve: Tensor | None = None) -> float:
-        """How much the answer falls without the first 10, 20 and 50 % of the words, on average (DeYoung et al. 2020).
+        """How much the answer falls without the first 10, 20 and 50% of the words, on average (DeYoung et al. 2020).
 
         At least one word goes. curve: another deletion curve than the attribution's own.
         """
@@ -55,7 +55,7 @@ class Curves:
         return float(curve[0] - curve[_counts(len(curve) - 1)].mean())
 
     def sufficiency(self, curve: Tensor | None = None) -> float:
-        """How much the answer falls with the first 10, 20 and 50 % of the words alone; lower is better."""
+        """How much the answer falls with the first 10, 20 and 50% of the words alone; lower is better."""
         curve = self.insertion if curve is None else curve
         return float(curve[-1] - curve[_counts(len(curve) - 1)].mean())
 

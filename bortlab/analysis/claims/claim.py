@@ -13,7 +13,7 @@ Verdict = Literal["holds", "nearly", "differs", "open"]
 
 VERDICTS: dict[Verdict, str] = {
     "holds": "the same number, to the digits of the claim",
-    "nearly": "within 3 %",
+    "nearly": "within 3%",
     "differs": "further away",
     "open": "cannot be checked here",
 }
@@ -55,7 +55,7 @@ class Claim:
             return ""
         unit = self._number_and_unit[1]
         text = f"{self.value:,.{DECIMALS[unit]}f}"
-        return f"{text}×" if unit == "×" else f"{text} {unit}"
+        return f"{text}{unit}" if unit in ("×", "%") else f"{text} {unit}"
 
     @property
     def verdict(self) -> Verdict:

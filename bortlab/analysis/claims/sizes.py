@@ -85,27 +85,27 @@ BORT = (
     Claim(
         family="bort",
         about="share of Bort's parameters outside the embeddings",
-        claimed="30.3 %",
+        claimed="30.3%",
         value=_outside(_POOLED),
-        reason=f"{_SWAPPED.format(f'{_outside(SWAPPED_BORT):.1f} %')} Pooler and head are counted as outside.",
+        reason=f"{_SWAPPED.format(f'{_outside(SWAPPED_BORT):.1f}%')} Pooler and head are counted as outside.",
         source=BORT_README,
     ),
     Claim(
         family="bort",
         about="Bort's effective size, without embeddings, as a share of BERT-large's",
-        claimed="5.5 %",
+        claimed="5.5%",
         value=100 * _BODY.effective / _LARGE_BODY.effective,
         reason=f"Counted: the layers alone, {_BODY.effective:,} of {_LARGE_BODY.effective:,}. (56 − 39) / "
-        "(340 − 31.8), from the README, is 5.5 %, and these are the sizes of a Bort of width 768 and feed-forward "
+        "(340 − 31.8), from the README, is 5.5%, and these are the sizes of a Bort of width 768 and feed-forward "
         "1024; the released model has the two swapped.",
         source=BORT_PAPER,
     ),
     Claim(
         family="bort",
         about="Bort's net size as a share of BERT-large's",
-        claimed="16 %",
+        claimed="16%",
         value=100 * _BODY.stored / _LARGE_POOLED.stored,
-        reason=f"Counted: {_BODY.stored:,} of {_LARGE_POOLED.stored:,}. 56 / 340 is 16 %, and 56 M is a Bort of width "
+        reason=f"Counted: {_BODY.stored:,} of {_LARGE_POOLED.stored:,}. 56 / 340 is 16%, and 56 M is a Bort of width "
         "768 and feed-forward 1024; the released model has the two swapped.",
         source=BORT_PAPER,
     ),
@@ -138,9 +138,9 @@ BORT = (
     Claim(
         family="bort",
         about="share of BERT-large's parameters outside the embeddings",
-        claimed="90.6 %",
+        claimed="90.6%",
         value=_outside(_LARGE),
-        reason="(340 − 31.8) / 340 is 90.6 %.",
+        reason="(340 − 31.8) / 340 is 90.6%.",
         source=BORT_README,
     ),
     Claim(

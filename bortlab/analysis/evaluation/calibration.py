@@ -1,4 +1,4 @@
-"""Does a model's confidence mean what it says? Of predictions made with 80 %, four in five should be right."""
+"""Does a model's confidence mean what it says? Of predictions made with 80%, four in five should be right."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ SIGNIFICANT = 0.05
 def intervals(
     measure: Measure, runs: Sequence[Outcomes], *, seed: int = 0, resamples: int = RESAMPLES
 ) -> dict[str, Interval]:
-    """Every figure, the mean over runs of one model, with its 95 % interval over the examples.
+    """Every figure, the mean over runs of one model, with its 95% interval over the examples.
 
     Percentiles over resamples of the examples (Efron and Tibshirani 1993), the same ones for all runs: how much the
     test set happens to matter. How much the seed matters is told by the runs' own figures. ValueError for no examples.
@@ -99,7 +99,7 @@ def mcnemar(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
 
 
 def wilson(successes: int, n: int) -> Interval:
-    """A share with its 95 % Wilson interval, which holds for few examples too."""
+    """A share with its 95% Wilson interval, which holds for few examples too."""
     from scipy.stats import binomtest
 
     ends = binomtest(successes, n).proportion_ci(method="wilson")

@@ -79,7 +79,7 @@ def measured_speedups(run: Run) -> list[MeasuredSpeedup]:
 def heldout_accuracy(model: str) -> Interval | None:
     """Share of held-out masked pieces that a bundled mini gets right, from its card; None for other models.
 
-    The interval is a normal approximation at 95 %, for as many pieces as were hidden.
+    The interval is a normal approximation at 95%, for as many pieces as were hidden.
     """
     path = assets.CHECKPOINTS / model / "card.json"
     if model not in MINIS or not path.is_file():

@@ -19,7 +19,7 @@ SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
 NAMED = 4
 """Rows or classes that a sentence names; `Finding.rows` has them all."""
 FEW_EXAMPLES = 30
-"""Examples of dev or test, below which a figure says little: the 95 % interval of a share is wider than ± 15 points."""
+"""Examples of dev or test, below which a figure says little: the 95% interval of a share is wider than ± 15 points."""
 UNEVEN_SHARE, UNEVEN_RATIO = 0.8, 10
 FORMULA = re.compile(
     r"=\s*(?:[A-Za-z_.]+\(|\$?[A-Z]{1,3}\$?\d+\b|[-+]?\d+\s*[-+*/]).*|#(?:REF|NAME|VALUE|DIV/0|N/A|NULL|NUM)[!?]?"

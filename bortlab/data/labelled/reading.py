@@ -214,5 +214,5 @@ def _split(
         divided = divide(parts["train"], labels.task, labels.problem_type, seed, missing)
         parts = {split: divided[split] or parts[split] for split in SPLITS}
         if columns.split:
-            notes.append(f"{' and '.join(missing).capitalize()} was taken from train, 15 % each, as none is given.")
+            notes.append(f"{' and '.join(missing).capitalize()} was taken from train, 15% each, as none is given.")
     return parts

@@ -62,7 +62,7 @@ def group_of(example: Example, task: str) -> Group:
 def divide(
     examples: Sequence[Example], task: str, problem_type: str | None, seed: int, missing: Sequence[str]
 ) -> Splits:
-    """Examples divided into train and the `missing` splits: 15 % each, each class alike, equal texts together.
+    """Examples divided into train and the `missing` splits: 15% each, each class alike, equal texts together.
 
     Which example goes where depends on its content and the seed, never on its row. A class of two gives one to test,
     one of three or more also one to dev.

@@ -48,7 +48,7 @@ def assumptions(accuracy: Interval, data: LabelledData) -> tuple[Assumption, ...
     return (
         Assumption(
             "The labeller is right in more than 2/3",
-            f"The labeller is right in {percent(accuracy.value)} of the search set (95 % interval "
+            f"The labeller is right in {percent(accuracy.value)} of the search set (95% interval "
             f"{percent(accuracy.low)} to {percent(accuracy.high)})"
             + ("." if accuracy.low > GOOD_ENOUGH else ": not surely above 2/3, which Agora assumes."),
             accuracy.low > GOOD_ENOUGH,
@@ -56,7 +56,7 @@ def assumptions(accuracy: Interval, data: LabelledData) -> tuple[Assumption, ...
         Assumption("The classes are balanced", f"{even}.", balanced),
         Assumption(
             "The search set is large enough",
-            f"The search set has {len(data.dev):,} examples: a share of 70 % is known within "
+            f"The search set has {len(data.dev):,} examples: a share of 70% is known within "
             f"{50 * (margin.high - margin.low):.0f} points"
             + ("." if len(data.dev) >= ENOUGH else ", so what is chosen by it is mostly chance."),
             len(data.dev) >= ENOUGH,
@@ -76,6 +76,6 @@ def unmet(accuracy: Interval, data: LabelledData) -> tuple[str, ...]:
 
 
 def labeller_accuracy(labeller: Labeller, examples: Sequence[Example]) -> Interval:
-    """How often S is right on labelled examples, with a 95 % Wilson interval."""
+    """How often S is right on labelled examples, with a 95% Wilson interval."""
     labels = labeller(examples)
     return wilson(sum(label == example.label for label, example in zip(labels, examples, strict=True)), len(examples))

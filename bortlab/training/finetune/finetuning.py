@@ -139,7 +139,7 @@ def page(card: Mapping[str, Any]) -> str:
 {card["base"]} ({card["parameters"]:,} parameters), fine-tuned for {card["task"]} on {data["name"]} ({examples}).
 {labels}{origin}
 
-| on test | | 95 % interval |
+| on test | | 95% interval |
 |---|---|---|
 {figures}
 

@@ -26,7 +26,7 @@ class Contestant:
 
 
 def milliseconds(contestants: Sequence[Contestant], examples: Sequence[Example]) -> dict[str, Interval]:
-    """The median time of a text for each, with its 95 % interval; they take turns in random order in this process."""
+    """The median time of a text for each, with its 95% interval; they take turns in random order in this process."""
     rng = random.Random(0)
     texts = rng.sample(list(examples), min(TEXTS, len(examples)))
     times: dict[str, list[list[float]]] = {contestant.key: [] for contestant in contestants}

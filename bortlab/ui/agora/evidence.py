@@ -44,7 +44,7 @@ def experiment() -> None:
     st.header("Agora and its rivals", anchor=False)
     shared.picture(views[0], "rivals")
     st.caption(
-        "Accuracy on H: right of 0 Agora is better. Diamonds are means over tasks, lines 95 % intervals. *: the "
+        "Accuracy on H: right of 0 Agora is better. Diamonds are means over tasks, lines 95% intervals. *: the "
         "contrast that was declared beforehand; each rival may take as many trainings as Agora took."
     )
     columns = st.columns(2, gap="medium")

@@ -12,8 +12,8 @@ EXPLANATION = """
   until none is left.
 * **Not published**: how points are made, what counts as too similar or too distinct, whether a start is fresh in each
   round, in which order sets are sorted, which model is returned. Each choice of ours is an option, in `docs/agora.md`.
-* **Points** by default: 15 to 30 % of the words replaced by what the model's own masked-LM head proposes; kept if 10 to
-  50 % of the words differ and the text is in none of D, E and H.
+* **Points** by default: 15 to 30% of the words replaced by what the model's own masked-LM head proposes; kept if 10 to
+  50% of the words differ and the text is in none of D, E and H.
 * **H** is a sealed test set: read once, at the end. E is no clean measure after round 1, for points are made of its
   mistakes, and the best of many models on it is partly lucky: that is *E minus H*.
 * **The contrast** against random search with a final refit on D and E was declared before anything ran. Intervals are

@@ -122,7 +122,7 @@ def _results(setting: Setting, this: Job, status: Status) -> None:
     """What the run reached on H, its rounds, and the model to take away."""
     numbers, history = status.numbers, history_of(setting, this)
     test, gap = numbers["test"], numbers["search"] - numbers["test"]["value"]
-    interval = f"95 % interval {percent(test['low'])} to {percent(test['high'])}"
+    interval = f"95% interval {percent(test['low'])} to {percent(test['high'])}"
     st.markdown(
         f"The best model is right in **{percent(test['value'])}** of H, {len(setting.data.test):,} sealed examples "
         f"that were read once ({interval}). On E, which chose it, it is right in {percent(numbers['search'])}: E minus "

@@ -36,7 +36,7 @@ def how_it_works() -> None:
     views = rounds(run.history)
     best = summary["best"]["score"]
     st.markdown(
-        f"At the end the best model is right in {percent(best)} of E, and in **{percent(test['value'])}** of H (95 % "
+        f"At the end the best model is right in {percent(best)} of E, and in **{percent(test['value'])}** of H (95% "
         f"interval {percent(test['low'])} to {percent(test['high'])}). Whether that is more than rivals reach, only an "
         "experiment with many splits can say."
     )

@@ -64,7 +64,7 @@ def completeness(attribution: Attribution, key: str) -> None:
             key=f"refine-{key}",
             on_click=refine,
             icon=":material/adjust:",
-            help="The error is above 1 %; more steps make it smaller.",
+            help="The error is above 1%; more steps make it smaller.",
         )
 
 

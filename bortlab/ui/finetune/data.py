@@ -83,7 +83,7 @@ def _own() -> LabelledData | None:
     if upload is None:
         st.info(
             "Bring a table with a column of texts and one of labels, such as reviews and stars: about 100 examples a "
-            "class are a fair start. Splits are kept where a column names them, else 70, 15 and 15 % are drawn."
+            "class are a fair start. Splits are kept where a column names them, else 70, 15 and 15% are drawn."
         )
         return None
     try:

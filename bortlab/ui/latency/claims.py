@@ -42,7 +42,7 @@ def _table(speedups: list[MeasuredSpeedup]) -> None:
                 "Bort": title(speedup.published.model),
                 "sequences × pieces": shape(speedup.case),
                 "measured": speedup.speedup.value,
-                "95 % interval": f"{speedup.speedup.low:.1f} to {speedup.speedup.high:.1f}",
+                "95% interval": f"{speedup.speedup.low:.1f} to {speedup.speedup.high:.1f}",
                 "less arithmetic": speedup.flops,
                 "verdict": speedup.verdict,
             }

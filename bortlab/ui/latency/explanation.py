@@ -11,11 +11,11 @@ A B C, B C A, C A B, …, so that whatever else the machine does affects all ali
 and up to {analysis.MOST_CALLS} that do. The measurement ends when every model has had the least number of rounds *and*
 of seconds.
 
-**What is shown.** p50, p90 and p99 are the times that 50, 90 and 99 % of the calls stay below; p90 needs 10 calls and
-p99 needs 100. The 95 % confidence intervals come from a bootstrap over rounds; for a ratio, the same rounds are drawn
+**What is shown.** p50, p90 and p99 are the times that 50, 90 and 99% of the calls stay below; p90 needs 10 calls and
+p99 needs 100. The 95% confidence intervals come from a bootstrap over rounds; for a ratio, the same rounds are drawn
 for both sides. A difference is significant if the interval of the ratio excludes 1; where there is no difference, about
 1 in 20 will be a false alarm. *Variation* is the standard deviation of the rounds' medians divided by their mean: above
-10 % the machine was busy.
+10% the machine was busy.
 
 **What is timed.** The forward pass of the encoder over whole sequences without padding; tokenising the text is not
 included. Leaving out the masked-LM head matters: at every position it multiplies with the whole vocabulary, which costs

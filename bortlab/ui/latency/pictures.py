@@ -32,7 +32,7 @@ def show(run: Run) -> tuple[str, Sequence[View]]:
         shared.picture(view, key=f"latency-{kind}-{number}")
     if kind == "Size, speed, quality":
         st.caption(
-            "The larger the dot, the more parameters. Dotted line: the Pareto front. Vertical bars: 95 % confidence "
+            "The larger the dot, the more parameters. Dotted line: the Pareto front. Vertical bars: 95% confidence "
             "intervals of the accuracy, for as many held-out pieces as were hidden."
         )
     st.markdown(" ".join(findings(run, cases, baseline)))

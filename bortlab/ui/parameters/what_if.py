@@ -112,7 +112,7 @@ def _answer(base: str, changes: Mapping[str, int], setting: Setting) -> None:
     figures = zip(_figures(new, new_work), _figures(old, old_work), strict=True)
     for ((name, value), (_, before)), column in shared.grid(list(figures), 4):
         if value is not None and before is not None:
-            change = f"{100 * (value / before - 1):+.1f} %" if value != before else None
+            change = f"{100 * (value / before - 1):+.1f}%" if value != before else None
             help_text = f"{value:,.0f}; published: {before:,.0f}"
             column.metric(name, short_count(value), change, delta_color="inverse", help=help_text)
     facts = [f"{data_size(new.sizes.n_bytes(setting.dtype))} of weights ({setting.dtype})"]

@@ -29,7 +29,7 @@ def rivals(record: Record, look: Look) -> View:
     figure = _forest(rows, look, axis="Agora minus this rival, points")
     title = "Agora and its rivals"
     clauses = "; ".join(f"against {rival} {points(its['mean'], its)}" for rival, its in contrasts.items())
-    alt = f"{title}: how much better Agora is on H, in points of accuracy, with 95 % intervals. {clauses}."
+    alt = f"{title}: how much better Agora is on H, in points of accuracy, with 95% intervals. {clauses}."
     return View(title, figure, alt, rivals_frame(record), height=int(figure.layout.height))
 
 

@@ -38,7 +38,7 @@ def answer(record: Record) -> str:
         OPEN: f"**No difference can be told**: Agora minus {opponent} is {points(primary['mean'])} points",
     }[outcome_of]
     return (
-        f"{says} of accuracy (95 % interval {points(primary['low'])} to {points(primary['high'])}) on sealed test "
+        f"{says} of accuracy (95% interval {points(primary['low'])} to {points(primary['high'])}) on sealed test "
         f"sets, where {markdown(title(plan['base']))} learns from {plan['learn']} labelled examples."
     )
 
@@ -98,7 +98,7 @@ def _worth(record: Record) -> str:
         )
         if rival in contrasts
     ]
-    return f"In points, with 95 % intervals: {'; '.join(clauses)}." if clauses else ""
+    return f"In points, with 95% intervals: {'; '.join(clauses)}." if clauses else ""
 
 
 def _gap(record: Record) -> str:

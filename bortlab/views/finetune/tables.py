@@ -49,6 +49,6 @@ def overview(comparison: Comparison) -> pandas.DataFrame:
 
 
 def with_interval(entry: Entry, name: str) -> str:
-    """A figure, and where it lies with 95 % confidence."""
+    """A figure, and where it lies with 95% confidence."""
     figure = entry.figures[name]
     return f"{figure.value:.3f} ({figure.low:.3f} to {figure.high:.3f})"

@@ -43,7 +43,7 @@ def times(cases: Sequence[Measured], look: Look) -> View:
             if value is not None
         )
         hover = (
-            f"p50 {milliseconds(p50.value)}, 95 % interval {milliseconds(p50.low)} to {milliseconds(p50.high)}"
+            f"p50 {milliseconds(p50.value)}, 95% interval {milliseconds(p50.low)} to {milliseconds(p50.high)}"
             f"{percentiles}; {measured.times.size:,} calls, {measured.per_second:,.3g} sequences a second"
         )
         family = family_of(measured.case.model).name
@@ -58,7 +58,7 @@ def speed_ups(run: Run, cases: Sequence[Measured], baseline: str, look: Look) ->
     bars = []
     for case in compared:
         ratio, speedup = ratios[case], ratios[case].speedup
-        interval = f"95 % interval {factor(speedup.low)} to {factor(speedup.high)}"
+        interval = f"95% interval {factor(speedup.low)} to {factor(speedup.high)}"
         text = factor(speedup.value) + ("" if ratio.significant else f" ({ratio.verdict})")
         bars.append(
             Bar(
@@ -87,7 +87,7 @@ def share_of_peak(run: Run, cases: Sequence[Measured], look: Look) -> View:
                 f"{measured.flops_per_second / 1e9:,.3g} of {roof / 1e9:,.3g} GFLOP/s"
             )
             name, family = label(measured.case, names), family_of(measured.case.model).name
-            bars.append(Bar(name, family, share, f"{share.value:.0f} %", hover))
+            bars.append(Bar(name, family, share, f"{share.value:.0f}%", hover))
     title = "% of the arithmetic of one large matrix product"
     return _view(title, title, bars, look)
 

@@ -130,7 +130,7 @@ def _dots(group: Sequence[Measured], rows: Sequence[float], texts: Sequence[str]
         error_x=interval_bars(intervals, look),
         hovertext=[
             plotly(
-                f"{text}; 95 % interval {milliseconds(entry.p50.low)} to {milliseconds(entry.p50.high)}, "
+                f"{text}; 95% interval {milliseconds(entry.p50.low)} to {milliseconds(entry.p50.high)}, "
                 f"shortest {milliseconds(entry.shortest)}"
             )
             for text, entry in zip(texts, group, strict=True)

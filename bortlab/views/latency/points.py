@@ -54,7 +54,7 @@ def size_speed_quality(cases: Sequence[Measured], look: Look) -> View:
     ms, accuracy = ([points[measured.case][axis] for measured in known] for axis in (0, 1))
     front = pareto_front(points)
     texts = [
-        f"{milliseconds(x)}, {y:.1f} % right, {short_count(measured.parameters)} parameters"
+        f"{milliseconds(x)}, {y:.1f}% right, {short_count(measured.parameters)} parameters"
         for x, y, measured in zip(ms, accuracy, known, strict=True)
     ]
     table = pandas.DataFrame(

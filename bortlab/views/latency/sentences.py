@@ -61,7 +61,7 @@ def largest_speed_up(ratios: dict[Case, Ratio], baseline: str, names: dict[Case,
     speedup = significant[case].speedup
     return (
         f"{names[case]} is {factor(speedup.value)} as fast as {markdown(baseline_title(baseline))} "
-        f"(95 % interval {factor(speedup.low)} to {factor(speedup.high)})."
+        f"(95% interval {factor(speedup.low)} to {factor(speedup.high)})."
     )
 
 
@@ -92,7 +92,7 @@ def small_but_not_fast(
     time = {
         "slower": f"takes {ratio.value:.2f} times as long",
         "no significant difference": "is not significantly faster",
-        "faster": f"still takes {ratio.value:.0%} of its time".replace("%", " %"),
+        "faster": f"still takes {ratio.value:.0%} of its time",
     }[ratio.verdict]
     reason = ": its layers share their weights, but each still does its own work" if _shares(example.case) else ""
     return (

@@ -56,7 +56,7 @@ def test_nothing_is_said_of_plain_data() -> None:
             (161,),
             "Test has the class “odd” that train has not",
         ),
-        ([("Train  Text number 3", "pos", "test")], "test leaks", "warning", 1, (161,), "2.4 %"),
+        ([("Train  Text number 3", "pos", "test")], "test leaks", "warning", 1, (161,), "2.4%"),
         ([("train text number 3", "pos", "dev")], "dev leaks", "warning", 1, (161,), "dev"),
         (
             [("train text number 3", "neg", "train")],
@@ -67,7 +67,7 @@ def test_nothing_is_said_of_plain_data() -> None:
             "more than one label",
         ),
         ([("train text number 3", "pos", "train")], "duplicates", "note", 1, (161,), "repeats"),
-        ([(f"Another {i}.", "pos", "train") for i in range(300)], "uneven classes", "warning", 340, (), "89 %"),
+        ([(f"Another {i}.", "pos", "train") for i in range(300)], "uneven classes", "warning", 340, (), "89%"),
     ],
 )
 def test_each_thing_is_said_with_its_rows(

@@ -18,7 +18,7 @@ Split = Mapping[str, Mapping[str, Any]]
 def verdict(tasks: Mapping[str, Sequence[Split]], *, primary: tuple[str, str]) -> dict[str, Any]:
     """The primary contrast and all others, over the splits of all tasks in which both sides are there.
 
-    A contrast is the mean over tasks of the paired differences in the figure on H, with a 95 % bootstrap interval that
+    A contrast is the mean over tasks of the paired differences in the figure on H, with a 95% bootstrap interval that
     draws splits within each task, and Wilcoxon's signed-rank test over all splits. All but the primary contrast have
     Holm's correction too; the contrast of each task alone counts among them.
     """
@@ -91,7 +91,7 @@ def _mean(tasks: Mapping[str, Sequence[Split]], arm: str) -> dict[str, Any]:
 
 
 def mean_of(rows: Sequence[NDArray[np.float64]]) -> Interval:
-    """The mean of the rows' means, with a 95 % percentile interval over draws within each row."""
+    """The mean of the rows' means, with a 95% percentile interval over draws within each row."""
     rng = np.random.default_rng(0)
     drawn = np.mean([row[rng.integers(len(row), size=(RESAMPLES, len(row)))].mean(1) for row in rows], axis=0)
     low, high = np.percentile(drawn, [2.5, 97.5])
