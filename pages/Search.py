@@ -15,6 +15,7 @@ with shared.sentences():
     search.moving(extraction, setting)
     search.take_away(extraction, setting, views)
 with shared.sentences():
+    search.measured()
     search.trained()
 search.own()
 

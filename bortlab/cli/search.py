@@ -151,19 +151,16 @@ def _latency(options: argparse.Namespace, extraction: Extraction) -> None:
     from bortlab.analysis import latency
     from bortlab.search.latency import latency_plan, timed
     from bortlab.system.store import write
+    from bortlab.views.search import timed_sentences
 
     plan = latency_plan(extraction, threads=options.threads)
     with Progress() as progress:
         run = latency.measure(plan, report=progress)
     result = timed(extraction, run)
     print(result.frame().to_string(index=False, float_format="{:.4g}".format))
-    print(f"Spearman's rank correlation of operations and milliseconds: {result.spearman:.3f}.")
-    print(f"Largest W by operations: {', '.join(result.winners_by_operations(extraction))}.")
-    print(f"Largest W by milliseconds: {', '.join(result.winners(extraction))}.")
-    for sentence in run.disturbed():
-        print(sentence)
+    print("\n".join(map(_plain, timed_sentences(result))))
     if options.json:
-        write(options.json, json.dumps(result.to_dict(extraction), indent=1).encode())
+        write(options.json, json.dumps(result.to_dict(), indent=1).encode())
 
 
 def _train(options: argparse.Namespace) -> None:

@@ -6,92 +6,191 @@ representatives take turns on this machine, and what the estimate is worth is sa
 
 from __future__ import annotations
 
+import json
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from bortlab.analysis import latency
+from bortlab.analysis.intervals import Interval
 from bortlab.analysis.latency import Plan, Run
 from bortlab.search.extraction import EQUAL, Extraction, Row
 from bortlab.search.objective import TINY, size_of
-from bortlab.search.space import SpaceError
+from bortlab.search.space import FEED_FORWARD, Space, SpaceError, Subarchitecture, space
+from bortlab.system import assets
 
 if TYPE_CHECKING:
     import pandas
 
 FEWEST, MOST = 3, 100
 """Representatives that are timed."""
+RESAMPLES = 1_000
+"""Draws of the candidates for an interval."""
+
+
+@dataclass(frozen=True, slots=True)
+class TimedCandidate:
+    """A candidate with its costs, and the median time of one text in milliseconds with its 95 % interval."""
+
+    candidate: Subarchitecture
+    parameters: int
+    operations: int
+    ms: Interval
+
+    @property
+    def name(self) -> str:
+        """The candidate's name."""
+        return self.candidate.name
+
+    @property
+    def rate(self) -> float:
+        """Operations a second."""
+        return self.operations / self.ms.value * 1000
+
+
+@dataclass(frozen=True, slots=True)
+class FeedForwardPair:
+    """The narrowest and the widest feed-forward part among candidates that differ in nothing else."""
+
+    narrow: TimedCandidate
+    wide: TimedCandidate
+
+    @property
+    def operations(self) -> float:
+        """How many times the operations of the narrow one the wide one has."""
+        return self.wide.operations / self.narrow.operations
+
+    @property
+    def ms(self) -> float:
+        """How many times as long it takes."""
+        return self.wide.ms.value / self.narrow.ms.value
 
 
 @dataclass(frozen=True)
 class Timed:
-    """Representatives with their median time and its 95 % interval, in milliseconds; run: the whole measurement."""
+    """What a measurement of candidates says.
 
-    rows: tuple[Row, ...]
-    ms: tuple[float, ...]
-    intervals: tuple[tuple[float, float], ...]
-    run: Run
+    pieces: of the text. error: what e is, in words. winners: the candidates with the largest W where i is
+    milliseconds; winners_by_operations: the same where i is operations, among the same candidates with the same T.
+    machine: where. disturbed: why the machine was too busy to trust it, a sentence each.
+    """
+
+    space: Space
+    pieces: int
+    error: str
+    candidates: tuple[TimedCandidate, ...]
+    winners: tuple[str, ...]
+    winners_by_operations: tuple[str, ...]
+    machine: Mapping[str, Any]
+    disturbed: tuple[str, ...] = ()
+
+    def candidate(self, name: str) -> TimedCandidate | None:
+        """A candidate by its name; None for one that was not timed."""
+        return next((entry for entry in self.candidates if entry.name == name), None)
+
+    @cached_property
+    def spearman(self) -> Interval:
+        """Rank correlation of operations and milliseconds, from -1 to 1; the interval draws the candidates again.
+
+        A draw of one candidate alone ranks nothing, and is left out.
+        """
+        from scipy.stats import ConstantInputWarning, DegenerateDataWarning, bootstrap, spearmanr
+
+        operations = [entry.operations for entry in self.candidates]
+        ms = [entry.ms.value for entry in self.candidates]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConstantInputWarning)
+            warnings.simplefilter("ignore", DegenerateDataWarning)
+            drawn = bootstrap(
+                (operations, ms),
+                _rank_correlation,
+                paired=True,
+                n_resamples=RESAMPLES,
+                method="percentile",
+                rng=np.random.default_rng(0),
+            ).bootstrap_distribution
+        low, high = np.nanquantile(drawn, (0.025, 0.975))
+        return Interval(float(spearmanr(operations, ms).statistic), float(low), float(high))
 
     @property
-    def spearman(self) -> float:
-        """Rank correlation of operations and milliseconds, from -1 to 1."""
-        from scipy.stats import spearmanr
-
-        return float(spearmanr([row.costs.operations for row in self.rows], self.ms).statistic)
-
-    def winners(self, extraction: Extraction) -> tuple[str, ...]:
-        """The representatives with the largest W where i is milliseconds."""
-        return self._winners(extraction, self.ms)
-
-    def winners_by_operations(self, extraction: Extraction) -> tuple[str, ...]:
-        """The same where i is operations, for a fair comparison: among the same candidates, with the same T."""
-        return self._winners(extraction, [row.costs.operations for row in self.rows])
-
-    def _winners(self, extraction: Extraction, work: Sequence[float]) -> tuple[str, ...]:
-        """i_T is the most among the timed, p_T the search's own. A representative without an error has no W."""
-        most = max(work)
-        ws = {
-            row.name: (1 - size_of(row.costs, extraction.size) / extraction.maximum.parameters)
-            * (1 - value / most)
-            / (row.error + TINY)
-            for row, value in zip(self.rows, work, strict=True)
-            if row.error is not None
-        }
-        top = max(ws.values(), default=0.0)
-        return tuple(name for name, w in ws.items() if w >= top * (1 - EQUAL))
+    def feed_forward_pairs(self) -> tuple[FeedForwardPair, ...]:
+        """The narrowest feed-forward part beside the widest, for every combination of the other sizes."""
+        if FEED_FORWARD not in self.space.sizes:
+            return ()
+        place = list(self.space.sizes).index(FEED_FORWARD)
+        alike: dict[tuple[int, ...], list[TimedCandidate]] = {}
+        for entry in self.candidates:
+            sizes = entry.candidate.sizes
+            alike.setdefault(sizes[:place] + sizes[place + 1 :], []).append(entry)
+        ordered = (sorted(group, key=lambda entry: entry.candidate.sizes[place]) for group in alike.values())
+        return tuple(FeedForwardPair(group[0], group[-1]) for group in ordered if len(group) > 1)
 
     def frame(self) -> pandas.DataFrame:
-        """One row a representative."""
+        """One row a candidate."""
         import pandas
 
         return pandas.DataFrame(
             [
                 {
-                    "candidate": row.name,
-                    "parameters": row.costs.parameters,
-                    "operations": row.costs.operations,
-                    "p50 ms": ms,
-                    "from ms": low,
-                    "to ms": high,
-                    "operations a second": row.costs.operations / ms * 1000,
+                    "candidate": entry.name,
+                    "parameters": entry.parameters,
+                    "operations": entry.operations,
+                    "p50 ms": entry.ms.value,
+                    "from ms": entry.ms.low,
+                    "to ms": entry.ms.high,
+                    "operations a second": entry.rate,
                 }
-                for row, ms, (low, high) in zip(self.rows, self.ms, self.intervals, strict=True)
+                for entry in self.candidates
             ]
         )
 
-    def to_dict(self, extraction: Extraction) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """As JSON, with the machine and what disturbed it."""
         return {
-            "space": extraction.space.name,
-            "pieces": extraction.seq,
-            "spearman": self.spearman,
-            "winners by milliseconds": list(self.winners(extraction)),
-            "winners by operations": list(self.winners_by_operations(extraction)),
-            "error": extraction.error,
+            "space": self.space.name,
+            "pieces": self.pieces,
+            "spearman": self.spearman.value,
+            "spearman interval": [self.spearman.low, self.spearman.high],
+            "winners by milliseconds": list(self.winners),
+            "winners by operations": list(self.winners_by_operations),
+            "error": self.error,
             "candidates": self.frame().to_dict("records"),
-            "machine": dict(self.run.environment),
-            "disturbed": list(self.run.disturbed()),
+            "machine": dict(self.machine),
+            "disturbed": list(self.disturbed),
         }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Timed:
+        """From JSON; SpaceError for candidates of another space."""
+        where = space(data["space"])
+        return cls(
+            space=where,
+            pieces=data["pieces"],
+            error=data["error"],
+            candidates=tuple(
+                TimedCandidate(
+                    where.named(entry["candidate"]),
+                    entry["parameters"],
+                    entry["operations"],
+                    Interval(entry["p50 ms"], entry["from ms"], entry["to ms"]),
+                )
+                for entry in data["candidates"]
+            ),
+            winners=tuple(data["winners by milliseconds"]),
+            winners_by_operations=tuple(data["winners by operations"]),
+            machine=data["machine"],
+            disturbed=tuple(data["disturbed"]),
+        )
+
+
+def recorded() -> dict[str, Timed]:
+    """The measurements that come with bortlab, by the name of their file."""
+    paths = sorted(assets.EXPERIMENTS.glob("search-latency*.json"))
+    return {path.stem: Timed.from_dict(json.loads(path.read_text(encoding="utf-8"))) for path in paths}
 
 
 def latency_plan(extraction: Extraction, *, threads: int = 1, rounds: int = 12, seconds: float = 0.3) -> Plan:
@@ -119,15 +218,51 @@ def latency_plan(extraction: Extraction, *, threads: int = 1, rounds: int = 12, 
 
 def timed(extraction: Extraction, run: Run) -> Timed:
     """The representatives that a measurement timed; SpaceError for fewer than FEWEST."""
-    measured = {entry.case.model: entry for entry in run.timed}
+    measured = {entry.case.model: entry.p50 for entry in run.timed}
     names = _names(extraction)
-    rows = tuple(row for row in extraction.representatives if names[row.name] in measured)
+    rows = [row for row in extraction.representatives if names[row.name] in measured]
     if len(rows) < FEWEST:
         raise SpaceError(f"Only {len(rows)} representatives were timed; expected {FEWEST} or more.")
-    p50s = [measured[names[row.name]].p50 for row in rows]
-    return Timed(rows, tuple(p50.value for p50 in p50s), tuple((p50.low, p50.high) for p50 in p50s), run)
+    p50s = [measured[names[row.name]] for row in rows]
+    return Timed(
+        space=extraction.space,
+        pieces=extraction.seq,
+        error=extraction.error,
+        candidates=tuple(
+            TimedCandidate(row.candidate, row.costs.parameters, row.costs.operations, p50)
+            for row, p50 in zip(rows, p50s, strict=True)
+        ),
+        winners=_winners(extraction, rows, [p50.value for p50 in p50s]),
+        winners_by_operations=_winners(extraction, rows, [row.costs.operations for row in rows]),
+        machine=dict(run.environment),
+        disturbed=tuple(run.disturbed()),
+    )
+
+
+def _winners(extraction: Extraction, rows: Sequence[Row], work: Sequence[float]) -> tuple[str, ...]:
+    """The candidates with the largest W where i is this work.
+
+    i_T is the most among the timed, p_T the search's own. A representative without an error has no W.
+    """
+    most = max(work)
+    ws = {
+        row.name: (1 - size_of(row.costs, extraction.size) / extraction.maximum.parameters)
+        * (1 - value / most)
+        / (row.error + TINY)
+        for row, value in zip(rows, work, strict=True)
+        if row.error is not None
+    }
+    top = max(ws.values(), default=0.0)
+    return tuple(name for name, w in ws.items() if w >= top * (1 - EQUAL))
 
 
 def _names(extraction: Extraction) -> Mapping[str, str]:
     """The name of each representative in the harness, by its own."""
     return {row.name: extraction.space.model_of(row.candidate.config) for row in extraction.representatives}
+
+
+def _rank_correlation(first: Any, second: Any, axis: int = -1) -> Any:
+    """Spearman's rank correlation of many draws at once; NaN where one ranks nothing."""
+    from scipy.stats import pearsonr, rankdata
+
+    return pearsonr(rankdata(first, axis=axis), rankdata(second, axis=axis), axis=axis).statistic

@@ -27,6 +27,8 @@ MOST_VALUES = 100
 """Values of one size."""
 HEADS = "num_attention_heads"
 """The size that changes neither parameters nor operations."""
+FEED_FORWARD = "intermediate_size"
+"""The width of the feed-forward part."""
 TOML_KEYS = ("base", "title", "output", "sizes")
 LETTERS: Mapping[str, str] = {
     "num_hidden_layers": "D",

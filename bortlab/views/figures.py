@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -123,33 +124,86 @@ LABEL_REACH = ((0, -1), (0, 1), (1, 0), (-1, 0), (1, -1), (-1, -1), (1, 1), (-1,
 """Where a point's label may stand, the best first: above, below, right, left, and in the corners."""
 
 
+Box = tuple[float, float, float, float]
+"""A box in pixels: its middle, and half of its width and height."""
+Offset = tuple[float, float]
+
+
 def labels_beside(points: Sequence[tuple[float, float]], texts: Sequence[str], *, room: float) -> list[tuple[int, int]]:
     """Where labels stand, as pixels from their points to their middles, so that none covers a label or a point.
 
     points: in pixels, as the picture is usually drawn. room: pixels around a point that are its own. A label goes as
     near as it can; where all is full it goes above its point.
     """
-    halves = [(4.0 * len(text), LABEL_LINE / 2) for text in texts]
-    taken = [(x, y, room / 2, room / 2) for x, y in points]
+    taken = _own_rooms(points, room)
     places: list[tuple[int, int]] = []
-    for (x, y), (half_width, half_height) in zip(points, halves, strict=True):
-        offsets = [
-            (right * (room * near + half_width * bool(right)), down * (room * near + half_height))
-            for near in (1, 2, 3, 4)
-            for right, down in LABEL_REACH
-        ]
-        free = (offset for offset in offsets if not _covers((x + offset[0], y + offset[1]), halves[len(places)], taken))
-        across, down = next(free, offsets[0])
-        taken.append((x + across, y + down, half_width, half_height))
+    for point, text in zip(points, texts, strict=True):
+        offsets = _label_offsets(text, room, rings=4)
+        across, down = _free_offset(point, text, offsets, taken) or offsets[0]
+        taken.append(_label_box(point, text, (across, down)))
         places.append((round(across), round(down)))
     return places
 
 
-def _covers(
-    middle: tuple[float, float], halves: tuple[float, float], boxes: Sequence[tuple[float, float, float, float]]
-) -> bool:
-    (x, y), (width, height) = middle, halves
+def labels_that_fit(
+    points: Sequence[tuple[float, float]], texts: Sequence[str], *, room: float, within: tuple[float, float]
+) -> list[tuple[int, int] | None]:
+    """As `labels_beside`, but None for one with no room right above, below or beside its point; the first choose.
+
+    within: the width and height of the picture, which no label leaves; points count from its upper left corner.
+    """
+    width, height = within
+    around = [(-width, 0.0, width, math.inf), (2 * width, 0.0, width, math.inf)]
+    around += [(0.0, -height, math.inf, height), (0.0, 2 * height, math.inf, height)]
+    taken = [*_own_rooms(points, room), *around]
+    places: list[tuple[int, int] | None] = []
+    for point, text in zip(points, texts, strict=True):
+        straight = _label_offsets(text, room, rings=1)[:4]  # in a corner it would be taken for a neighbour's
+        offset = _free_offset(point, text, straight, taken)
+        if offset is not None:
+            taken.append(_label_box(point, text, offset))
+        places.append(None if offset is None else (round(offset[0]), round(offset[1])))
+    return places
+
+
+def _own_rooms(points: Sequence[tuple[float, float]], room: float) -> list[Box]:
+    return [(x, y, room / 2, room / 2) for x, y in points]
+
+
+def _label_offsets(text: str, room: float, *, rings: int) -> list[Offset]:
+    """From a point to the middle of its label, the best first."""
+    half_width, half_height = _label_halves(text)
+    return [
+        (right * (room * near + half_width * bool(right)), down * (room * near + half_height))
+        for near in range(1, rings + 1)
+        for right, down in LABEL_REACH
+    ]
+
+
+def _free_offset(
+    point: tuple[float, float], text: str, offsets: Sequence[Offset], taken: Sequence[Box]
+) -> Offset | None:
+    """The first offset at which a label covers nothing that is taken."""
+    return next((offset for offset in offsets if not _covers(_label_box(point, text, offset), taken)), None)
+
+
+def _label_halves(text: str) -> tuple[float, float]:
+    """Half of the width and height of a label, in pixels."""
+    return 4.0 * len(text), LABEL_LINE / 2
+
+
+def _label_box(point: tuple[float, float], text: str, offset: Offset) -> Box:
+    return (point[0] + offset[0], point[1] + offset[1], *_label_halves(text))
+
+
+def _covers(box: Box, boxes: Sequence[Box]) -> bool:
+    x, y, width, height = box
     return any(abs(x - left) < width + half and abs(y - top) < height + tall for left, top, half, tall in boxes)
+
+
+def legend_above() -> dict[str, Any]:
+    """The part of a layout that shows the legend in a row above the picture, from its left edge."""
+    return {"showlegend": True, "legend": {"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0}}
 
 
 def enlarged(figure: go.Figure, factor: float) -> go.Figure:

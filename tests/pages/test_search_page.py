@@ -12,7 +12,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from bortlab import search
-from bortlab.search import ERRORS, SPACES
+from bortlab.search import ERRORS, SPACES, latency
 from bortlab.search.grid import TrainedGrid, recorded
 from bortlab.ui.search import grids
 from bortlab.ui.search.setting import AROUND
@@ -135,6 +135,16 @@ def test_the_recorded_grid_and_its_verdicts_are_shown() -> None:
     assert any("**2-4-224-168**" in text and "**is on the front**" in text for text in texts)
     assert len(frame(at, "largest W in")) == len(recorded()["search-grid-minis"].names) >= 23
     assert any("of the 24 candidates were trained with 3 seeds each" in text for text in texts)
+
+
+def test_the_recorded_times_are_shown() -> None:
+    at = lab()
+    (picture,) = charts(at, "milliseconds-")
+    (its,) = latency.recorded().values()
+    assert "2-4-224-168 78.1 M in 1.1 ms" in picture.proto.alt
+    assert frame(at, "p50 ms")["p50 ms"].tolist() == [entry.ms.value for entry in its.candidates]
+    texts = [element.value for element in at.markdown]
+    assert any(f"**{its.spearman.value:.2f}** ({its.spearman.low:.2f} to" in text for text in texts)
 
 
 def test_the_job_is_described_before_it_starts() -> None:

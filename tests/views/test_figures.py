@@ -21,7 +21,7 @@ from bortlab.models import FAMILIES
 from bortlab.system.numbers import percent
 from bortlab.views import cards, escape, ideas, theme
 from bortlab.views import predict as view
-from bortlab.views.figures import CONFIG, LABEL_LINE, labels_beside
+from bortlab.views.figures import CONFIG, LABEL_LINE, labels_beside, labels_that_fit
 from bortlab.views.theme import Look
 
 LOOKS = [Look("light"), Look("dark")]
@@ -316,3 +316,27 @@ def test_a_name_of_a_point_by_itself_stands_above_it() -> None:
     assert labels_beside([(100.0, 100.0)], ["Bort"], room=20) == [(0, -28)]
     beside = labels_beside([(100.0, 100.0), (100.0, 100.0)], ["Bort", "BERT"], room=20)
     assert beside[1] == (0, 28)
+
+
+@given(st.lists(places, min_size=1, max_size=30), st.integers(8, 30))
+def test_names_that_fit_cover_no_name_and_no_point(points: list[tuple[float, float]], room: int) -> None:
+    name, boxes = "2-4-224-168", []
+    fitting = labels_that_fit(points, [name] * len(points), room=room, within=(400, 300))
+    for (x, y), place in zip(points, fitting, strict=True):
+        if place is not None:
+            boxes.append((x + place[0], y + place[1], 4.0 * len(name)))
+    for number, (x, y, half) in enumerate(boxes):
+        assert half - 1 <= x <= 401 - half and LABEL_LINE / 2 - 1 <= y <= 301 - LABEL_LINE / 2
+        for left, top, other in boxes[:number]:
+            assert abs(x - left) > half + other - 2 or abs(y - top) > LABEL_LINE - 2
+        for left, top in points:
+            assert abs(x - left) > half + room / 2 - 2 or abs(y - top) > (LABEL_LINE + room) / 2 - 2
+
+
+def test_a_name_without_room_is_left_out() -> None:
+    assert labels_that_fit([(100.0, 100.0)], ["Bort"], room=20, within=(400, 300)) == [(0, -28)]
+    assert labels_that_fit([(100.0, 10.0)], ["Bort"], room=20, within=(400, 300)) == [(0, 28)]
+    assert labels_that_fit([(100.0, 10.0)], ["Bort"], room=20, within=(400, 20)) == [(36, 0)]
+    assert labels_that_fit([(100.0, 10.0)], ["Bort" * 30], room=20, within=(400, 300)) == [None]
+    crowd = [(100.0 + 3 * n, 100.0) for n in range(40)]
+    assert None in labels_that_fit(crowd, ["a long name"] * 40, room=10, within=(400, 300))

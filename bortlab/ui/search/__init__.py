@@ -3,6 +3,7 @@
 from bortlab.ui.search.exact import answer, fronts, moving, one_candidate, published, take_away
 from bortlab.ui.search.explanation import EXPLANATION
 from bortlab.ui.search.grids import own, trained
+from bortlab.ui.search.measured import measured
 from bortlab.ui.search.setting import extract, settings
 
 __all__ = [
@@ -10,6 +11,7 @@ __all__ = [
     "answer",
     "extract",
     "fronts",
+    "measured",
     "moving",
     "one_candidate",
     "own",

@@ -1,6 +1,6 @@
 """Searches as pictures and sentences."""
 
-from bortlab.views.search.axes import QUANTITIES, grouped, named
+from bortlab.views.search.axes import FAMILY, QUANTITIES, grouped, named
 from bortlab.views.search.curves import agreements_frame, learning
 from bortlab.views.search.points import cloud, pair, table
 from bortlab.views.search.sentences import (
@@ -12,7 +12,8 @@ from bortlab.views.search.sentences import (
     study_sentences,
     verdict_sentence,
 )
-from bortlab.views.search.trained import FAMILY, errors, errors_frame, strides, strides_frame
+from bortlab.views.search.timed import operations_and_milliseconds, timed_sentences
+from bortlab.views.search.trained import errors, errors_frame, strides, strides_frame
 
 __all__ = [
     "FAMILY",
@@ -28,11 +29,13 @@ __all__ = [
     "length_sentence",
     "moving_sentence",
     "named",
+    "operations_and_milliseconds",
     "pair",
     "row_sentence",
     "strides",
     "strides_frame",
     "study_sentences",
     "table",
+    "timed_sentences",
     "verdict_sentence",
 ]

@@ -10,6 +10,8 @@ from bortlab.search import Extraction, Row
 from bortlab.system.numbers import short_count
 from bortlab.views.theme import Look
 
+FAMILY = "bort"
+"""Whose colour the pictures have: the family that was found by such a search."""
 Group = tuple[Row, ...]
 """Candidates with the same costs and the same error: one point of a picture."""
 

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from bortlab.search.learning_curves import LearningCurves
 from bortlab.system.numbers import short_count
-from bortlab.views.figures import layout
+from bortlab.views.figures import layout, legend_above
 from bortlab.views.search.axes import plain_axis
 from bortlab.views.theme import Look, translucent
 from bortlab.views.view import View
@@ -50,8 +50,7 @@ def learning(curves: LearningCurves, front: Collection[str], colour: str, look: 
             look,
             HEIGHT,
             margin={"l": 4, "r": 8, "t": 8, "b": 44},
-            showlegend=True,
-            legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0},
+            **legend_above(),
             xaxis=plain_axis("pieces trained on", look)
             | {
                 "type": "log",

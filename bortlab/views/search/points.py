@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from bortlab.search import Extraction, Standing
 from bortlab.views.escape import plotly
-from bortlab.views.figures import layout
+from bortlab.views.figures import layout, legend_above
 from bortlab.views.prose import counted
 from bortlab.views.search.axes import QUANTITIES, Group, Quantity, grouped, named, plain_axis
 from bortlab.views.theme import Look, translucent
@@ -46,8 +46,7 @@ def pair(
             look,
             HEIGHT,
             margin={"l": 4, "r": 8, "t": 8, "b": 44},
-            showlegend=True,
-            legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0, "font": {"size": 12}},
+            **legend_above(),
             xaxis=_axis(across, look),
             yaxis=_axis(up, look) | {"automargin": True},
         ),
@@ -91,8 +90,7 @@ def cloud(extraction: Extraction, z: str, look: Look, *, chosen: str = "") -> Vi
             560,
             scene=axes,
             dragmode="turntable",
-            showlegend=True,
-            legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0},
+            **legend_above(),
         ),
     )
     title = f"Parameters, operations and {deep.title}"

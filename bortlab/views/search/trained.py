@@ -9,8 +9,8 @@ import plotly.graph_objects as go
 from bortlab.search.grid import TrainedGrid
 from bortlab.search.study import STABLE, Study
 from bortlab.system.numbers import percent
-from bortlab.views.figures import layout
-from bortlab.views.search.axes import plain_axis
+from bortlab.views.figures import layout, legend_above
+from bortlab.views.search.axes import FAMILY, plain_axis
 from bortlab.views.theme import Look, translucent
 from bortlab.views.view import View
 
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     import pandas
 
 ROW, HEIGHT = 26, 320
-FAMILY = "bort"
-"""Whose colour the pictures have: the family that was found by such a search."""
 
 
 def errors(trained: TrainedGrid, result: Study, look: Look) -> View:
@@ -124,8 +122,7 @@ def strides(result: Study, look: Look) -> View:
             look,
             HEIGHT,
             margin={"l": 4, "r": 8, "t": 8, "b": 44},
-            showlegend=True,
-            legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0},
+            **legend_above(),
             xaxis=plain_axis("candidates trained", look) | {"type": "category", "autorange": "reversed"},
             yaxis=plain_axis("regret: share of the best W that is missed, %", look) | {"automargin": True},
         ),
