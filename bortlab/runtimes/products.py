@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import json
 import math
-import time
-from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from bortlab.nn.linear import HAS_ONEDNN, linear_map
+from bortlab.runtimes.turns import shortest_times
 from bortlab.system import settings, store
 from bortlab.system.machine import installed_version, processor
 
@@ -23,12 +23,6 @@ ROWS = (16, 128, 512)
 WIDTH = 1024
 N_WEIGHTS = 4
 """Maps that take turns, of 4 MB each: a network's weights do not lie in the processor's cache either."""
-LEAST_ROUNDS, MOST_ROUNDS = 6, 60
-SECONDS = 2.0
-"""After which the rounds at one of ROWS end, steady or not."""
-STEADY = 1.05
-"""The second shortest time by the shortest: up to here the shortest was no accident, and other programs did not keep
-all turns from it."""
 TOLERATED = 1.1
 """Share of the time as the weights lie that packed ones may take. Other programs disturb a short measurement, and what
 is computed together with a packed product is not part of it."""
@@ -65,39 +59,18 @@ def measure() -> list[float]:
     ratios = []
     for rows in ROWS:
         x = torch.randn(rows, WIDTH, generator=generator)
-        ways: tuple[Callable[[int], object], ...] = (
-            lambda n, x=x: linear_map(x, weights[n], bias),  # type: ignore[misc]
-            lambda n, x=x: torch.ops.mkldnn._linear_pointwise(x, copies[n], bias, "none", [], ""),  # type: ignore[misc]
-        )
-        as_they_lie, packed = shortest_times(ways)
-        ratios.append(packed / as_they_lie)
+
+        def as_they_lie(x: Tensor = x) -> None:
+            for weight in weights:
+                linear_map(x, weight, bias)
+
+        def packed(x: Tensor = x) -> None:
+            for copy in copies:
+                torch.ops.mkldnn._linear_pointwise(x, copy, bias, "none", [], "")
+
+        times = shortest_times({"as they lie": as_they_lie, "packed": packed}).seconds
+        ratios.append(times["packed"] / times["as they lie"])
     return ratios
-
-
-def shortest_times(ways: Sequence[Callable[[int], object]]) -> list[float]:
-    """Seconds of each way at best: they take turns until each has reached about its shortest time twice."""
-    times: list[list[float]] = [[] for _ in ways]
-    for way in ways:
-        _seconds(way)  # warms up
-    start = time.monotonic()
-    for number in range(1, MOST_ROUNDS + 1):
-        for way, taken in zip(ways, times, strict=True):
-            taken.append(_seconds(way))
-        if number >= LEAST_ROUNDS - 1 and (all(map(_steady, times)) or time.monotonic() - start > SECONDS):
-            break
-    return [min(taken) for taken in times]
-
-
-def _steady(taken: Sequence[float]) -> bool:
-    shortest, second, *_ = sorted(taken)
-    return second <= STEADY * shortest
-
-
-def _seconds(way: Callable[[int], object]) -> float:
-    start = time.perf_counter()
-    for n in range(N_WEIGHTS):
-        way(n)
-    return time.perf_counter() - start
 
 
 def _kept(path: Path) -> list[float] | None:

@@ -311,25 +311,6 @@ def test_a_processor_is_measured_once(tmp_path: Path, monkeypatch: pytest.Monkey
     assert fresh(1) == 0
 
 
-def scripted(*times: float) -> Callable[[int], object]:
-    """A way that takes these times, one after another, the first of them to warm up."""
-    left = iter(times)
-    return lambda n: next(left)
-
-
-def test_on_a_busy_machine_turns_go_on_until_each_way_reached_its_shortest_time_twice(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(products, "_seconds", lambda way: way(0))  # the clock shows what the way says
-    quiet = scripted(9.0, *[2.0] * 50)
-    disturbed = scripted(9.0, 4.0, 3.5, 5.0, 6.0, 8.0, 7.0, 1.0, 6.0, 1.02, *[0.1] * 50)
-    assert products.shortest_times([quiet, disturbed]) == [2.0, 1.0]  # five turns alone would have given 3.5
-    few = scripted(9.0, 2.0, 2.0, 2.0, 2.0, 2.0)  # no sixth turn where the first five agree
-    assert products.shortest_times([few]) == [2.0]
-    never = scripted(9.0, *[2.0**-n for n in range(products.MOST_ROUNDS)])
-    assert products.shortest_times([never]) == [2.0 ** (1 - products.MOST_ROUNDS)]  # and it ends
-
-
 def test_the_measurement_gives_a_ratio_for_each_number_of_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(products, "WIDTH", 32)
     ratios = products.measure()

@@ -41,6 +41,10 @@ def test_another_engine_than_torch_has_to_pay(ms: dict[str, float], fastest: str
     assert EngineSpeeds(16, ms, {}).fastest == fastest
 
 
+def test_a_busy_machine_decides_nothing() -> None:
+    assert EngineSpeeds(16, {"torch": 10.0, "torch-packed": 6.0, "onnx": 1.0}, {}, steady=False).fastest == "torch"
+
+
 @pytest.mark.parametrize("name", FAMILIES)
 @pytest.mark.parametrize("task", ["masked-lm", "multiple-choice"])
 def test_all_exact_engines_take_part(tiny_model: Make, name: str, task: str) -> None:
@@ -55,11 +59,10 @@ def test_measured_once_for_a_model_and_a_length(
     tiny_model: Make, monkeypatch: pytest.MonkeyPatch, own_cache: Path
 ) -> None:
     calls: list[int] = []
-    measure = speeds.measure
 
     def counted(model: Model, pieces: int) -> EngineSpeeds:
         calls.append(pieces)
-        return measure(model, pieces)
+        return EngineSpeeds(pieces, {"torch": 2.0, "onnx": 1.0}, {"torch": 0.0, "onnx": 1e-5}, steady=pieces != 7)
 
     monkeypatch.setattr(speeds, "measure", counted)
     model = tiny_model("bert")
@@ -74,6 +77,8 @@ def test_measured_once_for_a_model_and_a_length(
         path.write_bytes(path.read_bytes()[:20])
     engine_speeds(model, 5)
     assert calls == [5, 6, 5, 5]  # a damaged file is measured anew
+    assert [engine_speeds(model, 7).fastest for _ in range(2)] == ["torch", "torch"]
+    assert calls[-2:] == [7, 7]  # and what a busy machine gave
 
 
 def test_an_engine_that_computes_something_else_takes_no_part(

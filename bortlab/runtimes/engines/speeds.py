@@ -1,25 +1,26 @@
 """Which engine runs a model fastest on this machine: a short measurement, made once and kept in the cache.
 
 Only engines that compute what torch computes take part, so the choice changes how long an answer takes, and not the
-answer. Engines take turns and the shortest of their times counts: what else the machine does lengthens some turns, and
-seldom all of an engine's.
+answer. They take turns, as `bortlab.runtimes.turns` says. A machine too busy for that decides nothing: torch answers,
+and the next process measures again.
 """
 
 from __future__ import annotations
 
 import json
 import platform
-import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from bortlab.model import Model, Questions
+from bortlab.model import Model
 from bortlab.runtimes.engines import ENGINES, open_engine
 from bortlab.runtimes.runtime import UnsupportedError
+from bortlab.runtimes.turns import shortest_times
 from bortlab.system import settings, store
 from bortlab.system.checks import check_whole
 from bortlab.system.machine import installed_version
@@ -28,9 +29,8 @@ CANDIDATES = ("torch", "torch-packed", "onnx")
 """Engines that are tried, where they are installed; torch is what the others are held to."""
 PIECES = 32
 """Length of the text that is timed, unless said otherwise: a sentence or two."""
-ROUNDS = 25
+LEAST_ROUNDS = 15
 """Turns of each engine, if they take no more than SECONDS together: of seven, the choice changed on a busy machine."""
-LEAST_ROUNDS = 7
 SECONDS = 3.0
 CLOSE = 1e-4
 """Largest difference of an output to torch's at which an engine takes part."""
@@ -43,18 +43,23 @@ class EngineSpeeds:
     """How fast engines ran a text of so many pieces, batch 1.
 
     ms: engine -> shortest time of a forward pass in milliseconds. differences: engine -> largest difference of an
-    output to torch's. An engine without a time was not close enough to be timed.
+    output to torch's. An engine without a time was not close enough to be timed. steady: other programs left each
+    engine a free moment, so that its shortest time can be relied on.
     """
 
     pieces: int
     ms: Mapping[str, float]
     differences: Mapping[str, float]
+    steady: bool = True
 
     @property
     def fastest(self) -> str:
-        """The fastest engine; in the order of CANDIDATES, each has to take less than WORTHWHILE of the best before."""
+        """The fastest engine; in the order of CANDIDATES, each has to take less than WORTHWHILE of the best before.
+
+        torch where the times are not steady.
+        """
         best = "torch"
-        for name in sorted(self.ms, key=CANDIDATES.index):
+        for name in sorted(self.ms if self.steady else (), key=CANDIDATES.index):
             if self.ms[name] < WORTHWHILE * self.ms[best]:
                 best = name
         return best
@@ -78,18 +83,19 @@ def fastest_engine(model: Model, pieces: int = PIECES) -> str:
 
 
 def engine_speeds(model: Model, pieces: int = PIECES) -> EngineSpeeds:
-    """How fast each of CANDIDATES runs a model, float32 on the CPU: as kept in the cache, else measured now and kept.
+    """How fast each of CANDIDATES runs a model, float32 on the CPU: as kept in the cache, else measured now.
 
-    It is measured anew for other weights, another machine, number of threads or version of torch or ONNX Runtime.
-    Raises ValueError for a number of pieces that the model does not read.
+    Steady times are kept. They are measured anew for other weights, another machine, number of threads or version of
+    torch or ONNX Runtime. Raises ValueError for a number of pieces that the model does not read.
     """
     check_whole("pieces", pieces, 1, model.config.max_position_embeddings)
     path = _path(model, pieces)
-    kept = _kept(path, pieces)
-    if kept is None:
-        kept = measure(model, pieces)
-        store.write(path, json.dumps(asdict(kept)).encode(), durable=False)
-    return kept
+    if kept := _kept(path, pieces):
+        return kept
+    measured = measure(model, pieces)
+    if measured.steady:
+        store.write(path, json.dumps(asdict(measured)).encode(), durable=False)
+    return measured
 
 
 def measure(model: Model, pieces: int) -> EngineSpeeds:
@@ -101,21 +107,10 @@ def measure(model: Model, pieces: int) -> EngineSpeeds:
     expected = model.outputs(ids)
     differences = {name: _difference(engine.outputs(ids), expected) for name, engine in engines.items()}
     close = [name for name in engines if name == "torch" or differences[name] <= CLOSE]
-    times: dict[str, list[float]] = {name: [] for name in close}
-    start = time.monotonic()
-    for number in range(ROUNDS):
-        if number >= LEAST_ROUNDS and time.monotonic() - start > SECONDS:
-            break
-        for name in close:
-            times[name].append(_timed(engines[name], ids))
-    return EngineSpeeds(pieces, {name: min(turns) for name, turns in times.items()}, differences)
-
-
-def _timed(engine: Questions, ids: Tensor) -> float:
-    """Milliseconds of one forward pass."""
-    start = time.perf_counter()
-    engine.outputs(ids)
-    return (time.perf_counter() - start) * 1e3
+    ways = {name: partial(engines[name].outputs, ids) for name in close}
+    times = shortest_times(ways, least_rounds=LEAST_ROUNDS, limit_s=SECONDS)
+    ms = {name: 1e3 * seconds for name, seconds in times.seconds.items()}
+    return EngineSpeeds(pieces, ms, differences, times.steady)
 
 
 def _difference(actual: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> float:
