@@ -6,6 +6,7 @@ from bortlab.system import settings
 
 settings.let_threads_sleep()  # before torch is imported
 settings.keep_few_kernels()
+settings.take_huge_pages()
 
 import streamlit as st
 

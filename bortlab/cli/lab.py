@@ -92,4 +92,5 @@ def settle_environment() -> None:
     """Set what must stand before the process computes; unless it is set already. It may start this program again."""
     settings.let_threads_sleep()
     settings.keep_few_kernels()
+    settings.take_huge_pages()
     settings.keep_few_heaps()

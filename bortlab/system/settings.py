@@ -117,6 +117,13 @@ TORCH_KERNELS = Variable(
     "as `ONEDNN_PRIMITIVE_CACHE_CAPACITY`",
     "How many of oneDNN's kernels each of torch's threads keeps besides. Read when torch first computes.",
 )
+HUGE_PAGES = Variable(
+    "THP_MEM_ALLOC_ENABLE",
+    "`1`, set by `bortlab lab`, by `app.py`, for jobs and for what the Latency page measures",
+    "Whether torch asks Linux for pages of 2 MB for larger tensors: `1` or `0`. The logits of a long text over a whole "
+    "vocabulary are 100 MB, and making them of pages of 4 kB takes up to a quarter of a forward pass. Read when torch "
+    "first makes a tensor.",
+)
 RAY_ADDRESS = Variable(
     "RAY_ADDRESS",
     "none",
@@ -157,6 +164,7 @@ SETTINGS = (
     MALLOC_ARENAS,
     ONEDNN_KERNELS,
     TORCH_KERNELS,
+    HUGE_PAGES,
     RAY_ADDRESS,
     RAY_STATISTICS,
     KERAS_BACKEND,
@@ -200,6 +208,11 @@ def keep_few_kernels() -> None:
         os.environ.setdefault(variable.name, "64")
 
 
+def take_huge_pages() -> None:
+    """Let torch use pages of 2 MB, unless set otherwise. To be called before it makes a tensor."""
+    os.environ.setdefault(HUGE_PAGES.name, "1")
+
+
 def keep_ray_quiet() -> None:
     """Let Ray report nothing to its makers, unless set otherwise. To be called before it starts."""
     os.environ.setdefault(RAY_STATISTICS.name, "0")
@@ -218,13 +231,15 @@ def keep_few_heaps() -> None:
 
 
 def environment_for(python_path: Path, **more: str) -> dict[str, str]:
-    """The environment of a Python process of our own: as this one's, with threads that sleep while they wait.
+    """The environment of a Python process of our own: as this one's, with threads that sleep while they wait, and huge
+    pages.
 
     python_path: where it finds bortlab, before what PYTHONPATH names. more: variables for it alone.
     """
     inherited: Mapping[str, str] = os.environ
     paths = [str(python_path), *filter(None, [inherited.get("PYTHONPATH")])]
-    return {OPENMP_WAIT.name: "PASSIVE"} | dict(inherited) | {"PYTHONPATH": os.pathsep.join(paths)} | more
+    usual = {OPENMP_WAIT.name: "PASSIVE", HUGE_PAGES.name: "1"}
+    return usual | dict(inherited) | {"PYTHONPATH": os.pathsep.join(paths)} | more
 
 
 def table() -> str:

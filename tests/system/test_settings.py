@@ -58,6 +58,7 @@ def test_a_process_of_our_own_inherits_and_sleeps(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("PYTHONPATH", "here")
     environment = settings.environment_for(Path("there"), EXTRA="1")
     assert environment["EXTRA"] == "1" and environment[settings.OPENMP_WAIT.name] == "PASSIVE"
+    assert environment[settings.HUGE_PAGES.name] == "1"
     assert re.fullmatch("there.here", environment["PYTHONPATH"])
     monkeypatch.setenv(settings.OPENMP_WAIT.name, "ACTIVE")
     assert settings.environment_for(Path())[settings.OPENMP_WAIT.name] == "ACTIVE"

@@ -71,7 +71,7 @@ class Worker:
         """How an engine's answers compare with torch's on a few sentences; None for random weights, and for torch."""
         if not isinstance(self._prepare, Opened) or not has_own_weights(self.contestant.model):
             return None
-        model = registry.load(self.contestant.model)
+        model = registry.load(self.contestant.model)  # `build` has loaded it: the same object
         return with_program(model, self._runtime.engine, self._prepare.program).agreement
 
     def warm(self, shape: Shape) -> dict[str, Any]:
