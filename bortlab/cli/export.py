@@ -1,4 +1,4 @@
-"""Write a model as a folder that runs without torch, and say how its answers compare with torch's.
+"""Write a model as a folder that runs without torch, and say how its answers and its time compare with torch's.
 
 The folder has model.onnx, tokenizer.json, config.json, agreement.json and run.py, which needs onnxruntime and
 tokenizers alone. onnx-int8 keeps weights in 8 bits: a quarter of the size, and answers that differ a little.
@@ -38,7 +38,7 @@ def run(options: argparse.Namespace) -> None:
     """Write the folder, and print its files and the agreement."""
     from bortlab.cli.models import open_model
     from bortlab.runtimes.export import export
-    from bortlab.system.numbers import data_size
+    from bortlab.system.numbers import data_size, milliseconds
 
     texts = None
     if options.texts is not None:
@@ -50,3 +50,4 @@ def run(options: argparse.Namespace) -> None:
     for name, size in exported.files.items():
         print(f"  {name}  {data_size(size)}")
     print(exported.agreement)
+    print(f"{milliseconds(exported.ms)} for a text here, {milliseconds(exported.torch_ms)} with torch")

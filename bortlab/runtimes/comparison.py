@@ -1,9 +1,11 @@
-"""Does another program answer as torch does: how far are its numbers, and are its decisions the same?"""
+"""Does another program answer as torch does: its numbers, its decisions, and how long it takes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+import time
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import median
 
 import torch
 import torch.nn.functional as F
@@ -29,6 +31,8 @@ CHOICES: tuple[Text, ...] = (
     ("The weather was bad, so", "they stayed at home and read a book.", "they sold the moon to a fish."),
     ("To open a locked door,", "sing to it.", "turn the key.", "wait for the winter."),
 )
+TURNS, SECONDS = 7, 5.0
+"""Turns of each program with a text, if they take no more than so long together; a text has at least one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +70,7 @@ def compare(model: Questions, torchs: Runner, others: Runner, texts: Sequence[Te
 
     Raises ValueError for no texts, or for a lone text where a multiple-choice model needs a prompt and choices.
     """
-    if texts is None:
-        texts = CHOICES if model.task == "multiple-choice" else TEXTS
-    if not texts:
-        raise ValueError("texts: expected at least one text to compare the programs on, got none.")
+    texts = texts_of(model, texts)
     difference, value, cosine, same, decided = 0.0, 0.0, 1.0, 0, 0
     for text in texts:
         encodings = encoded(model, text)
@@ -83,6 +84,37 @@ def compare(model: Questions, torchs: Runner, others: Runner, texts: Sequence[Te
         pairs = list(zip(decisions(model, encodings, actual), decisions(model, encodings, expected), strict=True))
         same, decided = same + sum(mine == theirs for mine, theirs in pairs), decided + len(pairs)
     return Agreement(len(texts), difference, value, cosine, same, decided)
+
+
+def texts_of(model: Questions, texts: Sequence[Text] | None) -> Sequence[Text]:
+    """The texts that programs are compared on: those given, or ours. Raises ValueError for none."""
+    if texts is None:
+        return CHOICES if model.task == "multiple-choice" else TEXTS
+    if not texts:
+        raise ValueError("texts: expected at least one text to compare the programs on, got none.")
+    return texts
+
+
+def text_times(model: Questions, programs: Mapping[str, Runner], texts: Sequence[Text]) -> dict[str, float]:
+    """Milliseconds that each program takes for a text, without cutting it into pieces: one text at a time, by turns.
+
+    The median over the texts of the shortest of their turns, for what else a machine does only lengthens a turn. They
+    are read as often as TURNS and SECONDS allow, so that every program has had as many turns.
+    """
+    encodings = [encoded(model, text) for text in texts]
+    shortest = {name: [float("inf")] * len(texts) for name in programs}
+    start = time.monotonic()
+    for turn in range(TURNS + 1):  # the first, which prepares what later ones use again, is not counted
+        for number, parts in enumerate(encodings):
+            for name, run in programs.items():
+                before = time.perf_counter()
+                _answers(model, run, parts)
+                if turn:
+                    ms = 1_000 * (time.perf_counter() - before)
+                    shortest[name][number] = min(shortest[name][number], ms)
+        if turn and time.monotonic() - start > SECONDS:
+            break
+    return {name: median(times) for name, times in shortest.items()}
 
 
 def encoded(model: Questions, text: Text) -> list[Encoding]:

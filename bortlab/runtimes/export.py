@@ -22,7 +22,7 @@ from torch import Tensor
 from bortlab.checkpoint import CheckpointError, config_document
 from bortlab.model import Model
 from bortlab.models import Network
-from bortlab.runtimes.comparison import Agreement, Runner, Text, compare
+from bortlab.runtimes.comparison import Agreement, Runner, Text, compare, text_times, texts_of
 from bortlab.runtimes.graph import Precision
 from bortlab.runtimes.network import onnx_model
 from bortlab.runtimes.onnx import missing, session
@@ -38,17 +38,24 @@ if TYPE_CHECKING:
 MODEL_FILE = "model.onnx"
 MAX_INLINE_BYTES = 1_900_000_000
 """Weights beyond this lie in a file beside the model's: one file may hold 2 GB."""
+TIMED_TEXTS = 24
+"""Texts that the written model and torch are timed on."""
 
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """What was written: a folder, the sizes in bytes of its files, and how the written model compares with torch."""
+    """What was written: a folder, the sizes in bytes of its files, and how the written model compares with torch.
+
+    ms, torch_ms: milliseconds of a text on this machine, see `comparison.text_times`.
+    """
 
     folder: Path
     precision: Precision
     task: str
     files: Mapping[str, int]
     agreement: Agreement
+    ms: float
+    torch_ms: float
 
     @property
     def n_bytes(self) -> int:
@@ -73,7 +80,7 @@ def export(
     Args:
         precision: "float32", or "int8": weights of linear maps and of the word table in 8 bits with a scale for each
             output, what enters a linear map rounded in each call. A quarter of the size.
-        texts: what the agreement is measured on: texts, pairs, or for multiple choice prompts with their choices;
+        texts: what agreement and time are measured on: texts, pairs, or for multiple choice prompts with their choices;
             None: a few sentences of our own.
         records: give out attention probabilities and convolution kernels of every layer, too.
 
@@ -89,13 +96,15 @@ def export(
         target.parent.mkdir(parents=True, exist_ok=True)
         with whole_folder(target, last=MODEL_FILE) as partial:
             write_model(onnx_model(model.network, precision=precision, records=records), partial / MODEL_FILE)
-            agreement = compare(model, model.outputs, onnx_run(model.network, partial / MODEL_FILE), texts)
-            for name, content in _files_beside(model, precision, agreement).items():
+            written = onnx_run(model.network, partial / MODEL_FILE)
+            agreement = compare(model, model.outputs, written, texts)
+            ms = text_times(model, {"onnx": written, "torch": model.outputs}, texts_of(model, texts)[:TIMED_TEXTS])
+            for name, content in _files_beside(model, precision, agreement, ms).items():
                 (partial / name).write_text(content, encoding="utf-8")
             files = {path.name: path.stat().st_size for path in sorted(partial.iterdir())}
     except OSError as error:
         raise CheckpointError(f"Cannot write {target}: {error}.") from error
-    return Exported(target, precision, model.task, files, agreement)
+    return Exported(target, precision, model.task, files, agreement, ms["onnx"], ms["torch"])
 
 
 def write_model(graph: ModelProto, path: Path) -> None:
@@ -128,11 +137,11 @@ def run_of(network: Network, loaded: onnxruntime.InferenceSession) -> Runner:
     return run
 
 
-def _files_beside(model: Model, precision: Precision, agreement: Agreement) -> dict[str, str]:
+def _files_beside(model: Model, precision: Precision, agreement: Agreement, ms: Mapping[str, float]) -> dict[str, str]:
     """The text of the files beside the model's."""
     config = config_document(model.family, model.config, model.task)
     config.setdefault("id2label", {str(number): label for number, label in enumerate(model.config.labels)})
-    measured = {"precision": precision, "task": model.task, "model": model.key, **asdict(agreement)}
+    measured = {"precision": precision, "task": model.task, "model": model.key, **asdict(agreement), "milliseconds": ms}
     return {
         "config.json": json.dumps(config, indent=2, sort_keys=True) + "\n",
         "tokenizer.json": model.tokenizer.definition,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Visit
+from tests.exported import run_apart
 
 pytestmark = pytest.mark.browser
 Arrive = Callable[..., Visit]
@@ -26,6 +28,18 @@ def reviews(folder: Path) -> Path:
     return path
 
 
+def downloaded(lab: Visit, folder: Path) -> Path:
+    """The model in the format that is chosen, unpacked."""
+    with lab.page.expect_download() as download:
+        lab.page.get_by_role("button", name="Download (").click()
+    taken = folder / download.value.suggested_filename
+    download.value.save_as(taken)
+    with zipfile.ZipFile(taken) as archive:
+        archive.extractall(folder / taken.stem)
+    (inner,) = (folder / taken.stem).iterdir()
+    return inner
+
+
 def test_a_file_is_compared_a_mistake_explained_and_the_model_taken(visit: Arrive, tmp_path: Path) -> None:
     lab = visit().open("Fine_tune", models="bort-mini", epochs="1", **{"from": "a file of your own"})
     lab.page.locator("input[type=file]").set_input_files(reviews(tmp_path))
@@ -39,12 +53,15 @@ def test_a_file_is_compared_a_mistake_explained_and_the_model_taken(visit: Arriv
     lab.audit()
     assert "Quality and speed" in (lab.charts.first.get_attribute("aria-label") or "")
 
-    with lab.page.expect_download() as download:
-        lab.page.get_by_role("button", name="Download (").click()
-    taken = tmp_path / "model.zip"
-    download.value.save_as(taken)
-    names = {Path(name).name for name in zipfile.ZipFile(taken).namelist()}
-    assert {"config.json", "model.safetensors", "card.json", "README.md"} <= names
+    folder = downloaded(lab, tmp_path)
+    assert {"config.json", "model.safetensors", "card.json", "README.md"} <= {path.name for path in folder.iterdir()}
+
+    lab.page.get_by_role("radio", name="ONNX, 32 bits").press("Enter")
+    lab.page.get_by_role("button", name="Make it").click()
+    expect(lab.page.get_by_text(re.compile("decisions are the same. A text takes .* with torch"))).to_be_visible()
+    lab.settled()
+    label, share = run_apart(downloaded(lab, tmp_path), "A good and happy day")[0].rsplit(" ", 1)
+    assert label == "glad" and float(share) > 0.5
 
     lab.page.get_by_label("A text of your own").fill("A good and happy day")
     expect(lab.page.get_by_test_id("stCode").filter(has_text="glad")).to_be_visible()

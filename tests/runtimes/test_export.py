@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,11 +17,12 @@ from bortlab.cli import main
 from bortlab.model import Model
 from bortlab.models import FAMILIES
 from bortlab.nn.feedforward import ACTIVATIONS as TORCH_ACTIVATIONS
-from bortlab.runtimes import UnsupportedError, blocks
-from bortlab.runtimes.comparison import compare, encoded
+from bortlab.runtimes import UnsupportedError, blocks, comparison
+from bortlab.runtimes.comparison import compare, encoded, text_times
 from bortlab.runtimes.export import export
 from bortlab.runtimes.network import onnx_model
 from bortlab.runtimes.outputs import INPUTS, published
+from tests.exported import run_apart
 
 pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -130,19 +129,6 @@ def test_a_module_without_nodes_is_said() -> None:
 # -- folders -----------------------------------------------------------------------------------------------------------
 
 
-def run_apart(folder: Path, *arguments: str) -> list[str]:
-    """The lines that a folder's run.py prints where neither torch nor bortlab can be imported."""
-    blocked = folder.parent / "blocked"
-    for package in ("torch", "transformers", "bortlab"):
-        (blocked / package).mkdir(parents=True, exist_ok=True)
-        (blocked / package / "__init__.py").write_text(f"raise ImportError('{package} is not to be imported')")
-    environment = os.environ | {"PYTHONPATH": str(blocked)}
-    command = [sys.executable, str(folder / "run.py"), *arguments]
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.splitlines()
-
-
 @pytest.mark.parametrize("name", FAMILIES)
 @pytest.mark.parametrize("precision", ["float32", "int8"])
 def test_a_folder_of_every_task(tiny_model: Make, name: str, precision: Any, tmp_path: Path) -> None:
@@ -161,6 +147,8 @@ def test_a_folder_of_every_task(tiny_model: Make, name: str, precision: Any, tmp
         assert (exported.agreement.decisions > 0) == (task != "encoder")
         saved = json.loads((exported.folder / "agreement.json").read_text(encoding="utf-8"))
         assert saved["largest_difference"] == exported.agreement.largest_difference
+        assert saved["milliseconds"] == {"onnx": exported.ms, "torch": exported.torch_ms}
+        assert min(exported.ms, exported.torch_ms) > 0
         compile((exported.folder / "run.py").read_text(encoding="utf-8"), "run.py", "exec")
 
 
@@ -252,6 +240,32 @@ def test_agreement_counts_what_differs(tiny_model: Make) -> None:
     assert "0 of 1 decisions the same" in str(found)
 
 
+@pytest.mark.parametrize(("seconds", "turns"), [(1e9, comparison.TURNS), (0.0, 1)])
+def test_a_text_takes_the_median_of_the_shortest_turns(
+    tiny_model: Make, monkeypatch: pytest.MonkeyPatch, seconds: float, turns: int
+) -> None:
+    model, clock, calls = tiny_model("bert", "sequence-classification"), [0.0], []
+    monkeypatch.setattr(comparison.time, "perf_counter", lambda: clock[0])
+    monkeypatch.setattr(comparison, "SECONDS", seconds)
+
+    def program(name: str, *ms: float) -> Any:
+        def run(ids: torch.Tensor, mask: Any, type_ids: Any) -> dict[str, torch.Tensor]:
+            calls.append(name)
+            turn = (calls.count(name) - 1) // 3  # of three texts
+            clock[0] += ms[min(turn, len(ms) - 1)] * ids.shape[1] / 1_000
+            return model.outputs(ids, mask, type_ids)
+
+        return run
+
+    texts = ["a", "a a a", "a a a a a a a"]
+    lengths = [len(model.encode(text)) for text in texts]
+    programs = {"even": program("even", 2.0), "uneven": program("uneven", 0.1, 9.0, 5.0, 7.0)}  # 0.1: not counted
+    ms = text_times(model, programs, texts)
+    assert ms["even"] == pytest.approx(2 * sorted(lengths)[1])
+    assert ms["uneven"] == pytest.approx((5 if turns > 1 else 9) * sorted(lengths)[1])
+    assert calls == ["even", "uneven"] * 3 * (1 + turns)
+
+
 def test_texts_that_do_not_fit_are_said(tiny_model: Make) -> None:
     with pytest.raises(ValueError, match="a prompt and its choices"):
         encoded(tiny_model("bert", "multiple-choice"), TEXT)
@@ -286,6 +300,7 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str], own_fol
     printed = capsys.readouterr().out
     assert "for sequence-classification, int8" in printed
     assert "over 2 texts" in printed
+    assert re.search(r"ms for a text here, [\d.]+ ms with torch", printed)
     assert (tmp_path / "out" / "model.onnx").stat().st_size > 0
     assert main(["export", str(folder), "--to", "onnx", "--out", str(texts / "x")]) == 1
     assert "bortlab export: Cannot write" in capsys.readouterr().err

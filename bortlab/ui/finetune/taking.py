@@ -12,7 +12,7 @@ import streamlit as st
 from bortlab.data.labelled import LabelledData
 from bortlab.registry import load_from
 from bortlab.runtimes.export import export
-from bortlab.system.numbers import data_size
+from bortlab.system.numbers import data_size, milliseconds
 from bortlab.training.finetune.comparison import Entry
 from bortlab.ui import shared
 from bortlab.views.escape import markdown
@@ -93,7 +93,7 @@ def _export(entry: Entry, data: LabelledData, chosen: Format, folder: Path) -> N
 
 
 def _agreement(document: str) -> str:
-    """How the exported model compares with torch, in a sentence."""
+    """How the exported model compares with torch, in sentences."""
     import json
 
     measured = json.loads(document)
@@ -101,7 +101,8 @@ def _agreement(document: str) -> str:
     sentence += f"{measured['largest_difference']:.2g}"
     if measured["decisions"]:
         sentence += f"; {measured['same']} of {measured['decisions']} decisions are the same"
-    return f"{sentence}."
+    ms = measured["milliseconds"]
+    return f"{sentence}. A text takes {milliseconds(ms['onnx'])} here, with torch {milliseconds(ms['torch'])}."
 
 
 def zipped(folder: Path) -> bytes:
