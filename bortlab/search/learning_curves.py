@@ -39,6 +39,11 @@ class Agreement:
         """Is the ranking the same?"""
         return self.tau.value >= SETTLED
 
+    @property
+    def is_sure(self) -> bool:
+        """Is it the same, or another, for all seeds that may be drawn?"""
+        return self.tau.low >= SETTLED or self.tau.high < SETTLED
+
 
 @dataclass(frozen=True)
 class LearningCurves:
@@ -77,17 +82,22 @@ class LearningCurves:
         return float(np.mean(taus)) if taus else None
 
     @property
-    def enough(self) -> int | None:
-        """The fewest pieces n after which the ranking is that after TIMES n: n chosen from the curves. None if none is.
+    def lasting(self) -> Agreement | None:
+        """The first ranking that is that after TIMES as many pieces, beside that ranking. None if none is.
 
         A grade is taken at the first step after its share, so numbers of pieces are compared by shares of the budget.
         """
         shares = [count / self.pieces[-1] for count in self.pieces]
         for first, second in combinations(range(len(shares)), 2):
             is_apart = abs(shares[second] / shares[first] - TIMES) < 0.1 * TIMES
-            if is_apart and self.agreement(first, second).settled:
-                return self.pieces[first]
+            if is_apart and (agreement := self.agreement(first, second)).settled:
+                return agreement
         return None
+
+    @property
+    def enough(self) -> int | None:
+        """The n of the curves: the fewest pieces after which the ranking is that after TIMES n; None if none is."""
+        return self.lasting.before if self.lasting else None
 
     def frame(self) -> pandas.DataFrame:
         """One row a candidate and grade."""

@@ -39,6 +39,44 @@ def test_n_is_the_fewest_pieces_whose_order_four_times_as_many_keep(
     assert curves(*grades, pieces=pieces).enough == enough
 
 
+@pytest.mark.parametrize(
+    ("grades", "pieces", "words"),
+    [
+        (
+            (ORDER, ORDER, ORDER),
+            (250, 500, 1000),
+            "n = 250 ranks them as 4 times as many do, and n is long",
+        ),
+        ((-ORDER, ORDER, ORDER), (250, 500, 1000), "so the order had **not** settled, and"),
+        ((-ORDER, ORDER, ORDER, ORDER), (100, 250, 500, 1000), "From 250 pieces to 1.0 k"),
+        ((ORDER, ORDER, ORDER), (500, 750, 1000), "but 4 times as many pieces were not tried"),
+    ],
+)
+def test_what_is_said_of_the_length(grades: tuple[np.ndarray, ...], pieces: tuple[int, ...], words: str) -> None:
+    assert words in length_sentence(curves(*grades, pieces=pieces))
+
+
+@pytest.mark.parametrize(
+    ("swaps", "words"),
+    [
+        ((0, 0, 2), "0.7 or more, so n = 250 ranks them as 4 times as many do, but not surely"),
+        ((0, 2, 2), "had **not** settled, though with other seeds it might have"),
+    ],
+)
+def test_where_the_interval_reaches_across_the_limit_that_is_said(swaps: tuple[int, ...], words: str) -> None:
+    """Each seed ends with so many pairs of candidates, of four, turned over."""
+    errors = np.stack([np.stack([ORDER, turned(2 * number)], axis=-1) for number in swaps], axis=1)
+    its = LearningCurves(tuple("abcdefgh"), (250, 1000), errors, 1000)
+    tau = its.agreements[0].tau
+    assert tau.low < SETTLED <= tau.high and not its.agreements[0].is_sure
+    assert words in length_sentence(its)
+
+
+def turned(places: int) -> np.ndarray:
+    """The order with its first places turned over."""
+    return np.concatenate([ORDER[:places][::-1], ORDER[places:]])
+
+
 @given(st.permutations(range(6)), st.permutations(range(6)))
 def test_the_agreement_is_kendalls_tau_of_the_means(first: list[int], last: list[int]) -> None:
     before, after = np.array(first, dtype=float), np.array(last, dtype=float)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from bortlab.search import Answer, Extraction, Row, Standing, space
 from bortlab.search.grid import TrainedGrid
-from bortlab.search.learning_curves import SETTLED, TIMES, LearningCurves
+from bortlab.search.learning_curves import SETTLED, TIMES, Agreement, LearningCurves
 from bortlab.search.study import STABLE, Study, Verdict
 from bortlab.system.numbers import percent, short_count
 from bortlab.views.escape import markdown
@@ -139,22 +139,33 @@ def trained_sentence(trained: TrainedGrid, result: Study) -> str:
 
 def length_sentence(curves: LearningCurves) -> str:
     """Is n, the pieces that each sees, long enough?"""
-    first = curves.agreements[0]
-    tau = first.tau
+    agreement = curves.lasting or curves.agreements[0]
+    tau = agreement.tau
     sentence = (
-        f"From {short_count(first.before)} pieces to {short_count(first.after)} the ranking keeps a Kendall's τ of "
-        f"{tau.value:.2f} ({tau.low:.2f} to {tau.high:.2f} with the seeds drawn again): "
+        f"From {short_count(agreement.before)} pieces to {short_count(agreement.after)} the ranking keeps a Kendall's "
+        f"τ of {tau.value:.2f} ({tau.low:.2f} to {tau.high:.2f} with the seeds drawn again): "
+        f"{_length_judgement(agreement, lasts=curves.lasting is not None)}."
     )
-    if curves.enough is None:
-        sentence += f"below {SETTLED:g}, so the order had **not** settled, and longer training may change it."
-    else:
-        sentence += (
-            f"{SETTLED:g} or more, so n = {short_count(curves.enough)} would have ranked them as {TIMES} times as many "
-            "did, and n is long enough for the order."
-        )
     if curves.between_seeds is not None:
         sentence += f" The rankings by any two seeds agree at a τ of {curves.between_seeds:.2f} on average."
     return sentence
+
+
+def _length_judgement(agreement: Agreement, *, lasts: bool) -> str:
+    """lasts: did TIMES as many pieces keep the ranking?"""
+    n = short_count(agreement.before)
+    if not agreement.settled:
+        doubt = "" if agreement.is_sure else ", though with other seeds it might have"
+        return f"below {SETTLED:g}, so the order had **not** settled{doubt}, and longer training may change it"
+    if not lasts:
+        return f"{SETTLED:g} or more, but {TIMES} times as many pieces were not tried"
+    held = f"n = {n} ranks them as {TIMES} times as many do"
+    if not agreement.is_sure:
+        return (
+            f"{SETTLED:g} or more, so {held}, but not surely: with other seeds it may be less, and n **may not be** "
+            "long enough for the order"
+        )
+    return f"{SETTLED:g} or more, so {held}, and n is long enough for the order"
 
 
 def trained_winner_sentence(result: Study) -> str:
