@@ -11,7 +11,7 @@ import pytest
 
 from bortlab.analysis import latency
 from bortlab.training.cards import MARKS, README, models_table
-from tests import agora_table, tasks_table
+from tests import agora_table, search_table, tasks_table
 from tests.test_rooms import PROGRAM, ROOMS, room_of
 
 ROOT = README.parent
@@ -155,6 +155,12 @@ def test_the_results_of_agora_are_those_of_the_files() -> None:
     text = agora_table.DOCUMENT.read_text(encoding="utf-8")
     written = text.split(agora_table.OPENING)[1].split(agora_table.CLOSING)[0].strip()
     assert written == agora_table.block()
+
+
+def test_the_results_of_the_search_are_those_of_the_files() -> None:
+    text = search_table.DOCUMENT.read_text(encoding="utf-8")
+    written = text.split(search_table.OPENING)[1].split(search_table.CLOSING)[0].strip()
+    assert written == search_table.block(), "Write it anew with python -m tests.search_table."
 
 
 def test_the_table_of_the_tasks_is_that_of_the_recorded_comparisons() -> None:

@@ -185,19 +185,16 @@ def _train(options: argparse.Namespace) -> None:
 
 
 def _study(options: argparse.Namespace) -> None:
-    from bortlab.search import space
     from bortlab.search.grid import read_grid
     from bortlab.search.learning_curves import learning_curves
-    from bortlab.search.study import bort_shapes, study, verdict
+    from bortlab.search.study import study
     from bortlab.system.store import write
-    from bortlab.views.search import length_sentence, study_sentences, verdict_sentence
+    from bortlab.views.search import length_sentence, study_sentences, verdict_sentences
 
     trained = read_grid(options.study)
     result = study(trained, size=options.size)
     sentences = [*study_sentences(trained, result), length_sentence(learning_curves(trained, result.names))]
-    for name, title in bort_shapes(space(trained.grid.space)).items():
-        if name in result.names:
-            sentences.append(verdict_sentence(verdict(trained, result, name, size=options.size), title))
+    sentences += verdict_sentences(trained, result, size=options.size)
     print("\n".join(map(_plain, sentences)))
     if options.json:
         write(options.json, json.dumps({**trained.to_dict(), "study": result.to_dict()}, indent=1).encode())

@@ -75,6 +75,17 @@ class TrainingGrid:
         others = len(self.seeds) - 1
         return len(self.candidates) * (len(self.rates) + others * (len(self.rates) if self.every_rate else 1))
 
+    @property
+    def command(self) -> str:
+        """The command that trains it."""
+        words = ["bortlab search --space", self.space, "--train folder --teacher", self.teacher]
+        words += ["--budget", str(self.budget.pieces), "--seeds", str(len(self.seeds))]
+        words += ["--rates", *(f"{rate:g}" for rate in self.rates)]
+        words += ["--every-rate"] * self.every_rate
+        if set(self.candidates) != {candidate.name for candidate in space(self.space).candidates}:
+            words += ["--candidates", *self.candidates]
+        return " ".join(words)
+
     def to_dict(self) -> dict[str, Any]:
         """As JSON."""
         return asdict(self)

@@ -115,6 +115,27 @@ def test_uninformative_candidates_are_told_apart_and_left_out() -> None:
         study(trained({name: [6.4, 6.5, 6.3] for name in NAMES[:4]}))
 
 
+def test_what_is_said_of_the_spread_of_errors_and_of_narrow_feed_forward_parts() -> None:
+    """Errors that width and depth alone decide: a wider feed-forward part only costs."""
+    sentences = " ".join(study_sentences(by_formula(), study(by_formula())))
+    assert "from 3.22 to 5.68 nats, where the maximum point's own is 3.00: the training is brief" in sentences
+    assert "differ by at most 76" in sentences and "down to 0.00: it decides W more than they do" in sentences
+    narrow = sum(name.endswith("-168") for name in study(by_formula()).front)
+    assert (
+        f"with the narrowest feed-forward part (168), {narrow} are on it; of the 8 with the widest (896), 0"
+        in sentences
+    )
+    best = trained({name: [2.9, 2.9] for name in NAMES[:4]})
+    assert "the best do as well as the maximum point" in study_sentences(best, study(best))[1]
+
+
+def test_the_command_of_a_grid_names_its_candidates_where_they_are_not_the_whole_space() -> None:
+    (grid,) = recorded().values()
+    assert grid.grid.command.endswith("--seeds 3 --rates 0.004 0.01")
+    few = trained({name: [4.0] for name in NAMES[:3]}).grid
+    assert few.command.endswith(f"--rates 0.001 --candidates {' '.join(NAMES[:3])}")
+
+
 def test_a_ranking_that_turned_over_has_not_settled() -> None:
     errors = {name: [4 + number / 10] * 3 for number, name in enumerate(NAMES[:6])}
     turned = trained(errors, early={name: 6 - number / 10 for number, name in enumerate(NAMES[:6])})

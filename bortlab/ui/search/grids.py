@@ -9,11 +9,11 @@ from pathlib import Path
 import streamlit as st
 
 from bortlab.analysis.latency import machine
-from bortlab.search import UninformativeError, search, space
+from bortlab.search import UninformativeError, search
 from bortlab.search.candidate_run import Budget
 from bortlab.search.grid import TrainedGrid, TrainingGrid, job, read_grid, recorded
 from bortlab.search.learning_curves import learning_curves
-from bortlab.search.study import Study, bort_shapes, study, verdict
+from bortlab.search.study import Study, study
 from bortlab.system.numbers import duration, short_count
 from bortlab.ui import shared
 from bortlab.ui.job_panel import Labels, job_panel
@@ -33,14 +33,8 @@ def trained() -> None:
     for name, grid in _recorded().items():
         st.header("What training says", anchor=False)
         result = _study(name)
-        st.markdown(" ".join(draw.study_sentences(grid, result)))
-        shapes = bort_shapes(space(grid.grid.space))
-        verdicts = [
-            draw.verdict_sentence(verdict(grid, result, shape), title)
-            for shape, title in shapes.items()
-            if shape in result.names
-        ]
-        st.markdown("  \n".join(verdicts))
+        sentences = [*draw.verdict_sentences(grid, result), *draw.study_sentences(grid, result)]
+        st.markdown("\n".join(f"* {sentence}" for sentence in sentences))
         look = shared.look()
         left, right = st.columns(2, gap="medium")
         errors, strides = draw.errors(grid, result, look), draw.strides(result, look)
@@ -59,8 +53,8 @@ def trained() -> None:
             st.dataframe(strides.table, hide_index=True, width="stretch", alt="Each stride beside its rivals")
         st.caption(
             f"{len(grid.trainings)} trainings of {short_count(grid.grid.budget.pieces)} pieces, "
-            f"{duration(grid.cpu_seconds)} of processor time on {markdown(machine.described(grid.machine))}. The "
-            "command is in docs/search.md."
+            f"{duration(grid.cpu_seconds)} of processor time on {markdown(machine.described(grid.machine))}: "
+            f"`{grid.grid.command}`"
         )
 
 

@@ -11,6 +11,7 @@ from bortlab.views.search.sentences import (
     row_sentence,
     study_sentences,
     verdict_sentence,
+    verdict_sentences,
 )
 from bortlab.views.search.timed import operations_and_milliseconds, timed_sentences
 from bortlab.views.search.trained import errors, errors_frame, strides, strides_frame
@@ -38,4 +39,5 @@ __all__ = [
     "table",
     "timed_sentences",
     "verdict_sentence",
+    "verdict_sentences",
 ]

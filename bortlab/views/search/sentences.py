@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from bortlab.search import Answer, Extraction, Row, Standing, space
 from bortlab.search.grid import TrainedGrid
 from bortlab.search.learning_curves import SETTLED, TIMES, Agreement, LearningCurves
-from bortlab.search.study import STABLE, Study, Verdict
+from bortlab.search.objective import TINY
+from bortlab.search.space import FEED_FORWARD
+from bortlab.search.study import STABLE, Study, Verdict, bort_shapes, verdict
 from bortlab.system.numbers import percent, short_count
 from bortlab.views.escape import markdown
 from bortlab.views.prose import counted, names
@@ -116,8 +118,9 @@ def study_sentences(trained: TrainedGrid, result: Study) -> list[str]:
     """What a trained grid says: what was trained, who wins how surely, and was the search worth it?"""
     return [
         trained_sentence(trained, result),
+        spread_sentence(trained, result),
         trained_winner_sentence(result),
-        front_sentence(result),
+        front_sentence(trained, result),
         strides_sentence(result),
     ]
 
@@ -168,21 +171,62 @@ def _length_judgement(agreement: Agreement, *, lasts: bool) -> str:
     return f"{SETTLED:g} or more, so {held}, and n is long enough for the order"
 
 
-def trained_winner_sentence(result: Study) -> str:
-    """Which candidate wins, and in how many resamplings of the seeds."""
+def spread_sentence(trained: TrainedGrid, result: Study) -> str:
+    """How far the errors are apart, and how far from the maximum point's own."""
+    means = [sum(errors) / len(errors) for errors in result.errors.values()]
+    teacher = float(trained.exam["teacher"]["error"])
     return (
-        f"The largest W is that of **{result.winner}**, in {percent(result.best[result.winner])} of the resamplings of "
-        "the seeds."
+        f"Their mean errors reach from {min(means):.2f} to {max(means):.2f} nats, where the maximum point's own is "
+        f"{teacher:.2f}: "
+        + (
+            "the training is brief, and what pays only later does not show."
+            if teacher < min(means)
+            else "the best do as well as the maximum point."
+        )
     )
 
 
-def front_sentence(result: Study) -> str:
-    """Which members of the front are stable."""
-    stable = [name for name in result.front if result.stability[name] >= STABLE]
+def trained_winner_sentence(result: Study) -> str:
+    """Which candidate wins, in how many resamplings of the seeds, and what decides W."""
+    means = {name: sum(errors) / len(errors) for name, errors in result.errors.items()}
+    factors = [result.ws[name] * (error + TINY) for name, error in means.items()]
+    least, most = min(means.values()), max(means.values())
+    decides = max(factors) * least > min(factors) * most
     return (
+        f"The largest W is that of **{result.winner}**, in {percent(result.best[result.winner])} of the resamplings of "
+        f"the seeds. The errors differ by at most {percent(most / least - 1)}, the factor of size and speed goes from "
+        f"{max(factors):.2f} down to {min(factors):.2f}{': it decides W more than they do' if decides else ''}."
+    )
+
+
+def front_sentence(trained: TrainedGrid, result: Study) -> str:
+    """Which members of the front are stable, and whether narrow feed-forward parts are on it."""
+    stable = [name for name in result.front if result.stability[name] >= STABLE]
+    sentence = (
         f"{len(result.front)} of {len(result.names)} candidates are on the front of parameters, operations and error; "
         f"{f'stable are {names(stable)}' if stable else 'none of them is stable'}."
     )
+    groups = _by_feed_forward(trained, result)
+    if len(groups) < 2:
+        return sentence
+    (narrow, thin), *_, (wide, thick) = sorted(groups.items())
+    return (
+        f"{sentence} Of the {len(thin)} with the narrowest feed-forward part ({narrow:,}), "
+        f"{len(set(thin) & set(result.front))} are on it; of the {len(thick)} with the widest ({wide:,}), "
+        f"{len(set(thick) & set(result.front))}."
+    )
+
+
+def _by_feed_forward(trained: TrainedGrid, result: Study) -> dict[int, list[str]]:
+    """The informative candidates by the width of their feed-forward part; none where the space does not vary it."""
+    where = space(trained.grid.space)
+    if FEED_FORWARD not in where.sizes:
+        return {}
+    place = list(where.sizes).index(FEED_FORWARD)
+    groups: dict[int, list[str]] = {}
+    for name in result.names:
+        groups.setdefault(where.named(name).sizes[place], []).append(name)
+    return groups
 
 
 def strides_sentence(result: Study) -> str:
@@ -198,6 +242,15 @@ def strides_sentence(result: Study) -> str:
             else ""
         )
     )
+
+
+def verdict_sentences(trained: TrainedGrid, result: Study, *, size: str = "parameters") -> list[str]:
+    """Is Bort's shape on the front of the grid? A sentence for each of its proportions that was trained."""
+    return [
+        verdict_sentence(verdict(trained, result, name, size=size), title)
+        for name, title in bort_shapes(space(trained.grid.space)).items()
+        if name in result.names
+    ]
 
 
 def verdict_sentence(found: Verdict, title: str) -> str:
