@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from bortlab.model import Adaptation
 from bortlab.system.numbers import percent, short_count
 from bortlab.views.escape import plotly
-from bortlab.views.figures import layout, plain_axis
+from bortlab.views.figures import grid_axis, layout, plain_axis
 from bortlab.views.theme import Look
 from bortlab.views.view import View
 
@@ -59,10 +59,8 @@ def learning_curve(
     }
     top = max([*shares, 100 * frequency]) * 1.15 + 1
     axes = {
-        "xaxis": plain_axis(look, title={"text": "pieces read"}, rangemode="tozero"),
-        "yaxis": plain_axis(
-            look, title={"text": "held-out pieces right, %"}, range=[0, top], showgrid=True, gridcolor=look.grid
-        ),
+        "xaxis": plain_axis(look, "pieces read", rangemode="tozero"),
+        "yaxis": grid_axis(look, "held-out pieces right, %", range=[0, top]),
     }
     figure = go.Figure([line], layout(look, HEIGHT, shapes=[floor], annotations=[name], **axes))
     table = pandas.DataFrame([{key: point[key] for key in ("pieces", "accuracy", "loss")} for point in points])

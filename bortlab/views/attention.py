@@ -86,15 +86,14 @@ def from_one(matrix: Tensor, units: Sequence[Unit], position: int, *, colour: st
         for values, axis, shade in ((out, "x", colour), (into, "x2", translucent(colour, 0.45)))
     ]
     word = shortened(units[position].text)
+    sides: dict[str, Any] = {"colour": look.ink, "range": [0, end], "showticklabels": False, "side": "top"}
     figure = go.Figure(
         bars,
         layout(
             look,
             60 + 22 * len(rows),
-            xaxis=plain_axis(look, domain=[0, 0.47], range=[0, end], showticklabels=False, side="top")
-            | {"title": {"text": f"{word} looks at", "font": {"color": look.ink}}},
-            xaxis2=plain_axis(look, domain=[0.53, 1], range=[0, end], showticklabels=False, side="top")
-            | {"title": {"text": f"looks at {word}", "font": {"color": look.ink}}},
+            xaxis=plain_axis(look, f"{word} looks at", **sides, domain=[0, 0.47]),
+            xaxis2=plain_axis(look, f"looks at {word}", **sides, domain=[0.53, 1]),
             yaxis=words_axis(units, look, autorange="reversed"),
             bargap=0.25,
         ),
@@ -128,7 +127,8 @@ def through(attention: Attention, position: int, flows: Tensor | None, *, colour
             range=[0, end],
             showticklabels=False,
             side="top",
-            title={"text": name, "font": {"color": look.ink}},
+            title=name,
+            colour=look.ink,
         )
         for number, name in enumerate(series)
     }
@@ -270,14 +270,15 @@ def _query_key_layout(record: QueryKey, look: Look, height: int) -> dict[str, An
     return layout(
         look,
         height,
-        xaxis=plain_axis(look, domain=[0, 0.74], title={"text": "feature", "font": {"color": look.faint}}),
+        xaxis=plain_axis(look, domain=[0, 0.74], title="feature"),
         xaxis2=plain_axis(
             look,
             domain=[0.77, 1],
             range=[0, float(record.weights.max()) * 1.3],
             showticklabels=False,
             side="top",
-            title={"text": "attention", "font": {"color": look.ink}},
+            title="attention",
+            colour=look.ink,
         ),
         yaxis=words_axis(record.units, look, domain=[0, 1 - 46 / height], autorange="reversed"),
         yaxis2=plain_axis(look, domain=[1 - 26 / height, 1], tickvals=[0], ticktext=["<b>query</b>"]),

@@ -19,7 +19,7 @@ from bortlab.analysis.attribution import METHODS, Assessment, Attribution, Curve
 from bortlab.system.numbers import percent, signed, signed_cell
 from bortlab.views.contributions import agreement_sentence, cells_sentence, strongest
 from bortlab.views.escape import attribute, html, plotly, visible
-from bortlab.views.figures import MONO, PALE, diverging, layout, plain_axis, words_axis
+from bortlab.views.figures import MONO, PALE, diverging, grid_axis, layout, plain_axis, words_axis
 from bortlab.views.theme import Look, mixed, translucent
 from bortlab.views.view import Fragment, View
 
@@ -305,12 +305,9 @@ def curves(order: Curves, *, look: Look, title: str) -> View:
                 look,
                 rangemode="tozero",
                 dtick=max(1, n // 8),
-                title={
-                    "text": "words, those that contribute most first",
-                    "font": {"size": 12, "color": look.faint},
-                },
+                title="words, those that contribute most first",
             ),
-            yaxis=plain_axis(look, showgrid=True, gridcolor=look.grid),
+            yaxis=grid_axis(look),
             showlegend=True,
             legend={"orientation": "h", "y": -0.28, "font": {"size": 11, "color": look.faint}},
         ),

@@ -84,8 +84,8 @@ def words_axis(units: Sequence[Unit], look: Look, *, room: int = 26, **more: Any
     }
 
 
-def plain_axis(look: Look, **more: Any) -> dict[str, Any]:
-    """An axis with little ink."""
+def plain_axis(look: Look, title: str = "", *, colour: str = "", **more: Any) -> dict[str, Any]:
+    """An axis with little ink. colour: of its title, faint unless given."""
     return {
         "showgrid": False,
         "zeroline": False,
@@ -93,9 +93,14 @@ def plain_axis(look: Look, **more: Any) -> dict[str, Any]:
         "ticks": "",
         "automargin": True,
         "tickfont": {"size": 11, "color": look.faint},
-        "title": {"font": {"size": 12, "color": look.faint}},
+        "title": {"text": title, "font": {"size": 12, "color": colour or look.faint}, "standoff": 8},
         **more,
     }
+
+
+def grid_axis(look: Look, title: str = "", **more: Any) -> dict[str, Any]:
+    """An axis of numbers that are read off: a line of the grid at each tick."""
+    return plain_axis(look, title, **{"showgrid": True, "gridcolor": look.grid, **more})
 
 
 def small(matrix: Tensor) -> np.ndarray[Any, Any]:

@@ -193,7 +193,7 @@ def measures(heads: Heads, *, colour: str, look: Look, title: str) -> View:
             anchor=f"x{suffix}",
             dtick=1 if layers <= 12 else 2,
             autorange="reversed",
-            title={"text": "layer" if column == 0 else "", "font": {"color": look.faint}},
+            title="layer" if column == 0 else "",
         )
         notes.append(
             {
@@ -256,7 +256,7 @@ def likeness(heads: Heads, *, colour: str, look: Look, title: str) -> View:
 
     layers, per_layer = heads.shape
     labels = np.array(_labels(heads))
-    ticks = {
+    ticks: dict[str, Any] = {
         "tickvals": [layer * per_layer + (per_layer - 1) / 2 for layer in range(layers)],
         "ticktext": [f"layer {layer + 1}" if layers <= 6 else str(layer + 1) for layer in range(layers)],
     }
@@ -272,7 +272,7 @@ def likeness(heads: Heads, *, colour: str, look: Look, title: str) -> View:
         ),
         layout(
             look,
-            min(720, max(320, 60 + 18 * len(labels))),
+            min(440, max(320, 60 + 18 * len(labels))),  # it is square, and a column of the page is not wider
             xaxis=plain_axis(look, side="top", constrain="domain", scaleanchor="y", **ticks),
             yaxis=plain_axis(look, autorange="reversed", **ticks),
             shapes=_layer_lines(layers, per_layer, look),

@@ -58,10 +58,10 @@ def measures(statistics: KernelStatistics, taps: int, *, colour: str, look: Look
             )
         )
         axes[f"xaxis{suffix}"] = plain_axis(
-            look, domain=[left, left + 0.22], anchor=f"y{suffix}", dtick=1, title={"text": "head"}
+            look, domain=[left, left + 0.22], anchor=f"y{suffix}", dtick=1, title="head"
         )
         axes[f"yaxis{suffix}"] = plain_axis(
-            look, anchor=f"x{suffix}", dtick=1, autorange="reversed", title={"text": "layer" if number == 0 else ""}
+            look, anchor=f"x{suffix}", dtick=1, autorange="reversed", title="layer" if number == 0 else ""
         )
         notes.append(panel_heading(heading, look, x=left, y=1.02, size=13))
     figure = go.Figure(traces, layout(look, 100 + 30 * max(3, layers), annotations=notes, **axes))
@@ -131,7 +131,8 @@ def preferences(survey: Survey, *, colour: str, look: Look, title: str) -> View:
                 side="top",
                 showticklabels=False,
                 range=[0, max(0.05, float(spread.max())) * 1.5],
-                title={"text": "differ from it by", "font": {"color": look.ink}},
+                title="differ from it by",
+                colour=look.ink,
             ),
             yaxis=plain_axis(look, tickvals=list(range(len(names))), ticktext=names, autorange="reversed"),
         ),
@@ -180,8 +181,8 @@ def fixed_filters(filters: Tensor, layer: int, *, look: Look, title: str) -> Vie
             look,
             300,
             bargap=0.3,
-            xaxis=plain_axis(look, domain=[0, 0.76], showticklabels=False, title={"text": "features"}),
-            xaxis2=plain_axis(look, domain=[0.79, 1], showticklabels=False, title={"text": "root mean square"}),
+            xaxis=plain_axis(look, domain=[0, 0.76], showticklabels=False, title="features"),
+            xaxis2=plain_axis(look, domain=[0.79, 1], showticklabels=False, title="root mean square"),
             yaxis=plain_axis(
                 look, tickvals=taps, ticktext=[f"{tap:+d}" if tap else "itself" for tap in taps], autorange="reversed"
             ),
@@ -220,7 +221,7 @@ def halves(contributions: Contributions, *, colour: str, look: Look, title: str)
             look,
             130 + 34 * layers,
             xaxis=words_axis(contributions.units, look, side="top", tickangle=-60),
-            yaxis=plain_axis(look, dtick=1, autorange="reversed", title={"text": "layer"}),
+            yaxis=plain_axis(look, dtick=1, autorange="reversed", title="layer"),
         ),
     )
     table = pandas.DataFrame(

@@ -16,7 +16,7 @@ from bortlab.analysis.surprise import frame as surprise_frame
 from bortlab.system.numbers import percent
 from bortlab.views.cells import Cell, grid, style
 from bortlab.views.escape import plotly, visible
-from bortlab.views.figures import FONT
+from bortlab.views.figures import grid_axis, layout, legend_above
 from bortlab.views.theme import Look, translucent
 from bortlab.views.view import Fragment, View
 
@@ -169,7 +169,6 @@ def curves(lines: Sequence[Curve], *, measure: str, look: Look) -> View:
     symbols = {line.title: _SYMBOLS[n % len(_SYMBOLS)] for n, line in enumerate({c.title: c for c in lines}.values())}
     shares = measure in ("guess", "probability")
     deepest = max((len(line.values) for line in lines), default=1) - 1
-    axis = {"gridcolor": look.grid, "zeroline": False, "linecolor": look.grid, "fixedrange": True}
     figure = go.Figure(
         [
             go.Scatter(
@@ -188,32 +187,24 @@ def curves(lines: Sequence[Curve], *, measure: str, look: Look) -> View:
             )
             for line in lines
         ],
-        {
-            "height": 330,
-            "margin": {"l": 8, "r": 12, "t": 8, "b": 8},
-            "dragmode": False,
-            "paper_bgcolor": "rgba(0,0,0,0)",
-            "plot_bgcolor": "rgba(0,0,0,0)",
-            "font": {"family": FONT, "size": 14, "color": look.ink},
-            "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
-            "xaxis": axis
-            | {
-                "title": {"text": "layer (0: embeddings)"},
-                "tickmode": "array",
-                "automargin": True,
-                "tickvals": list(range(0, deepest + 1, 1 + deepest // 12)),
-                "range": [-0.2, deepest + 0.2],
-            },
-            "yaxis": axis
-            | {
-                "title": {"text": MEASURES[measure]},
-                "automargin": True,
+        layout(
+            look,
+            330,
+            **legend_above(),
+            xaxis=grid_axis(
+                look,
+                "layer (0: embeddings)",
+                tickvals=list(range(0, deepest + 1, 1 + deepest // 12)),
+                range=[-0.2, deepest + 0.2],
+            ),
+            yaxis=grid_axis(
+                look,
+                MEASURES[measure],
                 **({"tickformat": ".0%", "range": [-0.04, 1.06]} if shares else {}),
                 **({"type": "log", "autorange": "reversed"} if measure == "rank" else {}),
                 **({"rangemode": "tozero"} if measure in ("entropy", "divergence", "norm") else {}),
-            },
-            "hoverlabel": {"font": {"family": FONT}},
-        },
+            ),
+        ),
     )
     parts = [
         f"{line.title}{', tuned lens' if line.tuned else ''}: "
@@ -302,7 +293,6 @@ def similarity_table(cosines: Array, row: Row, look: Look) -> View:
 
 def plane_map(plane: Plane, texts: Sequence[str], row: Row, look: Look) -> View:
     """The sentences as numbered points; both axes have one scale."""
-    axes = {"showgrid": True, "gridcolor": look.grid, "zeroline": False, "showticklabels": False, "fixedrange": True}
     names = ["", ""] if plane.shares is None else [f"{percent(share)} of the variance" for share in plane.shares]
     figure = go.Figure(
         [
@@ -323,18 +313,13 @@ def plane_map(plane: Plane, texts: Sequence[str], row: Row, look: Look) -> View:
                 cliponaxis=False,
             )
         ],
-        {
-            "height": 300,
-            "margin": {"l": 24, "r": 16, "t": 16, "b": 24},
-            "dragmode": False,
-            "showlegend": False,
-            "paper_bgcolor": "rgba(0,0,0,0)",
-            "plot_bgcolor": "rgba(0,0,0,0)",
-            "font": {"family": FONT, "size": 12, "color": look.faint},
-            "xaxis": axes | {"title": {"text": names[0], "standoff": 4}},
-            "yaxis": axes | {"title": {"text": names[1], "standoff": 4}, "scaleanchor": "x"},
-            "hoverlabel": {"font": {"family": FONT}},
-        },
+        layout(
+            look,
+            300,
+            margin={"l": 24, "r": 16, "t": 16, "b": 24},
+            xaxis=grid_axis(look, names[0], showticklabels=False),
+            yaxis=grid_axis(look, names[1], showticklabels=False, scaleanchor="x"),
+        ),
     )
     points = ", ".join(f"{n} at {x:.1f} and {y:.1f}" for n, (x, y) in enumerate(plane.points.tolist(), 1))
     table = pandas.DataFrame({"sentence": list(texts), "x": plane.points[:, 0], "y": plane.points[:, 1]})

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from bortlab.analysis.learning import KINDS, LearningCurve, frame, pieces_to, ranked
 from bortlab.system.numbers import short_count
 from bortlab.views.escape import plotly, visible
-from bortlab.views.figures import layout, plain_axis
+from bortlab.views.figures import grid_axis, layout, legend_above, plain_axis
 from bortlab.views.theme import Look
 from bortlab.views.view import LIGHT, View
 
@@ -41,16 +41,9 @@ def learning_curves(curves: Sequence[LearningCurve], *, measure: str = "accuracy
         layout(
             look,
             340,
-            showlegend=True,
-            legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
-            xaxis=plain_axis(look, title={"text": "pieces seen"}, rangemode="tozero"),
-            yaxis=plain_axis(
-                look,
-                title={"text": title},
-                showgrid=True,
-                gridcolor=look.grid,
-                **({} if measure == "loss" else {"tickformat": ".0%"}),
-            ),
+            **legend_above(),
+            xaxis=plain_axis(look, "pieces seen", rangemode="tozero"),
+            yaxis=grid_axis(look, title, **({} if measure == "loss" else {"tickformat": ".0%"})),
         ),
     )
     parts = [

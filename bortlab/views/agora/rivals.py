@@ -11,7 +11,7 @@ from bortlab.analysis.intervals import Interval
 from bortlab.system.numbers import fixed, percent
 from bortlab.training.agora.rivals import Record, by_round, differences
 from bortlab.views.escape import plotly
-from bortlab.views.figures import layout, plain_axis
+from bortlab.views.figures import grid_axis, layout, legend_above, plain_axis
 from bortlab.views.theme import Look, translucent
 from bortlab.views.view import View
 
@@ -91,10 +91,9 @@ def over_fitting(record: Record, look: Look) -> View:
             look,
             HEIGHT,
             margin={"l": 4, "r": 8, "t": 28, "b": 40},
-            showlegend=True,
-            legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0},
-            xaxis=plain_axis(look, title="round", dtick=1, range=[0.7, max(xs, default=1) + 0.6]),
-            yaxis=plain_axis(look, tickformat=".0%", gridcolor=look.grid) | {"showgrid": True},
+            **legend_above(),
+            xaxis=plain_axis(look, "round", dtick=1, range=[0.7, max(xs, default=1) + 0.6]),
+            yaxis=grid_axis(look, tickformat=".0%"),
             annotations=gaps,
         ),
     )
@@ -237,8 +236,7 @@ def _forest(
             look,
             ROW * len(rows) + 60,
             margin={"l": 4, "r": 8, "t": 8, "b": 44},
-            xaxis=plain_axis(look, title=axis, gridcolor=look.grid, range=[min(every) - room, max(every) + room])
-            | {"showgrid": True},
+            xaxis=grid_axis(look, axis, range=[min(every) - room, max(every) + room]),
             yaxis=plain_axis(look, type="category", categoryorder="array", categoryarray=labels[::-1])
             | {"tickfont": {"size": 13, "color": look.ink}},
         ),

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from bortlab.system.numbers import percent
 from bortlab.training.agora import History, Round, Theta, kept
 from bortlab.views.escape import isolated, plotly
-from bortlab.views.figures import layout, plain_axis
+from bortlab.views.figures import grid_axis, layout, plain_axis
 from bortlab.views.prose import counted, names
 from bortlab.views.theme import Look, translucent
 from bortlab.views.view import View
@@ -40,12 +40,16 @@ def rounds(history: History, look: Look, *, shown: int | None = None) -> View:
             showlegend=True,
             legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0, "traceorder": "normal"},
             barmode="stack",
-            xaxis=plain_axis(look, title="round", range=[0.45, last + 0.55], tickvals=list(range(1, last + 1)))
+            xaxis=plain_axis(look, "round", range=[0.45, last + 0.55], tickvals=list(range(1, last + 1)))
             | {"anchor": "y2"},
-            yaxis=plain_axis(look, title="accuracy on E", tickformat=".0%", gridcolor=look.grid, domain=[0.36, 1])
-            | {"showgrid": True, "range": _range(history)},
-            yaxis2=plain_axis(look, title="examples to learn from", gridcolor=look.grid, domain=[0, 0.26])
-            | {"showgrid": True, "nticks": 3, "range": [0, 1.15 * history.examples(len(history.rounds))]},
+            yaxis=grid_axis(look, "accuracy on E", tickformat=".0%", domain=[0.36, 1], range=_range(history)),
+            yaxis2=grid_axis(
+                look,
+                "examples to learn from",
+                domain=[0, 0.26],
+                nticks=3,
+                range=[0, 1.15 * history.examples(len(history.rounds))],
+            ),
         ),
     )
     title = "Agora round by round"

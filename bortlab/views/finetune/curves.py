@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 from bortlab.analysis.evaluation import NAMES
 from bortlab.training.finetune.comparison import Comparison, Live
 from bortlab.views.escape import plotly
-from bortlab.views.figures import layout, plain_axis
+from bortlab.views.figures import grid_axis, layout, plain_axis
 from bortlab.views.theme import Look
 from bortlab.views.view import View
 
@@ -63,8 +63,8 @@ def _epochs(
             showlegend=len(curves) > 1,
             legend={"orientation": "h", "y": 1.12},
             margin={"l": 4, "r": 8, "t": 24, "b": 40},
-            xaxis=plain_axis(look, title="epoch", dtick=1 if longest < 12 else 5),
-            yaxis=plain_axis(look, title=f"{NAMES[measure]} on dev", gridcolor=look.grid) | {"showgrid": True},
+            xaxis=plain_axis(look, "epoch", dtick=1 if longest < 12 else 5),
+            yaxis=grid_axis(look, f"{NAMES[measure]} on dev"),
         ),
     )
     ends = "; ".join(
@@ -106,8 +106,8 @@ def learning_curve(comparison: Comparison, look: Look) -> View:
             showlegend=True,
             legend={"orientation": "h", "y": 1.12},
             margin={"l": 4, "r": 8, "t": 24, "b": 40},
-            xaxis=plain_axis(look, title="labelled examples", type="log"),
-            yaxis=plain_axis(look, title=NAMES[measure], gridcolor=look.grid) | {"showgrid": True},
+            xaxis=plain_axis(look, "labelled examples", type="log"),
+            yaxis=grid_axis(look, NAMES[measure]),
         ),
     )
     rows = [
@@ -146,8 +146,8 @@ def reliability(comparison: Comparison, key: str, look: Look) -> View:
             look,
             HEIGHT,
             margin={"l": 4, "r": 8, "t": 12, "b": 40},
-            xaxis=plain_axis(look, title="confidence", range=[0, 1.03], tickformat=".0%"),
-            yaxis=plain_axis(look, title="share right", range=[0, 1.03], tickformat=".0%", gridcolor=look.grid),
+            xaxis=plain_axis(look, "confidence", range=[0, 1.03], tickformat=".0%"),
+            yaxis=grid_axis(look, "share right", range=[0, 1.03], tickformat=".0%"),
         ),
     )
     title = f"Calibration, {entry.title}"

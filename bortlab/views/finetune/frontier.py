@@ -11,7 +11,7 @@ from bortlab.analysis.evaluation import NAMES
 from bortlab.system.numbers import data_size, milliseconds, short_count
 from bortlab.training.finetune.comparison import Comparison, Entry
 from bortlab.views.escape import plotly
-from bortlab.views.figures import labels_beside, layout, plain_axis
+from bortlab.views.figures import grid_axis, labels_beside, layout
 from bortlab.views.finetune.tables import table, with_interval
 from bortlab.views.theme import Look, translucent
 from bortlab.views.view import View
@@ -46,10 +46,15 @@ def frontier(comparison: Comparison, look: Look) -> View:
             look,
             HEIGHT,
             margin={"l": 4, "r": 8, "t": 24, "b": 44},
-            xaxis=plain_axis(look, type="log", title="milliseconds for a text: faster to the left", gridcolor=look.grid)
-            | {"showgrid": True, "range": _x_range(timed), "tickvals": TIMES, "ticktext": [f"{ms:g}" for ms in TIMES]},
-            yaxis=plain_axis(look, title=NAMES[measure], gridcolor=look.grid)
-            | {"showgrid": True, "range": _y_range([*timed, *constant], measure)},
+            xaxis=grid_axis(
+                look,
+                "milliseconds for a text: faster to the left",
+                type="log",
+                range=_x_range(timed),
+                tickvals=TIMES,
+                ticktext=[f"{ms:g}" for ms in TIMES],
+            ),
+            yaxis=grid_axis(look, NAMES[measure], range=_y_range([*timed, *constant], measure)),
             annotations=_labels(timed, [*timed, *constant], measure, look),
         ),
     )

@@ -12,8 +12,8 @@ from bortlab.analysis.latency.cases import family_of
 from bortlab.analysis.latency.results import Measured, Run, baseline_title
 from bortlab.system.numbers import factor, milliseconds
 from bortlab.views.escape import plotly
-from bortlab.views.figures import layout
-from bortlab.views.latency.labels import axis, interval_bars, label, words_from
+from bortlab.views.figures import grid_axis, layout
+from bortlab.views.latency.labels import interval_bars, label, words_from
 from bortlab.views.theme import Look, translucent
 from bortlab.views.view import View
 
@@ -118,7 +118,7 @@ def _figure(bars: Sequence[Bar], axis_title: str, look: Look, mark: float | None
             ROW_HEIGHT * len(bars) + 62,
             bargap=0,
             margin={"l": 4, "r": 12, "t": 6, "b": 44},
-            xaxis=axis(axis_title, look) | {"range": [0, end * 1.22]},
+            xaxis=grid_axis(look, axis_title) | {"range": [0, end * 1.22]},
             yaxis={"visible": False, "range": [len(bars) - 0.6, -0.75], "fixedrange": True},
         ),
     )

@@ -11,8 +11,8 @@ from bortlab.analysis.latency.cases import Case, family_of, shape, title
 from bortlab.analysis.latency.results import Measured, Run
 from bortlab.system.numbers import milliseconds
 from bortlab.views.escape import plotly
-from bortlab.views.figures import layout
-from bortlab.views.latency.labels import axis, condition, differing
+from bortlab.views.figures import grid_axis, layout
+from bortlab.views.latency.labels import condition, differing
 from bortlab.views.theme import Look
 from bortlab.views.view import View
 
@@ -97,9 +97,9 @@ def _figure(lines: Mapping[str, Sequence[Measured]], over: str, value_title: str
             showlegend=True,
             margin={"l": 4, "r": 8, "t": 6, "b": 44},
             legend={"orientation": "h", "y": -0.2, "yanchor": "top", "font": {"color": look.ink}},
-            xaxis=axis("sequences at once" if over == "batch" else "pieces in a sequence", look)
+            xaxis=grid_axis(look, "sequences at once" if over == "batch" else "pieces in a sequence")
             | {"type": "log", "tickvals": ticks},
-            yaxis=axis(value_title, look) | {"type": "log", "dtick": "D2", "automargin": True},
+            yaxis=grid_axis(look, value_title) | {"type": "log", "dtick": "D2", "automargin": True},
         )
     )
     lines_of_family: dict[str, int] = {}

@@ -24,8 +24,8 @@ from bortlab.analysis.latency.engines import RUNTIME_OF, TORCH
 from bortlab.runtimes import RUNTIMES
 from bortlab.system.numbers import factor, milliseconds, percent
 from bortlab.views.escape import plotly
-from bortlab.views.figures import layout
-from bortlab.views.latency.labels import axis, condition, differing, interval_bars, words_from
+from bortlab.views.figures import grid_axis, layout
+from bortlab.views.latency.labels import condition, differing, interval_bars, words_from
 from bortlab.views.prose import counted, names
 from bortlab.views.theme import Look
 from bortlab.views.view import View
@@ -110,7 +110,7 @@ def _figure(groups: Groups, places: Mapping[Case, str], texts: Mapping[Case, Seq
             look,
             top + 62,
             margin={"l": 4, "r": 12, "t": 6, "b": 56},
-            xaxis=axis("milliseconds (p50), logarithmic; dotted: torch", look)
+            xaxis=grid_axis(look, "milliseconds (p50), logarithmic; dotted: torch")
             | {"type": "log", "range": [math.log10(low), math.log10(high)], "tickvals": shown},
             yaxis={"visible": False, "range": [top, 0], "fixedrange": True},
         )

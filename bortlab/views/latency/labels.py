@@ -38,17 +38,6 @@ def label(case: Case, cases: Sequence[Case]) -> str:
     return f"{title(case.model)}, {words}" if words else title(case.model)
 
 
-def axis(name: str, look: Look) -> dict[str, object]:
-    """An axis of numbers with a title."""
-    return {
-        "title": {"text": name, "font": {"color": look.faint, "size": 13}, "standoff": 8},
-        "gridcolor": look.grid,
-        "tickfont": {"color": look.faint},
-        "fixedrange": True,
-        "zeroline": False,
-    }
-
-
 def words_from(x: Sequence[float], y: Sequence[float], text: Sequence[str], look: Look) -> go.Scatter:
     """Text that begins at each point."""
     return go.Scatter(

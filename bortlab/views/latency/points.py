@@ -13,8 +13,8 @@ from bortlab.analysis.latency.results import Measured
 from bortlab.runtimes import RUNTIMES
 from bortlab.system.numbers import milliseconds, short_count
 from bortlab.views.escape import plotly
-from bortlab.views.figures import layout
-from bortlab.views.latency.labels import axis, label
+from bortlab.views.figures import grid_axis, layout
+from bortlab.views.latency.labels import label
 from bortlab.views.theme import Look, translucent
 from bortlab.views.view import View
 
@@ -33,9 +33,9 @@ def size_and_speed(cases: Sequence[Measured], look: Look) -> View:
             look,
             440,
             margin={"l": 4, "r": 8, "t": 24, "b": 44},
-            xaxis=axis("parameters in millions", look)
+            xaxis=grid_axis(look, "parameters in millions")
             | {"type": "log", "dtick": "D2", "range": _log_range(millions, 0.25)},
-            yaxis=axis("milliseconds (p50)", look)
+            yaxis=grid_axis(look, "milliseconds (p50)")
             | {"type": "log", "dtick": "D2", "automargin": True, "range": _log_range(ms, 0.12)},
         ),
     )
@@ -126,8 +126,9 @@ def _quality_figure(
             look,
             420,
             margin={"l": 4, "r": 8, "t": 24, "b": 44},
-            xaxis=axis("milliseconds (p50): faster to the left", look) | {"range": _range(ms, 0.35)},
-            yaxis=axis("held-out masked pieces right, %", look) | {"range": _range(ends, 0.15), "automargin": True},
+            xaxis=grid_axis(look, "milliseconds (p50): faster to the left") | {"range": _range(ms, 0.35)},
+            yaxis=grid_axis(look, "held-out masked pieces right, %")
+            | {"range": _range(ends, 0.15), "automargin": True},
         ),
     )
 

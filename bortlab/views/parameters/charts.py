@@ -11,7 +11,7 @@ from bortlab.analysis.parameters import Share, frame
 from bortlab.models.formula import COMPONENTS
 from bortlab.system.numbers import percent, short_count
 from bortlab.views.escape import plotly
-from bortlab.views.figures import FONT, layout
+from bortlab.views.figures import FONT, grid_axis, layout
 from bortlab.views.parameters.counted import COLOURS, CountedModel, colour_of
 from bortlab.views.theme import PAPER, Look, translucent
 from bortlab.views.view import View
@@ -232,7 +232,6 @@ def curve(
         label = {"text": plotly(f"{name}: {short_count(value)}"), "font": {"color": look.faint, "size": 12}}
         place = {"x": 0, "xref": "paper", "xanchor": "left", "y": value, "yanchor": "bottom", "showarrow": False}
         notes.append(label | place)
-    axis = {"gridcolor": look.grid, "zeroline": False, "fixedrange": True, "color": look.faint}
     figure = go.Figure(
         traces,
         layout(
@@ -240,8 +239,8 @@ def curve(
             280,
             margin={"l": 48, "r": 8, "t": 16, "b": 44},
             annotations=notes,
-            xaxis={**axis, "title": {"text": plotly(x)}},
-            yaxis={**axis, "rangemode": "tozero", "tickformat": "~s"},
+            xaxis=grid_axis(look, plotly(x)),
+            yaxis=grid_axis(look, rangemode="tozero", tickformat="~s"),
         ),
     )
     values = ", ".join(f"{value}: {short_count(weights)}" for value, weights in points.items())
