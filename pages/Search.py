@@ -15,8 +15,9 @@ with shared.sentences():
     search.moving(extraction, setting)
     search.take_away(extraction, setting, views)
 with shared.sentences():
-    search.measured()
+    search.milliseconds()
     search.trained()
+    search.number_of_heads()
 search.own()
 
 shared.what_is_this(search.EXPLANATION)

@@ -12,14 +12,22 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from bortlab.analysis.latency.machine import described
-from bortlab.search import grid, latency, space
+from bortlab.search import grid, heads, latency, space
 from bortlab.search.grid import TrainedGrid
+from bortlab.search.heads import heads_study
 from bortlab.search.latency import Timed
 from bortlab.search.learning_curves import learning_curves
 from bortlab.search.study import Study, study
 from bortlab.system import assets
 from bortlab.system.numbers import duration, percent
-from bortlab.views.search import errors_frame, length_sentence, study_sentences, timed_sentences, verdict_sentences
+from bortlab.views.search import (
+    errors_frame,
+    heads_sentences,
+    length_sentence,
+    study_sentences,
+    timed_sentences,
+    verdict_sentences,
+)
 
 DOCUMENT = Path(__file__).parent.parent / "docs" / "search.md"
 OPENING, CLOSING = "<!-- search: written from assets/experiments/search-*.json -->", "<!-- /search -->"
@@ -35,6 +43,7 @@ NONE = "No results are published yet."
 def block() -> str:
     """What stands between OPENING and CLOSING."""
     sections = [trained_section(name, trained) for name, trained in grid.recorded().items()]
+    sections += [heads_section(trained) for trained in heads.recorded().values()]
     sections += [timed_section(timed) for timed in latency.recorded().values()]
     return "\n\n".join(sections) or NONE
 
@@ -50,11 +59,25 @@ def trained_section(name: str, trained: TrainedGrid) -> str:
         bullets(sentences),
         front_table(result),
         strides_table(result),
-        f"{len(trained.trainings)} trainings, {duration(trained.cpu_seconds)} of processor time on "
-        f"{described(trained.machine)}, {trained.machine['date'][:10]}: `{trained.grid.command}`",
+        footer(trained),
         *[note] * bool(note),
     ]
     return "\n\n".join(parts)
+
+
+def heads_section(trained: TrainedGrid) -> str:
+    """A grid of shapes with several numbers of heads."""
+    return "\n\n".join(
+        [f"### {space(trained.grid.space).title}", bullets(heads_sentences(heads_study(trained))), footer(trained)]
+    )
+
+
+def footer(trained: TrainedGrid) -> str:
+    """How much was trained, where, when and how."""
+    return (
+        f"{len(trained.trainings)} of {trained.grid.n_trainings} trainings, {duration(trained.cpu_seconds)} of "
+        f"processor time on {described(trained.machine)}, {trained.machine['date'][:10]}: `{trained.grid.command}`"
+    )
 
 
 def timed_section(timed: Timed) -> str:

@@ -186,15 +186,17 @@ def _train(options: argparse.Namespace) -> None:
 
 def _study(options: argparse.Namespace) -> None:
     from bortlab.search.grid import read_grid
+    from bortlab.search.heads import heads_study
     from bortlab.search.learning_curves import learning_curves
     from bortlab.search.study import study
     from bortlab.system.store import write
-    from bortlab.views.search import length_sentence, study_sentences, verdict_sentences
+    from bortlab.views.search import heads_sentences, length_sentence, study_sentences, verdict_sentences
 
     trained = read_grid(options.study)
     result = study(trained, size=options.size)
     sentences = [*study_sentences(trained, result), length_sentence(learning_curves(trained, result.names))]
     sentences += verdict_sentences(trained, result, size=options.size)
+    sentences += heads_sentences(heads_study(trained))
     print("\n".join(map(_plain, sentences)))
     if options.json:
         write(options.json, json.dumps({**trained.to_dict(), "study": result.to_dict()}, indent=1).encode())

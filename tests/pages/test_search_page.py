@@ -17,6 +17,7 @@ from bortlab.search.grid import TrainedGrid, recorded
 from bortlab.ui.search import grids
 from bortlab.ui.search.setting import AROUND
 from tests.pages.visiting import charts, check, elements, sentences, visit
+from tests.search import test_heads
 
 lab = partial(visit, "Search")
 
@@ -145,6 +146,29 @@ def test_the_recorded_times_are_shown() -> None:
     assert frame(at, "p50 ms")["p50 ms"].tolist() == [entry.ms.value for entry in its.candidates]
     texts = [element.value for element in at.markdown]
     assert any(f"**{its.spearman.value:.2f}** ({its.spearman.low:.2f} to" in text for text in texts)
+
+
+def test_errors_by_the_number_of_heads(tmp_path: Path) -> None:
+    path = tmp_path / "search-heads.json"
+    path.write_text(json.dumps(test_heads.trained({2: 0.2, 4: 0.0, 8: 0.1}).to_dict()))
+
+    def script(path: str) -> None:
+        from pathlib import Path
+
+        from bortlab.search.grid import read_grid
+        from bortlab.search.heads import heads_study
+        from bortlab.ui.search.heads import show_heads
+
+        grid = read_grid(Path(path))
+        show_heads("made-up", grid, heads_study(grid))
+
+    at = AppTest.from_function(script, args=(str(path),)).run()
+    assert not at.exception and at.header[0].value == "Does the number of heads matter?"
+    (picture,) = charts(at, "heads-made-up")
+    assert "2-224-168 5.00 with 2, 4.80 with 4 and 4.90 with 8 heads" in picture.proto.alt
+    assert "the number of heads **matters**. 4 do best" in at.markdown[1].value
+    assert len(frame(at, "heads")) == 9
+    assert "27 of 27 trainings" in at.caption[-1].value and "--space minis-heads" in at.caption[-1].value
 
 
 def test_the_job_is_described_before_it_starts() -> None:

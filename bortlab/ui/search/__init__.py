@@ -3,7 +3,8 @@
 from bortlab.ui.search.exact import answer, fronts, moving, one_candidate, published, take_away
 from bortlab.ui.search.explanation import EXPLANATION
 from bortlab.ui.search.grids import own, trained
-from bortlab.ui.search.measured import measured
+from bortlab.ui.search.heads import number_of_heads
+from bortlab.ui.search.measured import milliseconds
 from bortlab.ui.search.setting import extract, settings
 
 __all__ = [
@@ -11,8 +12,9 @@ __all__ = [
     "answer",
     "extract",
     "fronts",
-    "measured",
+    "milliseconds",
     "moving",
+    "number_of_heads",
     "one_candidate",
     "own",
     "published",

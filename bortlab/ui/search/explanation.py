@@ -18,5 +18,6 @@ EXPLANATION = """
 * **Pareto front**: candidates that no other beats in all of p, i and e. It needs no T and no formula for W.
 * **Uninformative**: a candidate that was trained too briefly to do better than the frequencies of words. It says
   nothing of its sizes, and is not counted as bad.
+* **Heads** change neither p nor i, so they are told apart only by the errors of trained candidates.
 * Operations are FLOPs of matrix products, an estimate of time; `bortlab search --latency` measures milliseconds.
 """

@@ -13,7 +13,7 @@ from bortlab.views import search as draw
 from bortlab.views.escape import markdown
 
 
-def measured() -> None:
+def milliseconds() -> None:
     """What the recorded measurements say; nothing where there is none."""
     for name, timed in _recorded().items():
         st.header("Milliseconds in the place of operations", anchor=False)

@@ -2,6 +2,7 @@
 
 from bortlab.views.search.axes import FAMILY, QUANTITIES, grouped, named
 from bortlab.views.search.curves import agreements_frame, learning
+from bortlab.views.search.heads import errors_by_heads, heads_sentences
 from bortlab.views.search.points import cloud, pair, table
 from bortlab.views.search.sentences import (
     bort_sentence,
@@ -23,9 +24,11 @@ __all__ = [
     "bort_sentence",
     "cloud",
     "errors",
+    "errors_by_heads",
     "errors_frame",
     "findings",
     "grouped",
+    "heads_sentences",
     "learning",
     "length_sentence",
     "moving_sentence",

@@ -10,7 +10,7 @@ from bortlab.search.learning_curves import SETTLED, TIMES, Agreement, LearningCu
 from bortlab.search.objective import TINY
 from bortlab.search.space import FEED_FORWARD
 from bortlab.search.study import STABLE, Study, Verdict, bort_shapes, verdict
-from bortlab.system.numbers import percent, short_count
+from bortlab.system.numbers import fixed, percent, short_count
 from bortlab.views.escape import markdown
 from bortlab.views.prose import counted, names
 from bortlab.views.search.axes import named
@@ -146,11 +146,11 @@ def length_sentence(curves: LearningCurves) -> str:
     tau = agreement.tau
     sentence = (
         f"From {short_count(agreement.before)} pieces to {short_count(agreement.after)} the ranking keeps a Kendall's "
-        f"τ of {tau.value:.2f} ({tau.low:.2f} to {tau.high:.2f} with the seeds drawn again): "
+        f"τ of {fixed(tau.value, 2)} ({fixed(tau.low, 2)} to {fixed(tau.high, 2)} with the seeds drawn again): "
         f"{_length_judgement(agreement, lasts=curves.lasting is not None)}."
     )
     if curves.between_seeds is not None:
-        sentence += f" The rankings by any two seeds agree at a τ of {curves.between_seeds:.2f} on average."
+        sentence += f" The rankings by any two seeds agree at a τ of {fixed(curves.between_seeds, 2)} on average."
     return sentence
 
 
@@ -203,8 +203,8 @@ def front_sentence(trained: TrainedGrid, result: Study) -> str:
     """Which members of the front are stable, and whether narrow feed-forward parts are on it."""
     stable = [name for name in result.front if result.stability[name] >= STABLE]
     sentence = (
-        f"{len(result.front)} of {len(result.names)} candidates are on the front of parameters, operations and error; "
-        f"{f'stable are {names(stable)}' if stable else 'none of them is stable'}."
+        f"{len(result.front)} of {len(result.names)} candidates {'is' if len(result.front) == 1 else 'are'} on the front "
+        f"of parameters, operations and error; {f'stable: {names(stable)}' if stable else 'none of them is stable'}."
     )
     groups = _by_feed_forward(trained, result)
     if len(groups) < 2:

@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 from bortlab.search.latency import FeedForwardPair, Timed, TimedCandidate
 from bortlab.search.space import FEED_FORWARD
 from bortlab.search.study import bort_shapes
-from bortlab.system.numbers import milliseconds, short_count
+from bortlab.system.numbers import fixed, milliseconds, short_count
 from bortlab.views.escape import plotly
 from bortlab.views.figures import labels_that_fit, layout, legend_above
 from bortlab.views.latency.labels import interval_bars
@@ -163,8 +163,8 @@ def rank_sentence(timed: Timed) -> str:
         judgement = "operations are no safe guide to which is faster"
     return (
         f"One text of {counted(timed.pieces, 'piece')} was timed with {counted(len(timed.candidates), 'candidate')}. "
-        f"Spearman's rank correlation of operations and milliseconds is **{rho.value:.2f}** ({rho.low:.2f} to "
-        f"{rho.high:.2f} with the candidates drawn again): {judgement}."
+        f"Spearman's rank correlation of operations and milliseconds is **{fixed(rho.value, 2)}** "
+        f"({fixed(rho.low, 2)} to {fixed(rho.high, 2)} with the candidates drawn again): {judgement}."
     )
 
 
