@@ -201,10 +201,11 @@ def trained_winner_sentence(result: Study) -> str:
 
 def front_sentence(trained: TrainedGrid, result: Study) -> str:
     """Which members of the front are stable, and whether narrow feed-forward parts are on it."""
+    n_front = len(result.front)
     stable = [name for name in result.front if result.stability[name] >= STABLE]
     sentence = (
-        f"{len(result.front)} of {len(result.names)} candidates {'is' if len(result.front) == 1 else 'are'} on the front "
-        f"of parameters, operations and error; {f'stable: {names(stable)}' if stable else 'none of them is stable'}."
+        f"{n_front} of {len(result.names)} candidates {'is' if n_front == 1 else 'are'} on the front of parameters, "
+        f"operations and error; {f'stable: {names(stable)}' if stable else 'none of them is stable'}."
     )
     groups = _by_feed_forward(trained, result)
     if len(groups) < 2:
