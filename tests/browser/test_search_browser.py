@@ -17,7 +17,7 @@ Arrive = Callable[..., Visit]
 def test_the_answer_and_the_pictures_are_there(visit: Arrive, width: int, scheme: str) -> None:
     lab = visit(viewport={"width": width, "height": 900}, color_scheme=scheme).open("Search")
     expect(lab.page.get_by_text("300 candidates", exact=False).first).to_be_visible()
-    for picture in ("Parameters and operations of one text", "Parameters and error"):
+    for picture in ("Parameters and operations of one text", "Parameters and error", "Operations and milliseconds"):
         expect(lab.page.get_by_label(picture, exact=False).first).to_be_attached()
     expect(lab.page.get_by_role("img", name="drawn to scale").first).to_be_visible()
     assert lab.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
