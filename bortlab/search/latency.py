@@ -88,10 +88,6 @@ class Timed:
     machine: Mapping[str, Any]
     disturbed: tuple[str, ...] = ()
 
-    def candidate(self, name: str) -> TimedCandidate | None:
-        """A candidate by its name; None for one that was not timed."""
-        return next((entry for entry in self.candidates if entry.name == name), None)
-
     @cached_property
     def spearman(self) -> Interval:
         """Rank correlation of operations and milliseconds, from -1 to 1; the interval draws the candidates again.

@@ -12,6 +12,8 @@ from bortlab.views.theme import Look
 
 FAMILY = "bort"
 """Whose colour the pictures have: the family that was found by such a search."""
+SYMBOLS = ("circle", "diamond", "square", "triangle-up", "cross")
+"""Marks of groups of points, which no colour alone tells apart; they repeat."""
 Group = tuple[Row, ...]
 """Candidates with the same costs and the same error: one point of a picture."""
 

@@ -10,14 +10,13 @@ from bortlab.search.heads import POWER, SIGNIFICANT, HeadsShape, HeadsStudy
 from bortlab.system.numbers import percent
 from bortlab.views.figures import layout, legend_above
 from bortlab.views.prose import counted, names
-from bortlab.views.search.axes import plain_axis
+from bortlab.views.search.axes import SYMBOLS, plain_axis
 from bortlab.views.theme import Look
 from bortlab.views.view import View
 
 HEIGHT = 380
 APART = 0.07
 """How far shapes stand apart at a number of heads, of the way to the next."""
-SYMBOLS = ("circle", "diamond", "square", "triangle-up", "cross")
 
 
 def errors_by_heads(study: HeadsStudy, look: Look) -> View:

@@ -17,7 +17,7 @@ from bortlab.views.escape import plotly
 from bortlab.views.figures import labels_that_fit, layout, legend_above
 from bortlab.views.latency.labels import interval_bars
 from bortlab.views.prose import counted, names
-from bortlab.views.search.axes import FAMILY, plain_axis
+from bortlab.views.search.axes import FAMILY, SYMBOLS, plain_axis
 from bortlab.views.theme import Look, mixed
 from bortlab.views.view import View
 
@@ -26,7 +26,6 @@ NARROWEST = (310.0, 285.0)
 """Pixels of the picture within its axes on a telephone: names that keep apart there do so everywhere."""
 POINT = 10
 """Pixels of a point."""
-SYMBOLS = ("circle", "diamond", "square", "triangle-up", "cross")
 NEARLY, ROUGHLY = 0.9, 0.7
 """Rank correlations from which operations order candidates nearly, or roughly, as a clock does."""
 
@@ -36,7 +35,7 @@ def operations_and_milliseconds(timed: Timed, look: Look) -> View:
     traces = [_equal_rates(timed, look)]
     groups = _by_feed_forward(timed)
     for number, (title, members) in enumerate(groups.items()):
-        colour = mixed(look.family(FAMILY), look.paper, (number + 1) / len(groups)) if len(groups) > 1 else look.ink
+        colour = mixed(look.family(FAMILY), look.paper, (number + 1) / len(groups))
         traces.append(_points(title, members, colour, SYMBOLS[number % len(SYMBOLS)], look))
     ranges = _range([entry.operations for entry in timed.candidates]), _range(_all_ms(timed))
     figure = go.Figure(
@@ -57,7 +56,8 @@ def operations_and_milliseconds(timed: Timed, look: Look) -> View:
     clauses = "; ".join(
         f"{entry.name} {short_count(entry.operations)} in {milliseconds(entry.ms.value)}" for entry in timed.candidates
     )
-    return View(title, figure, f"{title} of {counted(len(timed.candidates), 'candidate')}: {clauses}.", timed.frame())
+    alt = f"{title} of {counted(len(timed.candidates), 'candidate')}: {clauses}."
+    return View(title, figure, alt, timed.frame(), height=HEIGHT)
 
 
 def _all_ms(timed: Timed) -> list[float]:
