@@ -23,7 +23,7 @@ from bortlab.views.view import View
 def heat(
     matrix: Tensor, units: Sequence[Unit], *, colour: str, look: Look, title: str, largest: float | None = None
 ) -> View:
-    """One matrix (query, key): rows look at columns; the darker, the more. largest: end of a shared scale."""
+    """One matrix (query, key): rows look at columns; the stronger the colour, the more. largest: end of a shared scale."""
     n = len(units)
     end = max(largest or float(matrix.max()), 1e-9)
     figure = go.Figure(

@@ -251,7 +251,7 @@ def _measure(statistics: HeadStatistics, measure: Measure, suffix: str, colour: 
 
 
 def likeness(heads: Heads, *, colour: str, look: Look, title: str) -> View:
-    """Distances of all heads to one another, layer by layer: lighter squares are more similar heads."""
+    """Distances of all heads to one another, layer by layer: the fainter a square, the more alike are two heads."""
     import pandas
 
     layers, per_layer = heads.shape

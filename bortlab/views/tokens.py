@@ -247,7 +247,7 @@ def shortened(text: str, most: int = 40) -> str:
 
 
 def overlap_table(overlap: Overlap, models: Mapping[str, ModelCut], look: Look) -> View:
-    """How many of the row's words the column's vocabulary has too; the darker, the more."""
+    """How many of the row's words the column's vocabulary has too; the stronger the colour, the more."""
     import pandas
 
     heads = "".join(f'<th scope="col">{html(model.title)}</th>' for model in models.values())

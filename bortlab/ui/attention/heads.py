@@ -164,10 +164,12 @@ def what_heads_do(selection: Selection) -> None:
         st.markdown(draw_heads.groups(heads))
         view = draw_heads.measures(heads, colour=colour, look=look, title=f"{title}, what its heads do")
         shared.picture(view, f"measures-{key}")
-        st.markdown("**How similar heads are**: lighter means more similar. Heads are numbered layer.head.")
+        st.markdown("**How similar heads are**: the fainter a square, the more alike are its two heads.")
         alike = draw_heads.likeness(heads, colour=colour, look=look, title=f"{title}, how similar its heads are")
         shared.picture(alike, f"alike-{key}")
-        st.markdown("**Groups**: each point is a head; heads close together look at the text alike.")
+        st.markdown(
+            "**Groups**: each point is a head, by layer and number; heads that are close together look at the text alike."
+        )
         shared.picture(draw_heads.head_map(heads, look=look, title=f"{title}, its heads as points"), f"map-{key}")
         yield view
         yield alike
