@@ -27,8 +27,9 @@ class Measure:
 
     def written(self, value: float) -> str:
         """A value as people read it."""
-        space = "" if self.unit in ("", "%") else " "
-        return f"{value:,.{self.digits}f}{space}{self.unit}".replace("-", "−")
+        number = f"{value:,.{self.digits}f}".replace("-", "−")
+        unit = self.unit.removesuffix("s") if number == "1" else self.unit
+        return f"{number}{unit}" if unit in ("", "%") else f"{number} {unit}"
 
 
 MEASURES: dict[str, Measure] = {}

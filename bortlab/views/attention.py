@@ -23,7 +23,7 @@ from bortlab.views.view import View
 def heat(
     matrix: Tensor, units: Sequence[Unit], *, colour: str, look: Look, title: str, largest: float | None = None
 ) -> View:
-    """One matrix (query, key): rows look at columns; the stronger the colour, the more. largest: end of a shared scale."""
+    """One matrix (query, key): rows look at columns, the stronger the colour the more. largest: of a shared scale."""
     n = len(units)
     end = max(largest or float(matrix.max()), 1e-9)
     figure = go.Figure(
@@ -59,7 +59,7 @@ def _strongest(matrix: Tensor, units: Sequence[Unit], most: int = 3) -> str:
     looks = []
     for weight, place in zip(best.values.tolist(), best.indices.tolist(), strict=True):
         row, column = divmod(place, n)
-        looks.append(f"{isolated(units[row].text)} looks at {isolated(units[column].text)} with {percent(weight)}")
+        looks.append(f"“{isolated(units[row].text)}” gives {percent(weight)} to “{isolated(units[column].text)}”")
     return "; ".join(looks) + "."
 
 

@@ -238,6 +238,7 @@ def test_a_sheet_shows_foreign_tags_as_text(tmp_path: Path) -> None:
 def test_names_and_numbers_are_written_for_people() -> None:
     assert all(re.fullmatch(r"[a-z]+(-[a-z]+)*", name) for name in (*MEASURES, *SCENES))
     assert MEASURES["weights"].written(1234.56) == "1,234.6 M"
+    assert [MEASURES["pieces"].written(value) for value in (0, 1, 1200)] == ["0 pieces", "1 piece", "1,200 pieces"]
     assert MEASURES["agreement"].written(-0.5) == "−0.50"
     assert CONTEXT.title("bort-mini") == find("bort-mini")[1].title and CONTEXT.title("/own/folder") == "/own/folder"
 

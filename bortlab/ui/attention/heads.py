@@ -168,7 +168,7 @@ def what_heads_do(selection: Selection) -> None:
         alike = draw_heads.likeness(heads, colour=colour, look=look, title=f"{title}, how similar its heads are")
         shared.picture(alike, f"alike-{key}")
         st.markdown(
-            "**Groups**: each point is a head, by layer and number; heads that are close together look at the text alike."
+            "**Groups**: each point is a head, by layer and number; those close together look at the text alike."
         )
         shared.picture(draw_heads.head_map(heads, look=look, title=f"{title}, its heads as points"), f"map-{key}")
         yield view

@@ -10,7 +10,7 @@ from bortlab import lessons as library
 from bortlab import registry
 from bortlab.lessons import Context, Lesson, Question, Show, Step
 from bortlab.model import Model
-from bortlab.ui import opened, shared, startup
+from bortlab.ui import contents, opened, shared, startup
 from bortlab.ui.lessons import progress, questions
 from bortlab.views.escape import markdown
 from bortlab.views.view import Fragment, View, is_figure
@@ -101,7 +101,7 @@ def _view(lesson: Lesson, block: Show, context: Context, key: str) -> None:
     """A view of the lab, and the way to it."""
     with shared.sentences():
         scene = library.draw(block, lesson.header.settings, context)
-        for (number, (model, view)), column in shared.grid(list(enumerate(scene.pictures)), COLUMNS, stretch=True):
+        for (number, (model, view)), column in shared.grid(list(enumerate(scene.pictures)), COLUMNS, stretch=False):
             with column:
                 if model is not None:
                     shared.heading(context.load(model))
@@ -112,7 +112,7 @@ def _view(lesson: Lesson, block: Show, context: Context, key: str) -> None:
                     st.caption(shared.sentence(view))
         st.page_link(
             f"pages/{scene.page}.py",
-            label=f"Go on with this on the {scene.page.capitalize()} page",
+            label=f"Go on with this on the {contents.title(scene.page)} page",
             icon=":material/open_in_new:",
             query_params={name: _written(value) for name, value in scene.link.items()},
         )
