@@ -14,9 +14,10 @@ pytestmark = pytest.mark.browser
 Arrive = Callable[..., Visit]
 
 
-def save(lab: Visit) -> None:
+def save(lab: Visit, kept: str) -> None:
+    """kept: what the report holds then; the message of an earlier view may still be there."""
     lab.page.get_by_role("button", name="Save this view").click()
-    expect(lab.page.get_by_text("Saved.")).to_be_visible()
+    expect(lab.page.get_by_text(f"Saved. {kept} in your report.")).to_be_visible()
     lab.settled()
 
 
@@ -42,11 +43,11 @@ def reading(browser: Browser, file: Path, **options: object) -> Iterator[Page]:
 
 def test_a_visit_becomes_a_report_and_is_taken_up_again(visit: Arrive, browser: Browser, tmp_path: Path) -> None:
     lab = visit().open("tokens", text="A <b>supernova</b>", models=["bert-mini", "albert-mini"])
-    save(lab)
+    save(lab, "1 view")
     lab.page.get_by_role("link", name="Attention", exact=True).click()
-    lab.settled()
     expect(lab.page.get_by_role("heading", level=1, name="Who looks at whom?")).to_be_visible()
-    save(lab)
+    lab.settled()
+    save(lab, "2 views")
 
     dialog = report(lab)
     lab.audit("light")
