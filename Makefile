@@ -9,7 +9,8 @@ PORT ?= 8501
 app: $(VENV)/.app
 	$(BIN)/python -m bortlab lab --server.port $(PORT)
 
-# On all cores, browsers first (few tests, and long ones), the visitors who measure the server by themselves.
+# In a process more than there are cores, one of them for the browser (tests/distribution.py); the visitors who measure the
+# server by themselves.
 test: $(VENV)/.tests
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder -m "not load" $(ARGS)
 	$(if $(ARGS),,$(BIN)/python -m pytest -m load tests/load)

@@ -17,6 +17,7 @@ import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
+from functools import cache
 from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ import pytest
 import torch
 
 from bortlab.models import Config, Family, Network
+from bortlab.system.machine import cores
 
 # What the lab keeps for its user: nothing but a measurement, so that no page starts one by itself.
 _CACHE = os.environ["BORTLAB_CACHE"] = tempfile.mkdtemp(prefix="bortlab-tests-")
@@ -33,6 +35,7 @@ atexit.register(shutil.rmtree, _CACHE, ignore_errors=True)
 for _path in Path(__file__).parents[1].glob("assets/latency/*.json"):
     Path(_CACHE, "latency").mkdir(exist_ok=True)
     shutil.copy(_path, Path(_CACHE, "latency", "2026-01-01-000000-1.json"))
+
 
 torch.set_num_threads(1)  # tiny tensors: a second thread only costs
 hypothesis.settings.register_profile("bortlab", deadline=None, derandomize=True)
@@ -61,11 +64,42 @@ TINY = {
 """Sizes of a tiny network; each family takes the ones it has, and every knob that shares or groups stands at 2."""
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than cores, because the one with the browser tests mostly waits."""
+    return cores() + 1
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Whole files, and the browser tests together."""
+    if config.getoption("dist") != "loadfile":
+        return None
+    from tests.distribution import OneBrowser
+
+    return OneBrowser(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Browser tests first: together they are the longest piece of work."""
+    items.sort(key=lambda item: item.get_closest_marker("browser") is None)
+
+
 @pytest.fixture(autouse=True)
 def one_thread() -> Iterator[None]:
     """Jobs and workers that a test runs in its own process set threads of their own."""
     yield
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def components_once() -> Iterator[None]:
+    """AppTest looks for components of Streamlit in all installed packages before every run; here, before the first."""
+    from streamlit.components.v2 import manifest_scanner
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(manifest_scanner, "scan_component_manifests", cache(manifest_scanner.scan_component_manifests))
+        yield
 
 
 @pytest.fixture(scope="session")

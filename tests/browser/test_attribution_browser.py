@@ -16,6 +16,12 @@ pytestmark = pytest.mark.browser
 Arrive = Callable[..., Visit]
 
 TEXT = "Paris is the [MASK] of France."
+HOSTILE = (
+    "</script><script>alert(1)</script> [MASK]",
+    "<img src=x onerror=alert(1)> [MASK]",
+    '" onmouseover="alert(1)" x=" [MASK]',
+    "</style><style>*{display:none}</style> [MASK]",
+)
 COUNT = """() => Object.fromEntries(["img", "script", "iframe", "a[href]", "object", "form", "[onerror]", "[onload]"]
     .map(name => [name, document.querySelectorAll(name).length]))"""
 
@@ -59,23 +65,15 @@ def test_a_link_opens_exactly_this_view(visit: Arrive) -> None:
     assert other.page.locator(".ba-words").first.inner_text() == shown
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "</script><script>alert(1)</script> [MASK]",
-        "<img src=x onerror=alert(1)> [MASK]",
-        '" onmouseover="alert(1)" x=" [MASK]',
-        "</style><style>*{display:none}</style> [MASK]",
-    ],
-)
-def test_a_hostile_text_brings_nothing_into_the_page(visit: Arrive, text: str) -> None:
+def test_a_hostile_text_brings_nothing_into_the_page(visit: Arrive) -> None:
     key = minis()[-1]
     lab = visit().open("attribution", text="some plain [MASK]", models=key)
     before = lab.page.evaluate(COUNT)
-    lab.open("attribution", text=text, models=key)
-    expect(lab.page.locator(".ba-words").first).to_be_visible()
-    assert lab.page.evaluate(COUNT) == before
-    assert lab.page.evaluate("!document.querySelector('[onmouseover]')")
+    for text in HOSTILE:
+        lab.open("attribution", text=text, models=key)
+        expect(lab.page.locator(".ba-words").first).to_be_visible()
+        assert lab.page.evaluate(COUNT) == before, text
+        assert lab.page.evaluate("!document.querySelector('[onmouseover]')"), text
 
 
 @pytest.fixture(scope="module")

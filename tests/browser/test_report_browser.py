@@ -54,6 +54,13 @@ def test_a_visit_becomes_a_report_and_is_taken_up_again(visit: Arrive, browser: 
     dialog.get_by_label("Note under view 2").fill("Each head on its own.")
     dialog.get_by_label("Name of view 1").fill("A supernova in pieces")
     dialog.get_by_label("Name of view 1").press("Enter")
+    lab.page.keyboard.press("Escape")  # once it is open again, all that was written has reached the server
+    expect(dialog).to_have_count(0)
+    lab.settled()
+    dialog = report(lab)
+    expect(dialog.get_by_label("Note under view 2")).to_have_value("Each head on its own.")
+    expect(dialog.get_by_label("Name of view 1")).to_have_value("A supernova in pieces")
+    lab.settled()
     with lab.page.expect_download() as download:
         dialog.get_by_role("button", name="Download").click()
     file = tmp_path / "report.html"

@@ -38,6 +38,7 @@ def test_a_notebook_says_how_to_install_and_has_no_outputs(path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("components_once")
 @pytest.mark.parametrize("name", RECIPES)
 def test_a_notebook_is_made_from_the_pages_as_they_are(name: str) -> None:
     written = (CHECKOUT / "assets" / "notebooks" / f"{name}.ipynb").read_text(encoding="utf-8")

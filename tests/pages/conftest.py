@@ -18,7 +18,7 @@ def first_visit() -> bool:
 
 
 @pytest.fixture(autouse=True)
-def frame_of_the_lab(first_visit: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def frame_of_the_lab(components_once: None, first_visit: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """AppTest forgets before every run that app.py has called st.navigation; a server does not."""
     start = PagesManager.__init__
 

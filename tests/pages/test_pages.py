@@ -30,7 +30,7 @@ from bortlab.views import escape
 from bortlab.work.pool import Pool
 from tests.pages.visiting import HOSTILE, PAGES, ROOT, bodies, charts, check, elements, sentences, types_of, visit
 
-WORDLESS = {"Agora", "home", "latency", "Lessons", "models", "parameters"}
+WORDLESS = {"Agora", "Fine_tune", "home", "latency", "Lessons", "models", "parameters", "Search"}
 """The pages that read no text."""
 FIRST = examples.DEFAULT_TEXT
 
