@@ -27,7 +27,7 @@ import pytest
 import torch
 
 from bortlab.models import Config, Family, Network
-from bortlab.system.machine import cores
+from bortlab.system.machine import cores, memory_allowed
 
 # What the lab keeps for its user: nothing but a measurement, so that no page starts one by itself.
 _CACHE = os.environ["BORTLAB_CACHE"] = tempfile.mkdtemp(prefix="bortlab-tests-")
@@ -36,6 +36,8 @@ for _path in Path(__file__).parents[1].glob("assets/latency/*.json"):
     Path(_CACHE, "latency").mkdir(exist_ok=True)
     shutil.copy(_path, Path(_CACHE, "latency", "2026-01-01-000000-1.json"))
 
+BYTES_A_PROCESS = 3_500_000_000
+"""Of the tests, with what they start."""
 
 torch.set_num_threads(1)  # tiny tensors: a second thread only costs
 hypothesis.settings.register_profile("bortlab", deadline=None, derandomize=True)
@@ -66,8 +68,8 @@ TINY = {
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """One more than cores, because the one with the browser tests mostly waits."""
-    return cores() + 1
+    """One more than cores, because the one with the browser tests often waits; as many as there is memory for."""
+    return max(1, min(cores() + 1, memory_allowed() // BYTES_A_PROCESS))
 
 
 @pytest.hookimpl(optionalhook=True)
