@@ -35,7 +35,10 @@ COLUMNS = ("candidate", "parameters", "without embeddings", "operations", "facto
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of the command."""
     parser.add_argument(
-        "--space", default="bort", metavar="NAME", help="bort, minis, albert, convbert, or FILE.toml (default: bort)"
+        "--space",
+        default="bort",
+        metavar="NAME",
+        help="bort, minis, minis-heads, albert, convbert, or FILE.toml (default: bort)",
     )
     parser.add_argument("--stride", type=int, default=1, help="look at one of every so many (default: 1, all)")
     parser.add_argument(
