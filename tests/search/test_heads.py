@@ -13,6 +13,7 @@ from scipy.stats import friedmanchisquare
 from bortlab.search.candidate_run import MEASURED_AT, Budget
 from bortlab.search.grid import TrainedGrid, TrainingGrid, recorded
 from bortlab.search.heads import HeadsStudy, detectable, friedman, heads_study
+from bortlab.search.heads import recorded as recorded_heads
 from bortlab.search.space import space
 from bortlab.views.search import errors_by_heads, heads_sentences
 from bortlab.views.theme import Look
@@ -54,7 +55,7 @@ def test_heads_that_are_better_in_every_block_matter() -> None:
         "of the same number of heads are (0.04)."
     )
     assert (
-        "in 9 blocks (3 shapes × 3 seeds) gives p = 0.00012: the number of heads **matters**. 4 do best, with"
+        "in 9 blocks (3 shapes × 3 seeds) gives p = 0.00012: the number of heads **matters**. The mean ranks, of which 1 is"
         in overall
     )
 
@@ -139,3 +140,19 @@ def test_the_picture_has_a_dot_for_each_seed_and_the_table_a_row_for_each_number
     ]
     assert view.table["heads"].tolist() == [2, 4, 8] * 3 and view.table["mean error"][0] == pytest.approx(5.2)
     assert "1-224-168 5.20 with 2, 5.00 with 4 and 5.10 with 8 heads" in view.alt
+
+
+def test_the_recorded_heads_are_told_by_their_trainings() -> None:
+    grid = recorded_heads()["search-heads-minis"]
+    study = heads_study(grid)
+    assert study.heads == (2, 4, 8) and len(study.whole) >= 2 and len(study.blocks) == 3 * len(study.whole)
+    assert study.p == pytest.approx(friedmanchisquare(*study.blocks.T).pvalue)
+    for shape in study.shapes:
+        layers, width, inner = shape.name.split("-")
+        for number, errors in zip(shape.heads, shape.errors, strict=True):
+            name = f"{layers}-{number}-{width}-{inner}"
+            entries = [entry for entry in grid.trainings if entry["name"] == name]
+            assert len(entries) == 4 and len({entry["seed"] for entry in entries}) == 3  # two rates by the first seed
+            least = [min(e["curve"][-1]["error"] for e in entries if e["seed"] == seed) for seed in range(3)]
+            assert errors == pytest.approx(least)
+    assert ("**matters**" in heads_sentences(study)[-1]) == (study.p is not None and study.p < 0.05)

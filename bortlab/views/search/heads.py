@@ -105,12 +105,11 @@ def overall_sentence(study: HeadsStudy) -> str:
         f"Friedman's test of {counts} heads in {counted(len(study.blocks), 'block')} "
         f"({counted(len(study.whole), 'shape')} × {counted(n_seeds, 'seed')}) gives p = {study.p:.2g}: "
     )
-    ranks = dict(zip(study.heads, study.mean_ranks.tolist(), strict=True))
     if study.p < SIGNIFICANT:
-        best, worst = min(ranks, key=ranks.__getitem__), max(ranks, key=ranks.__getitem__)
+        ranks = [f"{rank:.1f} with {count}" for count, rank in zip(study.heads, study.mean_ranks, strict=True)]
         sentence += (
-            f"the number of heads **matters**. {best} do best, with a mean rank of {ranks[best]:.1f} of "
-            f"{len(ranks)}, and {worst} worst, with {ranks[worst]:.1f}."
+            f"the number of heads **matters**. The mean ranks, of which 1 is the best, are {names(ranks)} heads; the "
+            "test says that not all are as good, not which."
         )
     else:
         sentence += "**no difference is shown**, which is not to say that there is none."
