@@ -6,6 +6,7 @@ are read here, where there are any.
 
 from __future__ import annotations
 
+import ctypes
 import platform
 from functools import lru_cache
 from importlib import metadata
@@ -38,6 +39,15 @@ def memory_available() -> int:
     below_limits = [limit - used for limit, used in _cgroup_memory()]
     available: int = psutil.virtual_memory().available
     return max(0, min([available, *below_limits]))
+
+
+def give_back_memory() -> None:
+    """Return to the system what was freed and glibc keeps for later; elsewhere than on glibc nothing is done.
+
+    For the moments after a large piece of work that does not come again soon. It takes some milliseconds.
+    """
+    if platform.libc_ver()[0] == "glibc":
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 @lru_cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from pathlib import Path
 from typing import NamedTuple
 
@@ -99,3 +100,14 @@ def test_the_processor_is_named_with_its_vectors(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(machine.platform, "processor", lambda: "")
     monkeypatch.setattr(machine.platform, "machine", lambda: "arm64")
     assert plain() == "arm64"
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="glibc's heaps")
+def test_what_was_freed_is_given_back() -> None:
+    """Blocks below one that stays: glibc keeps them for later."""
+    process = psutil.Process()
+    blocks = [bytes([1]) * 60_000 for _ in range(2_000)]
+    del blocks[:-1]
+    kept = process.memory_info().rss
+    machine.give_back_memory()
+    assert kept - process.memory_info().rss > 60_000_000

@@ -21,6 +21,7 @@ from bortlab.model import Model, Questions
 from bortlab.registry import in_use
 from bortlab.runtimes.engines import ENGINES
 from bortlab.runtimes.engines.speeds import fastest_engine
+from bortlab.system.machine import give_back_memory
 from bortlab.work.pool import default_pool
 
 T = TypeVar("T")
@@ -94,6 +95,7 @@ class Answering:
             except Exception as error:  # of a foreign program, whatever it is
                 _log.warning("No other engine answers for %s, so torch does: %s", model.key, error)
                 name = "torch"
+            give_back_memory()  # graphs that were written and read, and the engines that were slower
             self._choose(model, name)
 
     def _fastest(self, model: Model) -> str:
