@@ -39,9 +39,9 @@ def _special_tokens_from(config: Mapping[str, Any], kind: TokenizerKind) -> Spec
 
 @dataclass(frozen=True, slots=True)
 class FolderTokenizer:
-    """What a model's folder says about its tokenizer."""
+    """What a model's folder says about its tokenizer. document: a tokenizer.json, as parsed."""
 
-    definition: str
+    document: dict[str, Any]
     special_tokens: SpecialTokens
     pair_format: PairFormat
 
@@ -65,7 +65,7 @@ def read_folder(folder: Path, kind: TokenizerKind | None, *, prefer: TokenizerKi
         honour(document, options)
     else:
         reader = _classic_reader(folder, kind or own_kind, prefer)
-        document = json.loads(reader(folder, options))
+        document = parse_json(reader(folder, options), "The vocabulary")
     file_kind = kind_of(document)
     for expected, reason in ((kind, "expected"), (own_kind, "but tokenizer_config.json names a class for")):
         if expected is not None and file_kind != expected:
@@ -75,7 +75,7 @@ def read_folder(folder: Path, kind: TokenizerKind | None, *, prefer: TokenizerKi
         document["model"]["unk_token"] = names.unk
     _add_tokens(folder, config, document)
     pair_format: PairFormat = "double" if config.get("pair_format") == "double" else "single"
-    return FolderTokenizer(dump(document), names, pair_format)
+    return FolderTokenizer(document, names, pair_format)
 
 
 _MEND_KIND = "Get all files of the tokenizer from one place."

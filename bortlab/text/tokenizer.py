@@ -49,6 +49,7 @@ class Tokenizer:
     special_tokens: InitVar[SpecialTokens | None] = None
     pair_format: PairFormat = "single"
     allowed_special: tuple[str, ...] = ()
+    document: InitVar[dict[str, Any] | None] = None  # the definition, if it has been parsed already
     kind: TokenizerKind = field(init=False)
     vocabulary: Mapping[str, int] = field(init=False)  # every token, added ones included -> id
     vocab_size: int = field(init=False)  # largest id + 1: the rows an embedding needs
@@ -69,13 +70,12 @@ class Tokenizer:
 
     # -- construction ------------------------------------------------------------------------------------------------
 
-    def __post_init__(self, special_tokens: SpecialTokens | None) -> None:
+    def __post_init__(self, special_tokens: SpecialTokens | None, document: dict[str, Any] | None) -> None:
         if self.pair_format not in get_args(PairFormat):
             raise TokenizerError(f"Unknown pair_format {self.pair_format!r}. Known: {', '.join(get_args(PairFormat))}.")
-        document = parse_json(self.definition, "tokenizer definition")
+        document = document or parse_json(self.definition, "tokenizer definition")
         kind = kind_of(document)
-        entries = entries_of(document)
-        vocabulary = dict(entries)
+        vocabulary = dict(entries := entries_of(document))
         names = special_tokens or SPECIAL_TOKENS[kind]
         fixed: dict[str, Any] = {"kind": kind}
         for role in ("cls", "sep", "pad", "unk", "mask"):
@@ -123,7 +123,7 @@ class Tokenizer:
         add_prefix_space.
         """
         read = read_folder(Path(path), kind, prefer=prefer)
-        return cls(read.definition, read.special_tokens, pair_format or read.pair_format)
+        return cls("", read.special_tokens, pair_format or read.pair_format, document=read.document)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write tokenizer.json, tokenizer_config.json and the classic vocabulary files into the folder `path`.
