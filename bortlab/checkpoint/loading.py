@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -90,9 +92,11 @@ def load_network(
         if (tied and DECODER not in state) != config.tie_word_embeddings:
             network = meta_network(family, replace(config, tie_word_embeddings=not config.tie_word_embeddings), task)
             plan = planned(network)
-        for ours in plan.sources:
-            if ours not in state:
-                state[ours] = _read(folder, weights, plan, ours, dtype)
+        # The largest first, so that no thread is left with it at the end.
+        names = sorted(plan.sources.keys() - state, key=lambda ours: -math.prod(weights.shapes[plan.sources[ours]]))
+        with ThreadPoolExecutor(weights.readers) as readers:  # reading and checking leave Python to others
+            tensors = readers.map(lambda ours: _read(folder, weights, plan, ours, dtype), names)
+            state |= zip(names, tensors, strict=True)
     for ours in plan.random:
         state[ours] = _random(ours, tuple(network.state_dict()[ours].shape), config, dtype)
     network.load_state_dict(state, assign=True)

@@ -6,8 +6,10 @@ import io
 import json
 import math
 import mmap
+import os
 import pickletools
 import re
+import threading
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -21,6 +23,7 @@ from safetensors import safe_open
 from torch import Tensor
 
 from bortlab.checkpoint.files import CheckpointError
+from bortlab.system.machine import cores
 
 MAX_HEADER_BYTES = 2_000_000
 """Of the list of tensors in a file or an index. Real ones have 100 bytes a tensor, and some hundred tensors."""
@@ -34,10 +37,14 @@ _PICKLED = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """A file of weights, opened: the shape of each tensor, known before any is read, and a way to read one."""
+    """A file of weights, opened: the shape of each tensor, known before any is read, and a way to read one.
+
+    readers: how many threads may read at once.
+    """
 
     shapes: Mapping[str, tuple[int, ...]]
     read: Callable[[str], Tensor]
+    readers: int = 1
 
 
 @contextmanager
@@ -55,7 +62,7 @@ def open_safetensors(paths: Iterable[Path], limit: int) -> Iterator[Weights]:
                 if name in shapes:
                     raise CheckpointError(f"{path}: tensor {name} stands in another file of the folder too.")
                 shapes[name], files[name] = tuple(file.opened.get_slice(name).get_shape()), file
-        yield Weights(shapes, lambda name: files[name].read(name))
+        yield Weights(shapes, lambda name: files[name].read(name), readers=min(2, cores()))
 
 
 class _Safetensors:
@@ -66,7 +73,7 @@ class _Safetensors:
     """
 
     def __init__(self, path: Path, stack: ExitStack) -> None:
-        self.path = path
+        self.path, self.lock = path, threading.Lock()
         self.raw: FileIO = stack.enter_context(path.open("rb", buffering=0))
         size = int.from_bytes(self.raw.read(8), "little")
         if size > MAX_HEADER_BYTES:
@@ -86,12 +93,20 @@ class _Safetensors:
             raise CheckpointError(f"{self.path} changed while it was read: tensor {name} is another.")
         tensor = _empty(shape, dtype)
         rest = tensor.view(-1).view(torch.uint8).numpy().data
-        self.raw.seek(self.start + first)
+        position = self.start + first
         while rest:
-            if not (n_read := self.raw.readinto(rest)):
+            if not (n_read := self._read_into(rest, position)):
                 raise CheckpointError(f"{self.path} changed while it was read: it ends before tensor {name} does.")
-            rest = rest[n_read:]
+            rest, position = rest[n_read:], position + n_read
         return tensor
+
+    def _read_into(self, memory: memoryview, position: int) -> int:
+        """Fill memory from that byte of the file on, as far as one call gets; other threads may read meanwhile."""
+        if hasattr(os, "preadv"):
+            return os.preadv(self.raw.fileno(), [memory], position)
+        with self.lock:  # Windows has no call that reads elsewhere than where the file stands
+            self.raw.seek(position)
+            return self.raw.readinto(memory) or 0
 
 
 def _empty(shape: Sequence[int], dtype: torch.dtype) -> Tensor:

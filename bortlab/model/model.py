@@ -146,8 +146,8 @@ class Model(Questions):
     def _answer(self, hidden: Tensor) -> Tensor:
         """(1, seq, hidden) -> logits (1, seq, vocab), (1, seq, 0) without a head; finite."""
         if self.network.masked_lm is not None:
-            return self._finite(self.network.predict(hidden))
-        return self._finite(hidden)[..., :0]
+            return self.check_finite(self.network.predict(hidden))
+        return self.check_finite(hidden)[..., :0]
 
 
 def assemble(

@@ -117,7 +117,7 @@ class Questions:
         self._check(encoding)
         with no_gradients():
             logits = self.score(self._hidden(encoding))
-            return {name: self._finite(values) for name, values in logits.items() if name in (*HEADS, *SPANS)}
+            return {name: self.check_finite(values) for name, values in logits.items() if name in (*HEADS, *SPANS)}
 
     # -- answers -------------------------------------------------------------------------------------------------------
 
@@ -134,7 +134,7 @@ class Questions:
             raise NoMaskError(_no_mask(encoding, self.config.max_position_embeddings))
         with no_gradients():
             hidden = self._hidden(encoding)[:, list(encoding.mask_positions)]  # (1, blanks, hidden)
-            ranked = self.candidates(self._finite(self.score(hidden)["masked-lm"][0]), top_k)
+            ranked = self.candidates(self.check_finite(self.score(hidden)["masked-lm"][0]), top_k)
         blanks = (
             Blank(position, *encoding.offsets[position], best)
             for position, best in zip(encoding.mask_positions, ranked, strict=True)
@@ -183,7 +183,7 @@ class Questions:
         encoding = self.encode(text, pair)
         own = [place for place, special in enumerate(encoding.special) if not special]
         with no_gradients():
-            return self._finite(self._hidden(encoding)[0, own or slice(None)].mean(0))
+            return self.check_finite(self._hidden(encoding)[0, own or slice(None)].mean(0))
 
     @cached_property
     def nameless(self) -> Tensor:
@@ -205,7 +205,8 @@ class Questions:
         scores = self.scores(encoding, "question-answering")
         return torch.stack([scores[name][0] for name in SPANS])
 
-    def _finite(self, values: Tensor) -> Tensor:
+    def check_finite(self, values: Tensor) -> Tensor:
+        """What the network gave, as it is; NonFiniteError if a number of it is not finite."""
         if not bool(values.isfinite().all()):
             raise NonFiniteError(
                 f"{self.key} gave numbers that are not finite ({values.dtype} on {self.device}): its weights are "

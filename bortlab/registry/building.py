@@ -6,13 +6,14 @@ import functools
 import hashlib
 import os
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import torch
 
 from bortlab.checkpoint import CheckpointError, check_weights, load_network, meta_network, own_heads, read_config
 from bortlab.model import EXAMPLE, HEADS_KEY, PROVENANCES, Model, assemble, n_bytes
-from bortlab.models import FAMILIES, Config, Family
+from bortlab.models import FAMILIES, Config, Family, Network
 from bortlab.registry import adapted
 from bortlab.registry.catalogue import config_of, find, known_checkpoints
 from bortlab.registry.options import Options
@@ -68,7 +69,10 @@ def build(request: Request) -> Model:
     """
     family, config = design_of(request)
     _fits(request, n_bytes(meta_network(family, config, request.task).to(request.dtype)))
-    tokenizer = Tokenizer.from_folder(request.folder, prefer=family.tokenizer)
+    with ThreadPoolExecutor(1) as beside:  # weights are read in C, beside which a vocabulary is parsed in Python
+        reading = beside.submit(Tokenizer.from_folder, request.folder, prefer=family.tokenizer)
+        network, heads = _weights_of(request, family, config)
+        tokenizer = reading.result()
     if request.family is None:
         _check_family(request, family, tokenizer)
     if request.seed is None and tokenizer.vocab_size > config.vocab_size:
@@ -76,6 +80,19 @@ def build(request: Request) -> Model:
             f"{request.key}: the tokenizer has ids up to {tokenizer.vocab_size - 1:,}, and the network "
             f"{config.vocab_size:,} words. They do not belong together: get both from one place."
         )
+    if stamp_of(request.folder) != request.stamp:
+        raise CheckpointError(f"{request.folder} changed while it was being read. Load it again.")
+    model = assemble(
+        request.key, family, network, tokenizer, heads=heads, source=request.source, revision=request.revision
+    )
+    if request.source == "hub":  # what is remembered of one revision is not shown for another
+        model = replace(model, digest=functools.partial(_of_revision, model))
+    _try_out(model)
+    return model
+
+
+def _weights_of(request: Request, family: Family, config: Config) -> tuple[Network, Mapping[str, str]]:
+    """The network, with its weights, where and as it is to be, and the provenance of its heads."""
     with torch.inference_mode(False), torch.no_grad():  # whatever mode the caller is in
         if request.seed is not None:
             network = meta_network(family, config, request.task).to(request.dtype).to_empty(device="cpu")
@@ -85,18 +102,19 @@ def build(request: Request) -> Model:
             loaded = load_network(request.folder, family, config, task=request.task, dtype=request.dtype)
             network, heads = loaded.network, loaded.heads | _recorded(config.extra.get(HEADS_KEY), loaded.heads)
             heads |= _untrained(request, heads)
-        network.to(request.device)
-    if stamp_of(request.folder) != request.stamp:
-        raise CheckpointError(f"{request.folder} changed while it was being read. Load it again.")
-    model = assemble(
-        request.key, family, network, tokenizer, heads=heads, source=request.source, revision=request.revision
-    )
-    if request.source == "hub":  # what is remembered of one revision is not shown for another
-        model = replace(model, digest=functools.partial(_of_revision, model))
-    model.trace(EXAMPLE)
-    if request.task != "masked-lm":  # whose head the trace has run
-        model.scores(model.encode(EXAMPLE))
-    return model
+        return network.to(request.device), heads
+
+
+def _try_out(model: Model) -> None:
+    """Run every block and head on the first piece of a text; NonFiniteError if what comes of it is not finite.
+
+    One piece shows what a text would, shapes, types, device and overflow, and costs less than a first answer does.
+    """
+    ids, type_ids = model.inputs(model.encode(EXAMPLE))
+    with torch.inference_mode(False), torch.no_grad():
+        hidden = model.encode_ids(ids[:, :1], None, type_ids[:, :1])
+        for values in (hidden, *model.score(hidden).values()):
+            model.check_finite(values)
 
 
 def _of_revision(model: Model) -> str:
