@@ -7,16 +7,20 @@ from __future__ import annotations
 
 import gc
 import threading
+import time
 from importlib import import_module
 
 import streamlit as st
 from streamlit.runtime.pages_manager import PagesManager
+
+from bortlab.system.machine import give_back_memory
 
 NEEDED_FIRST = ("bortlab.ui.latency", "bortlab.ui.report", "bortlab.ui.predict", "pandas", "bortlab.views.predict")
 """What app.py and a first page import; plotly is behind the last."""
 NEEDED_LATER = ("bortlab.ui.home", "bortlab.views.attribution")
 """What other pages import."""
 POLL_S = 0.05
+GIVE_BACK_S = 5.0
 
 _lock = threading.Lock()
 _settled = threading.Event()
@@ -65,6 +69,14 @@ def warm_up() -> None:
         finally:
             gc.enable()
         _warm.set()
+        threading.Thread(target=_give_back, name="give back memory", daemon=True).start()
+
+
+def _give_back() -> None:
+    """Return what was freed to the system from time to time: what many texts leave in between does not add up."""
+    while True:
+        time.sleep(GIVE_BACK_S)
+        give_back_memory()
 
 
 def _settle() -> None:
