@@ -11,8 +11,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import h5py
-import msgpack
 import numpy as np
 import pytest
 import torch
@@ -31,6 +29,11 @@ from bortlab.checkpoint import (
 )
 from bortlab.checkpoint.opening import WEIGHTS
 from bortlab.models import FAMILIES
+
+for package in ("h5py", "msgpack"):
+    pytest.importorskip(package, reason="needs the extra old-files")
+import h5py  # noqa: E402
+import msgpack  # noqa: E402
 
 ARCHIVE = Path(__file__).parent / "old_files.zip"
 DOCUMENT = Path(__file__).parents[2] / "docs" / "folders.md"

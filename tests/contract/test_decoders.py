@@ -200,6 +200,7 @@ def test_an_untied_pre_training_head(tmp_path: Path, tokenizers: dict[TokenizerK
 
 
 def test_an_exported_network_has_its_own_decoder(tmp_path: Path, tokenizers: dict[TokenizerKind, Tokenizer]) -> None:
+    pytest.importorskip("onnxruntime")
     write_family(tmp_path, tokenizers, "bert")
     write_decoder(tmp_path, "bert", lambda table: 1.5 - table)
     model = bortlab.load_from(tmp_path)
