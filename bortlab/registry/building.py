@@ -18,6 +18,7 @@ from bortlab.registry import adapted
 from bortlab.registry.catalogue import config_of, find, known_checkpoints
 from bortlab.registry.options import Options
 from bortlab.registry.request import Request, request_for, request_from, stamp_of
+from bortlab.system.garbage import no_collection
 from bortlab.system.machine import memory_available
 from bortlab.system.numbers import data_size
 from bortlab.text import Tokenizer
@@ -62,6 +63,7 @@ def measure(request: Request) -> int:
     return n_bytes(network.to(request.dtype))
 
 
+@no_collection()
 def build(request: Request) -> Model:
     """Read or make the weights, freeze them, and run the model once, so that what is published is whole and works.
 
