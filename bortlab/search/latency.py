@@ -34,7 +34,7 @@ RESAMPLES = 1_000
 
 @dataclass(frozen=True, slots=True)
 class TimedCandidate:
-    """A candidate with its costs, and the median time of one text in milliseconds with its 95 % interval."""
+    """A candidate with its costs, and the median time of one text in milliseconds with its 95% interval."""
 
     candidate: Subarchitecture
     parameters: int

@@ -24,7 +24,7 @@ def milliseconds() -> None:
         with right:
             st.markdown("\n\n".join(draw.timed_sentences(timed)))
             st.caption(
-                "Bars are 95 % intervals of the medians, which may be smaller than the points; above the line an "
+                "Bars are 95% intervals of the medians, which may be smaller than the points; above the line an "
                 "operation takes longer than at the median candidate. Measured on "
                 f"{markdown(machine.described(timed.machine))}, one thread; `bortlab search --latency` measures here."
             )

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from bortlab.search import Extraction, Row
 from bortlab.system.numbers import short_count
-from bortlab.views.theme import Look
 
 FAMILY = "bort"
 """Whose colour the pictures have: the family that was found by such a search."""
@@ -58,14 +56,3 @@ def named(extraction: Extraction, group: Sequence[Row]) -> str:
         values = [f"{value:,}" for value in sorted({row.candidate.sizes[place] for row in group})]
         parts.append(f"{letter} {values[0] if len(values) == 1 else ', '.join(values[:-1]) + ' or ' + values[-1]}")
     return " · ".join(parts)
-
-
-def plain_axis(title: str, look: Look) -> dict[str, Any]:
-    """An axis with its title, in the colours of the lab."""
-    return {
-        "title": {"text": title, "font": {"color": look.faint, "size": 12}, "standoff": 6},
-        "gridcolor": look.grid,
-        "tickfont": {"color": look.faint, "size": 11},
-        "fixedrange": True,
-        "zeroline": False,
-    }

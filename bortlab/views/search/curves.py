@@ -9,8 +9,7 @@ import plotly.graph_objects as go
 
 from bortlab.search.learning_curves import LearningCurves
 from bortlab.system.numbers import short_count
-from bortlab.views.figures import layout, legend_above
-from bortlab.views.search.axes import plain_axis
+from bortlab.views.figures import grid_axis, layout, legend_above
 from bortlab.views.theme import Look, translucent
 from bortlab.views.view import View
 
@@ -51,13 +50,13 @@ def learning(curves: LearningCurves, front: Collection[str], colour: str, look: 
             HEIGHT,
             margin={"l": 4, "r": 8, "t": 8, "b": 44},
             **legend_above(),
-            xaxis=plain_axis("pieces trained on", look)
+            xaxis=grid_axis(look, "pieces trained on")
             | {
                 "type": "log",
                 "tickvals": list(curves.pieces),
                 "ticktext": [short_count(count) for count in curves.pieces],
             },
-            yaxis=plain_axis("error, nats (less is better)", look) | {"automargin": True},
+            yaxis=grid_axis(look, "error, nats (less is better)") | {"automargin": True},
         ),
     )
     title = "Learning curves"

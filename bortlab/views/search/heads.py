@@ -8,9 +8,9 @@ import plotly.graph_objects as go
 
 from bortlab.search.heads import POWER, SIGNIFICANT, HeadsShape, HeadsStudy
 from bortlab.system.numbers import percent
-from bortlab.views.figures import layout, legend_above
+from bortlab.views.figures import grid_axis, layout, legend_above
 from bortlab.views.prose import counted, names
-from bortlab.views.search.axes import SYMBOLS, plain_axis
+from bortlab.views.search.axes import SYMBOLS
 from bortlab.views.theme import Look
 from bortlab.views.view import View
 
@@ -35,9 +35,9 @@ def errors_by_heads(study: HeadsStudy, look: Look) -> View:
             HEIGHT,
             margin={"l": 4, "r": 8, "t": 8, "b": 44},
             **legend_above(),
-            xaxis=plain_axis("heads", look)
+            xaxis=grid_axis(look, "heads")
             | {"tickvals": list(places.values()), "ticktext": [str(count) for count in places], "showgrid": False},
-            yaxis=plain_axis("error, nats (less is better)", look) | {"automargin": True},
+            yaxis=grid_axis(look, "error, nats (less is better)") | {"automargin": True},
         ),
     )
     title = "Errors by the number of heads"

@@ -9,9 +9,9 @@ import plotly.graph_objects as go
 
 from bortlab.search import Extraction, Standing
 from bortlab.views.escape import plotly
-from bortlab.views.figures import layout, legend_above
+from bortlab.views.figures import grid_axis, layout, legend_above
 from bortlab.views.prose import counted
-from bortlab.views.search.axes import QUANTITIES, Group, Quantity, grouped, named, plain_axis
+from bortlab.views.search.axes import QUANTITIES, Group, Quantity, grouped, named
 from bortlab.views.theme import Look, translucent
 from bortlab.views.view import View
 
@@ -181,7 +181,7 @@ def _ring(groups: Sequence[Group], across: Quantity, up: Quantity, chosen: str, 
 def _axis(quantity: Quantity, look: Look) -> dict[str, Any]:
     scale = {"type": "log", "dtick": "D2", "tickformat": "~s"} if quantity.logarithmic else {}
     better = "more is better" if quantity.more else "less is better"
-    return plain_axis(f"{quantity.title} ({better})", look) | scale
+    return grid_axis(look, f"{quantity.title} ({better})") | scale
 
 
 def _hover(extraction: Extraction, group: Group) -> str:

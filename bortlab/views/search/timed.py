@@ -14,10 +14,10 @@ from bortlab.search.space import FEED_FORWARD
 from bortlab.search.study import bort_shapes
 from bortlab.system.numbers import fixed, milliseconds, short_count
 from bortlab.views.escape import plotly
-from bortlab.views.figures import labels_that_fit, layout, legend_above
+from bortlab.views.figures import grid_axis, labels_that_fit, layout, legend_above
 from bortlab.views.latency.labels import interval_bars
 from bortlab.views.prose import counted, names
-from bortlab.views.search.axes import FAMILY, SYMBOLS, plain_axis
+from bortlab.views.search.axes import FAMILY, SYMBOLS
 from bortlab.views.theme import Look, mixed
 from bortlab.views.view import View
 
@@ -45,9 +45,9 @@ def operations_and_milliseconds(timed: Timed, look: Look) -> View:
             HEIGHT,
             margin={"l": 4, "r": 8, "t": 8, "b": 44},
             **legend_above(),
-            xaxis=plain_axis("operations of one text", look)
+            xaxis=grid_axis(look, "operations of one text")
             | {"type": "log", "dtick": "D2", "tickformat": "~s", "range": ranges[0]},
-            yaxis=plain_axis("milliseconds, median", look)
+            yaxis=grid_axis(look, "milliseconds, median")
             | {"type": "log", "dtick": "D2", "tickformat": "~g", "range": ranges[1], "automargin": True},
             annotations=_names(timed, ranges, look),
         ),

@@ -9,8 +9,8 @@ import plotly.graph_objects as go
 from bortlab.search.grid import TrainedGrid
 from bortlab.search.study import STABLE, Study
 from bortlab.system.numbers import percent
-from bortlab.views.figures import layout, legend_above
-from bortlab.views.search.axes import FAMILY, plain_axis
+from bortlab.views.figures import grid_axis, layout, legend_above
+from bortlab.views.search.axes import FAMILY
 from bortlab.views.theme import Look, translucent
 from bortlab.views.view import View
 
@@ -50,7 +50,7 @@ def errors(trained: TrainedGrid, result: Study, look: Look) -> View:
             look,
             height,
             margin={"l": 4, "r": 8, "t": 8, "b": 44},
-            xaxis=plain_axis("error, nats (less is better)", look),
+            xaxis=grid_axis(look, "error, nats (less is better)"),
             yaxis={"automargin": True, "fixedrange": True, "showgrid": False, "type": "category"},
         ),
     )
@@ -101,7 +101,7 @@ def strides(result: Study, look: Look) -> View:
         fillcolor=translucent(look.faint, 0.15),
         line={"width": 0},
         hoverinfo="skip",
-        name="random, 95 % of them",
+        name="random, 95% of them",
     )
     lines = [
         go.Scatter(
@@ -123,8 +123,8 @@ def strides(result: Study, look: Look) -> View:
             HEIGHT,
             margin={"l": 4, "r": 8, "t": 8, "b": 44},
             **legend_above(),
-            xaxis=plain_axis("candidates trained", look) | {"type": "category", "autorange": "reversed"},
-            yaxis=plain_axis("regret: share of the best W that is missed, %", look) | {"automargin": True},
+            xaxis=grid_axis(look, "candidates trained") | {"type": "category", "autorange": "reversed"},
+            yaxis=grid_axis(look, "regret: share of the best W that is missed, %") | {"automargin": True},
         ),
     )
     title = "Regret by stride"
