@@ -93,7 +93,8 @@ def load_network(
             network = meta_network(family, replace(config, tie_word_embeddings=not config.tie_word_embeddings), task)
             plan = planned(network)
         # The largest first, so that no thread is left with it at the end.
-        names = sorted(plan.sources.keys() - state, key=lambda ours: -math.prod(weights.shapes[plan.sources[ours]]))
+        names = [ours for ours in plan.sources if ours not in state]
+        names.sort(key=lambda ours: -math.prod(weights.shapes[plan.sources[ours]]))
         with ThreadPoolExecutor(weights.readers) as readers:  # reading and checking leave Python to others
             tensors = readers.map(lambda ours: _read(folder, weights, plan, ours, dtype), names)
             state |= zip(names, tensors, strict=True)

@@ -13,6 +13,7 @@ from importlib import import_module
 import streamlit as st
 from streamlit.runtime.pages_manager import PagesManager
 
+from bortlab.system.garbage import no_collection
 from bortlab.system.machine import give_back_memory
 
 NEEDED_FIRST = ("bortlab.ui.latency", "bortlab.ui.report", "bortlab.ui.predict", "pandas", "bortlab.views.predict")
@@ -60,14 +61,11 @@ def warm_up() -> None:
     with _lock:
         if _warm.is_set():
             return
-        gc.disable()
-        try:
+        with no_collection():
             _settle()
             _prepare()
             gc.collect()
             gc.freeze()
-        finally:
-            gc.enable()
         _warm.set()
         threading.Thread(target=_give_back, name="give back memory", daemon=True).start()
 

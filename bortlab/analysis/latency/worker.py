@@ -8,7 +8,6 @@ any number of times. An answer with "error" is a sentence for people.
 
 from __future__ import annotations
 
-import gc
 import json
 import os
 import sys
@@ -38,6 +37,7 @@ from bortlab.runtimes import (
 from bortlab.runtimes.comparison import Agreement
 from bortlab.runtimes.engines import with_program
 from bortlab.runtimes.engines.timed import Opened
+from bortlab.system.garbage import no_collection
 
 WARM_CALLS, WARM_S = 3, 0.2
 """A shape is warm after so many calls and so many seconds."""
@@ -101,16 +101,11 @@ class Worker:
         machine.forget_peak()
         if self.contestant.device_kind == "cuda":
             torch.cuda.reset_peak_memory_stats(self.contestant.device)
-        collects = gc.isenabled()
-        gc.disable()
-        try:
+        with no_collection():
             if shape not in self._long:
                 forward()
                 self._synchronise()
             ms = [round(time, 4) for time in self._time(forward, calls)]
-        finally:
-            if collects:
-                gc.enable()
         return {"ms": ms, "cpu_s": time.process_time(), "rss": machine.peak_rss(), "device_bytes": self._device_bytes()}
 
     def _time(self, forward: Forward, calls: int) -> list[float]:
