@@ -10,16 +10,16 @@ from pathlib import Path
 
 from bortlab.analysis.latency.machine import described
 from bortlab.registry import title
+from bortlab.system.documents import write_block
 from bortlab.training.agora.rivals import Record, recorded
 from bortlab.views.agora import answer, over_fitting_frame, points_of, rivals_frame, verdict_sentences
 
 DOCUMENT = Path(__file__).parent.parent / "docs" / "agora.md"
-OPENING, CLOSING = "<!-- agora: written from assets/experiments/agora-*.json -->", "<!-- /agora -->"
 NONE = "No results are published yet."
 
 
 def block() -> str:
-    """What stands between OPENING and CLOSING."""
+    """The results, as the document tells them."""
     return "\n\n".join(map(section, recorded().values())) or NONE
 
 
@@ -85,10 +85,7 @@ def rounds_table(record: Record) -> list[str]:
 
 def main() -> None:
     """Write the block of the document."""
-    text = DOCUMENT.read_text(encoding="utf-8")
-    before, rest = text.split(OPENING)
-    _, after = rest.split(CLOSING)
-    DOCUMENT.write_text(f"{before}{OPENING}\n\n{block()}\n\n{CLOSING}{after}", encoding="utf-8")
+    write_block(DOCUMENT, "agora", block())
 
 
 if __name__ == "__main__":

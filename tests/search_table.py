@@ -19,6 +19,7 @@ from bortlab.search.latency import Timed
 from bortlab.search.learning_curves import learning_curves
 from bortlab.search.study import Study, study
 from bortlab.system import assets
+from bortlab.system.documents import write_block
 from bortlab.system.numbers import duration, percent
 from bortlab.views.search import (
     errors_frame,
@@ -30,7 +31,6 @@ from bortlab.views.search import (
 )
 
 DOCUMENT = Path(__file__).parent.parent / "docs" / "search.md"
-OPENING, CLOSING = "<!-- search: written from assets/experiments/search-*.json -->", "<!-- /search -->"
 SHARES = {
     "regret": "of the best W missed",
     "recall": "of the front found",
@@ -41,7 +41,7 @@ NONE = "No results are published yet."
 
 
 def block() -> str:
-    """What stands between OPENING and CLOSING."""
+    """The results, as the document tells them."""
     sections = [trained_section(name, trained) for name, trained in grid.recorded().items()]
     sections += [heads_section(trained) for trained in heads.recorded().values()]
     sections += [timed_section(timed) for timed in latency.recorded().values()]
@@ -125,10 +125,7 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def main() -> None:
     """Write the block of the document."""
-    text = DOCUMENT.read_text(encoding="utf-8")
-    before, rest = text.split(OPENING)
-    _, after = rest.split(CLOSING)
-    DOCUMENT.write_text(f"{before}{OPENING}\n\n{block()}\n\n{CLOSING}{after}", encoding="utf-8")
+    write_block(DOCUMENT, "search", block())
 
 
 if __name__ == "__main__":

@@ -14,12 +14,12 @@ from typing import Any
 from bortlab.analysis.evaluation import NAMES
 from bortlab.analysis.latency.machine import processor
 from bortlab.data.labelled import tasks
+from bortlab.system.documents import write_block
 from bortlab.training.finetune.comparison import read_comparison
 
 ROOT = Path(__file__).parent.parent
 FILE = ROOT / "assets" / "experiments" / "tasks.json"
 DOCUMENT = ROOT / "docs" / "finetune.md"
-OPENING, CLOSING = "<!-- tasks: written from assets/experiments/tasks.json -->", "<!-- /tasks -->"
 BASELINES = ("majority", "words", "frozen bort-mini")
 
 
@@ -80,11 +80,7 @@ def main() -> None:
     """Write both files."""
     record = collected(Path(sys.argv[1]))
     FILE.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    text = DOCUMENT.read_text(encoding="utf-8")
-    before, rest = text.split(OPENING)
-    _, after = rest.split(CLOSING)
-    block = "\n".join(table(record))
-    DOCUMENT.write_text(f"{before}{OPENING}\n\n{block}\n\n{CLOSING}{after}", encoding="utf-8")
+    write_block(DOCUMENT, "tasks", "\n".join(table(record)))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from bortlab.analysis import latency
-from bortlab.training.cards import MARKS, README, models_table
+from bortlab.system.documents import read_block
+from bortlab.training.cards import PAGES as PAGES_OF_THE_MINIS
+from bortlab.training.cards import README, models_table
 from tests import agora_table, search_table, tasks_table
 from tests.test_rooms import PROGRAM, ROOMS, room_of
 
@@ -122,11 +124,9 @@ def test_the_picture_of_the_rooms_is_that_of_the_imports() -> None:
     assert set(table) == {room for room in expected if (ROOT / "bortlab" / room).is_dir()}
 
 
-@pytest.mark.parametrize("page", [README, README.parent / "docs" / "minis.md"], ids=["README", "minis"])
+@pytest.mark.parametrize("page", PAGES_OF_THE_MINIS, ids=["README", "minis"])
 def test_the_table_of_the_minis_is_that_of_their_cards(page: Path) -> None:
-    text = page.read_text(encoding="utf-8")
-    written = text.split(MARKS[0])[1].split(MARKS[1])[0].strip()
-    assert written == models_table(), "Write it anew with bortlab.training.cards.write_table()."
+    assert read_block(page, "minis") == models_table(), "Write it anew with bortlab.training.cards.write_table()."
 
 
 def test_the_table_of_the_speed_claims_is_that_of_the_recorded_measurement() -> None:
@@ -146,28 +146,23 @@ def test_the_table_of_the_speed_claims_is_that_of_the_recorded_measurement() -> 
                 f"{check.flops:.1f}",
             ]
         rows.append(f"| {' | '.join(cells)} |")
-    text = (ROOT / "docs" / "measurements.md").read_text(encoding="utf-8")
-    written = text.split("<!-- claims: written from assets/latency -->")[1].split("<!-- /claims -->")[0]
-    assert written.strip().splitlines()[2:] == rows
+    written = read_block(ROOT / "docs" / "measurements.md", "claims")
+    assert written.splitlines()[2:] == rows
 
 
 def test_the_results_of_agora_are_those_of_the_files() -> None:
-    text = agora_table.DOCUMENT.read_text(encoding="utf-8")
-    written = text.split(agora_table.OPENING)[1].split(agora_table.CLOSING)[0].strip()
-    assert written == agora_table.block()
+    written = read_block(agora_table.DOCUMENT, "agora")
+    assert written == agora_table.block(), "Write it anew with python -m tests.agora_table."
 
 
 def test_the_results_of_the_search_are_those_of_the_files() -> None:
-    text = search_table.DOCUMENT.read_text(encoding="utf-8")
-    written = text.split(search_table.OPENING)[1].split(search_table.CLOSING)[0].strip()
+    written = read_block(search_table.DOCUMENT, "search")
     assert written == search_table.block(), "Write it anew with python -m tests.search_table."
 
 
 def test_the_table_of_the_tasks_is_that_of_the_recorded_comparisons() -> None:
     record = json.loads(tasks_table.FILE.read_text(encoding="utf-8"))
-    text = tasks_table.DOCUMENT.read_text(encoding="utf-8")
-    written = text.split(tasks_table.OPENING)[1].split(tasks_table.CLOSING)[0].strip().splitlines()
-    assert written == tasks_table.table(record)
+    assert read_block(tasks_table.DOCUMENT, "tasks").splitlines() == tasks_table.table(record)
     for task in record["tasks"].values():
         fine_tuned = [entry for key, entry in task["entries"].items() if key not in tasks_table.BASELINES]
         assert len(fine_tuned) == 5 and all(len(entry["seeds"]) == 5 for entry in fine_tuned)

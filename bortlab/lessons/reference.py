@@ -11,6 +11,7 @@ from bortlab.lessons.measures import MEASURES
 from bortlab.lessons.reading import available
 from bortlab.lessons.scenes import SCENES
 from bortlab.system.assets import LESSONS
+from bortlab.system.documents import write_block
 
 
 def tables() -> dict[str, str]:
@@ -27,18 +28,9 @@ def tables() -> dict[str, str]:
 
 
 def write(path: Path) -> None:
-    """Put the tables between their marks in a page."""
-    text = path.read_text(encoding="utf-8")
+    """Put the tables into their blocks of a page."""
     for name, table in tables().items():
-        start, end = marks(name)
-        before, _, rest = text.partition(start)
-        text = f"{before}{start}\n{table}\n{end}{rest.partition(end)[2]}"
-    path.write_text(text, encoding="utf-8")
-
-
-def marks(name: str) -> tuple[str, str]:
-    """What stands in a page before and behind a table."""
-    return f"<!-- {name}: written by bortlab.lessons.reference -->", f"<!-- /{name} -->"
+        write_block(path, name, table)
 
 
 def _settings(function: Callable[..., Any]) -> str:

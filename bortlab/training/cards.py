@@ -17,6 +17,7 @@ from bortlab.model import ADAPTED_KEY, HEADS_KEY, Adaptation, Model
 from bortlab.models import FAMILIES, Family, Network
 from bortlab.registry import load_from
 from bortlab.system.assets import CHECKPOINTS
+from bortlab.system.documents import write_block
 from bortlab.text import MASK, Tokenizer
 from bortlab.training.encoded import encode_text
 from bortlab.training.hiding import Template
@@ -24,8 +25,10 @@ from bortlab.training.masked_lm import MaskedLMRun, measure
 from bortlab.training.minis import ENCODER, SOURCES, Texts, family_of
 from bortlab.training.pairs import share_right
 
-README = CHECKPOINTS.parents[1] / "README.md"
-MARKS = ("<!-- minis: from the models' cards, checked by tests/test_readme.py -->", "<!-- /minis -->")
+ROOT = CHECKPOINTS.parents[1]
+README = ROOT / "README.md"
+PAGES = (README, ROOT / "docs" / "minis.md")
+"""Where the table of the bundled models stands, in the block "minis"."""
 ATTRIBUTION: Mapping[str, str] = {
     "stories": "African Storybook and Pratham Books StoryWeaver, CC BY, by way of the Global African Storybook project",
     "modern": "Topical-Chat (CDLA-Sharing-1.0), Schema-Guided Dialogue (CC BY-SA 4.0), Taskmaster (CC BY 4.0), "
@@ -180,11 +183,10 @@ def models_table(folder: Path = CHECKPOINTS) -> str:
     return "\n".join(rows)
 
 
-def write_table(readme: Path = README, folder: Path = CHECKPOINTS) -> None:
-    """Put the table of the bundled models between its marks in the README."""
-    before, _, rest = readme.read_text(encoding="utf-8").partition(MARKS[0])
-    _, _, after = rest.partition(MARKS[1])
-    readme.write_text(f"{before}{MARKS[0]}\n{models_table(folder)}\n{MARKS[1]}{after}", encoding="utf-8")
+def write_table() -> None:
+    """Write the table of the bundled models into the pages that show it."""
+    for page in PAGES:
+        write_block(page, "minis", models_table())
 
 
 def page(card: Mapping[str, Any]) -> str:

@@ -18,6 +18,7 @@ from bortlab.model import Model
 from bortlab.registry import find
 from bortlab.system import settings
 from bortlab.system.assets import CHECKOUT, LESSONS
+from bortlab.system.documents import read_block
 from bortlab.ui.contents import CONTENTS
 from bortlab.views.theme import Look
 
@@ -121,10 +122,9 @@ def test_no_answer_is_written_in_a_file() -> None:
 
 
 def test_the_documentation_has_the_tables_of_the_program() -> None:
-    page = (CHECKOUT / "docs" / "teaching.md").read_text(encoding="utf-8")
     for name, table in reference.tables().items():
-        start, end = reference.marks(name)
-        assert page.partition(start)[2].partition(end)[0].strip() == table, f"{name}: bortlab.lessons.reference.write"
+        written = read_block(CHECKOUT / "docs" / "teaching.md", name)
+        assert written == table, f"{name}: bortlab.lessons.reference.write"
 
 
 def test_the_example_of_the_documentation_is_a_lesson(tmp_path: Path) -> None:

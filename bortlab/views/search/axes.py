@@ -1,12 +1,15 @@
-"""What the pictures of a search show: the quantities of a candidate, and its name for people."""
+"""What the pictures of a search share: the quantities of a candidate, its name for people, and the layout."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from bortlab.search import Extraction, Row
 from bortlab.system.numbers import short_count
+from bortlab.views.figures import layout, legend_above
+from bortlab.views.theme import Look
 
 FAMILY = "bort"
 """Whose colour the pictures have: the family that was found by such a search."""
@@ -56,3 +59,8 @@ def named(extraction: Extraction, group: Sequence[Row]) -> str:
         values = [f"{value:,}" for value in sorted({row.candidate.sizes[place] for row in group})]
         parts.append(f"{letter} {values[0] if len(values) == 1 else ', '.join(values[:-1]) + ' or ' + values[-1]}")
     return " · ".join(parts)
+
+
+def chart_layout(look: Look, height: int, **axes: Any) -> dict[str, Any]:
+    """The layout of a picture of this page: the legend above it, two axes with titles, and notes if there are any."""
+    return layout(look, height, margin={"l": 4, "r": 8, "t": 8, "b": 44}, **legend_above(), **axes)

@@ -9,7 +9,8 @@ import plotly.graph_objects as go
 
 from bortlab.search.learning_curves import LearningCurves
 from bortlab.system.numbers import short_count
-from bortlab.views.figures import grid_axis, layout, legend_above
+from bortlab.views.figures import grid_axis
+from bortlab.views.search.axes import chart_layout
 from bortlab.views.theme import Look, translucent
 from bortlab.views.view import View
 
@@ -45,11 +46,9 @@ def learning(curves: LearningCurves, front: Collection[str], colour: str, look: 
         ]
     figure = go.Figure(
         traces,
-        layout(
+        chart_layout(
             look,
             HEIGHT,
-            margin={"l": 4, "r": 8, "t": 8, "b": 44},
-            **legend_above(),
             xaxis=grid_axis(look, "pieces trained on")
             | {
                 "type": "log",

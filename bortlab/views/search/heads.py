@@ -8,9 +8,9 @@ import plotly.graph_objects as go
 
 from bortlab.search.heads import POWER, SIGNIFICANT, HeadsShape, HeadsStudy
 from bortlab.system.numbers import percent
-from bortlab.views.figures import grid_axis, layout, legend_above
+from bortlab.views.figures import grid_axis
 from bortlab.views.prose import counted, names
-from bortlab.views.search.axes import SYMBOLS
+from bortlab.views.search.axes import SYMBOLS, chart_layout
 from bortlab.views.theme import Look
 from bortlab.views.view import View
 
@@ -30,11 +30,9 @@ def errors_by_heads(study: HeadsStudy, look: Look) -> View:
         traces += [_means(shape, xs, **style), _seeds(shape, xs, **style)]
     figure = go.Figure(
         traces,
-        layout(
+        chart_layout(
             look,
             HEIGHT,
-            margin={"l": 4, "r": 8, "t": 8, "b": 44},
-            **legend_above(),
             xaxis=grid_axis(look, "heads")
             | {"tickvals": list(places.values()), "ticktext": [str(count) for count in places], "showgrid": False},
             yaxis=grid_axis(look, "error, nats (less is better)") | {"automargin": True},

@@ -11,7 +11,7 @@ from bortlab.search import Extraction, Standing
 from bortlab.views.escape import plotly
 from bortlab.views.figures import grid_axis, layout, legend_above
 from bortlab.views.prose import counted
-from bortlab.views.search.axes import QUANTITIES, Group, Quantity, grouped, named
+from bortlab.views.search.axes import QUANTITIES, Group, Quantity, chart_layout, grouped, named
 from bortlab.views.theme import Look, translucent
 from bortlab.views.view import View
 
@@ -42,11 +42,9 @@ def pair(
     title = f"{across.title} and {up.title}".capitalize() if across.title != "W" else f"W and {up.title}"
     figure = go.Figure(
         traces,
-        layout(
+        chart_layout(
             look,
             HEIGHT,
-            margin={"l": 4, "r": 8, "t": 8, "b": 44},
-            **legend_above(),
             xaxis=_axis(across, look),
             yaxis=_axis(up, look) | {"automargin": True},
         ),

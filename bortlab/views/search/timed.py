@@ -14,10 +14,10 @@ from bortlab.search.space import FEED_FORWARD
 from bortlab.search.study import bort_shapes
 from bortlab.system.numbers import fixed, milliseconds, short_count
 from bortlab.views.escape import plotly
-from bortlab.views.figures import grid_axis, labels_that_fit, layout, legend_above
+from bortlab.views.figures import grid_axis, labels_that_fit
 from bortlab.views.latency.labels import interval_bars
 from bortlab.views.prose import counted, names
-from bortlab.views.search.axes import FAMILY, SYMBOLS
+from bortlab.views.search.axes import FAMILY, SYMBOLS, chart_layout
 from bortlab.views.theme import Look, mixed
 from bortlab.views.view import View
 
@@ -40,11 +40,9 @@ def operations_and_milliseconds(timed: Timed, look: Look) -> View:
     ranges = _range([entry.operations for entry in timed.candidates]), _range(_all_ms(timed))
     figure = go.Figure(
         traces,
-        layout(
+        chart_layout(
             look,
             HEIGHT,
-            margin={"l": 4, "r": 8, "t": 8, "b": 44},
-            **legend_above(),
             xaxis=grid_axis(look, "operations of one text")
             | {"type": "log", "dtick": "D2", "tickformat": "~s", "range": ranges[0]},
             yaxis=grid_axis(look, "milliseconds, median")

@@ -9,8 +9,8 @@ import plotly.graph_objects as go
 from bortlab.search.grid import TrainedGrid
 from bortlab.search.study import STABLE, Study
 from bortlab.system.numbers import percent
-from bortlab.views.figures import grid_axis, layout, legend_above
-from bortlab.views.search.axes import FAMILY
+from bortlab.views.figures import grid_axis, layout
+from bortlab.views.search.axes import FAMILY, chart_layout
 from bortlab.views.theme import Look, translucent
 from bortlab.views.view import View
 
@@ -118,11 +118,9 @@ def strides(result: Study, look: Look) -> View:
     ]
     figure = go.Figure(
         [band, *lines],
-        layout(
+        chart_layout(
             look,
             HEIGHT,
-            margin={"l": 4, "r": 8, "t": 8, "b": 44},
-            **legend_above(),
             xaxis=grid_axis(look, "candidates trained") | {"type": "category", "autorange": "reversed"},
             yaxis=grid_axis(look, "regret: share of the best W that is missed, %") | {"automargin": True},
         ),
