@@ -37,7 +37,8 @@ def open_flax(paths: Iterable[Path], limit: int) -> Iterator[Weights]:
         layout, numbers = arrays.pop(name)  # so that its memory is free again
         return layout.tensor(bytearray(numbers))
 
-    yield Weights({name: layout.torch_shape for name, (layout, _) in arrays.items()}, read)
+    shapes = {name: layout.torch_shape for name, (layout, _) in arrays.items()}
+    yield Weights(shapes, lambda names: [read(name) for name in names])
 
 
 def _by_torch_name(path: Path, tree: dict[str, Any]) -> dict[str, tuple[Layout, bytes]]:

@@ -69,7 +69,8 @@ def open_hdf5(paths: Iterable[Path], limit: int) -> Iterator[Weights]:
                 raise CheckpointError(f"{path} has {name} twice, with different numbers.")
             return copies[0].layout.tensor(numbers)
 
-        yield Weights({name: copies[0].layout.torch_shape for name, copies in datasets.items()}, read)
+        shapes = {name: copies[0].layout.torch_shape for name, copies in datasets.items()}
+        yield Weights(shapes, lambda names: [read(name) for name in names])
 
 
 def _listed(path: Path) -> list[tuple[str, list[int], str, int]]:

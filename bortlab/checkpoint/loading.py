@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +15,7 @@ from torch import Tensor
 from bortlab.checkpoint.files import CheckpointError
 from bortlab.checkpoint.names import BUFFERS, canonical, published_name, published_names
 from bortlab.checkpoint.opening import SAFETENSORS, open_weights, weights_files
-from bortlab.checkpoint.weights import MAX_HEADER_BYTES, Weights, read_tensor
+from bortlab.checkpoint.weights import MAX_HEADER_BYTES, Weights, read_tensors
 from bortlab.models import HEADS, TASKS, Config, ConfigError, Family, Network
 
 _log = logging.getLogger("bortlab")
@@ -24,6 +24,8 @@ MAX_PARAMETERS = 1_500_000_000
 """A network with more parameters than this is refused before it is built; the largest published one here has 0.34e9."""
 ROUNDING, SMALLEST = 2**-8, 2**-24
 """How far a number moves at most that went through bfloat16 or float16: as a share of itself, or near zero."""
+PART = 1 << 23
+"""How many numbers are read at once: 32 MB, so that few calls are made, and a narrower copy is never one of all."""
 WORDS, DECODER = "embeddings.words.weight", "masked_lm.own_decoder"
 """Our names of the word table, and of a decoder that is not the word table."""
 SEED = 0
@@ -66,7 +68,14 @@ def meta_network(family: Family, config: Config, task: str = "masked-lm") -> Net
 
 
 def load_network(
-    folder: Path, family: Family, config: Config, *, task: str = "masked-lm", dtype: torch.dtype = torch.float32
+    folder: Path,
+    family: Family,
+    config: Config,
+    *,
+    task: str = "masked-lm",
+    dtype: torch.dtype = torch.float32,
+    network: Network | None = None,
+    begun: Callable[[], None] = lambda: None,
 ) -> Loaded:
     """Load the weights of a folder, strictly: each tensor of the file is used or known to be useless, none is missing.
 
@@ -75,8 +84,11 @@ def load_network(
     that the file lacks altogether, or has for another task by its config.json's architectures, gets random weights (see
     Loaded). Raises CheckpointError, and then names the tensors, for anything else: missing, unexpected or mis-shaped
     tensors, numbers that are not finite, files that are damaged or no weights at all.
+
+    network: what `check_weights` or `meta_network` gave for these arguments, to be filled in the place of a new one.
+    begun: called when other threads have begun to read, which leaves Python to the caller's other threads.
     """
-    network = meta_network(family, config, task)
+    network = network or meta_network(family, config, task)
     limit = 16 * sum(tensor.numel() for tensor in network.state_dict().values()) + MAX_HEADER_BYTES  # float64, untied
     with open_weights(folder, limit) as weights:
         what = f"The weights in {folder} do not fit {family.title}, task {task}"
@@ -92,12 +104,13 @@ def load_network(
         if (tied and DECODER not in state) != config.tie_word_embeddings:
             network = meta_network(family, replace(config, tie_word_embeddings=not config.tie_word_embeddings), task)
             plan = planned(network)
-        # The largest first, so that no thread is left with it at the end.
-        names = [ours for ours in plan.sources if ours not in state]
-        names.sort(key=lambda ours: -math.prod(weights.shapes[plan.sources[ours]]))
+        for ours in plan.copies.keys() - state.keys():
+            state[ours] = _read_copied(folder, weights, plan, ours, dtype)
         with ThreadPoolExecutor(weights.readers) as readers:  # reading and checking leave Python to others
-            tensors = readers.map(lambda ours: _read(folder, weights, plan, ours, dtype), names)
-            state |= zip(names, tensors, strict=True)
+            reading = readers.map(lambda part: _read(weights, part, dtype), _parts(weights, plan, state))
+            begun()
+            for tensors in reading:
+                state |= tensors
     for ours in plan.random:
         state[ours] = _random(ours, tuple(network.state_dict()[ours].shape), config, dtype)
     network.load_state_dict(state, assign=True)
@@ -110,10 +123,7 @@ def load_network(
 def _table_and_decoder(folder: Path, weights: Weights, plan: _Plan, dtype: torch.dtype) -> dict[str, Tensor]:
     """The word table, and the decoder if it differs from it by more than the rounding of float16 or bfloat16."""
     name, copy = plan.sources[WORDS], plan.copies[WORDS]
-    words = read_tensor(weights, name, dtype)
-    if copy == name:
-        return {WORDS: words}
-    decoder = read_tensor(weights, copy, dtype)
+    words, decoder = (read_tensors(weights, [each], dtype)[0] for each in (name, copy))
     if torch.equal(words, decoder):
         return {WORDS: words}
     difference = (words.double() - decoder.double()).abs()
@@ -126,12 +136,33 @@ def _table_and_decoder(folder: Path, weights: Weights, plan: _Plan, dtype: torch
     return {WORDS: words, DECODER: decoder}
 
 
-def _read(folder: Path, weights: Weights, plan: _Plan, ours: str, dtype: torch.dtype) -> Tensor:
-    """One tensor; of a bias that stands in the file twice, the one beside the decoder, which is the one in use."""
-    name, copy = plan.sources[ours], plan.copies.get(ours)
-    if copy is None or copy == name:
-        return read_tensor(weights, name, dtype)
-    original, used = read_tensor(weights, name, dtype), read_tensor(weights, copy, dtype)
+def _parts(weights: Weights, plan: _Plan, there: Collection[str]) -> list[dict[str, str]]:
+    """What is left to read, our names and those of the file, in runs of neighbours of about PART numbers.
+
+    The largest first, so that no thread is left with it at the end.
+    """
+    ours_of = {name: ours for ours, name in plan.sources.items() if ours not in there}
+    sizes = {name: math.prod(shape) for name, shape in weights.shapes.items() if name in ours_of}
+    parts: list[dict[str, str]] = []
+    room = 0
+    for name, size in sizes.items():
+        if size > room:
+            parts.append({})
+            room = PART
+        parts[-1][ours_of[name]] = name
+        room -= size
+    return sorted(parts, key=lambda part: -sum(sizes[name] for name in part.values()))
+
+
+def _read(weights: Weights, part: Mapping[str, str], dtype: torch.dtype) -> dict[str, Tensor]:
+    """Tensors by our names; part: these, and those of the file."""
+    return dict(zip(part, read_tensors(weights, tuple(part.values()), dtype), strict=True))
+
+
+def _read_copied(folder: Path, weights: Weights, plan: _Plan, ours: str, dtype: torch.dtype) -> Tensor:
+    """A tensor that stands in the file twice, as the bias of a decoder may: the one beside it, which is in use."""
+    name, copy = plan.sources[ours], plan.copies[ours]
+    original, used = (read_tensors(weights, [each], dtype)[0] for each in (name, copy))
     if not torch.equal(original, used):
         _log.warning("%s: %s differs from %s; the former is used, as in transformers.", folder, copy, name)
     return used
@@ -179,7 +210,8 @@ def own_heads(folder: Path, family: Family, config: Config) -> tuple[str | None,
 class _Plan:
     """Where each tensor of a network comes from, by our names.
 
-    sources: its name in the file; copies: the name of what should be a copy; random: the tensors of absent heads.
+    sources: its name in the file; copies: the name of what should be a copy, where both are there; random: the tensors
+        of absent heads.
     """
 
     sources: dict[str, str]
@@ -230,6 +262,7 @@ def _plan(
         if copy in names_in_file and not (ours == WORDS and DECODER in expected)
     }
     sources = copies | sources
+    copies = {ours: copy for ours, copy in copies.items() if copy != sources[ours]}
 
     present = {head: heads[head] for head in family.network.tasks[network.task]}
     absent = {head for head, names in present.items() if not sources.keys() & set(names)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Collection, Iterable, Sequence
 
@@ -23,7 +24,12 @@ _KINDS = {
 
 def published_name(family: Family, name: str) -> str:
     """Our tensor name -> the published one."""
-    for pattern, replacement in family.renames:
+    return _renamed(name, family.renames)
+
+
+@functools.lru_cache(maxsize=4096)  # asked for each tensor of a model, several times a load
+def _renamed(name: str, renames: tuple[tuple[str, str], ...]) -> str:
+    for pattern, replacement in renames:
         name = re.sub(pattern, replacement, name)
     return name
 

@@ -81,6 +81,11 @@ def suits_onednn(x: Tensor, weight: Tensor, bias: Tensor | None) -> bool:
 class Linear(nn.Linear):
     """nn.Linear with a bias, by `linear_map`."""
 
+    def reset_parameters(self) -> None:
+        """Draw what nn.Linear starts with; on the meta device nothing, which takes half of a network's layout."""
+        if not self.weight.is_meta:
+            super().reset_parameters()
+
     def forward(self, x: Tensor) -> Tensor:
         """(..., inputs) -> (..., outputs)."""
         return linear_map(x, self.weight, self.bias)

@@ -2,12 +2,12 @@
 
 `load` finds weights by key or by Hugging Face repository, `load_from` in a folder, `checkpoints` lists the keys. All
 three may be called from any number of threads: equal requests load once, a model is published only when it is whole and
-has run once, and the memory of all cached models stays under a bound. What is evicted lives on for those who hold it:
+was tried out, and the memory of all cached models stays under a bound. What is evicted lives on for those who hold it:
 Python's references see to it.
 """
 
 from bortlab.registry.adapted import ADAPTED, adapted_card, adapted_folder, adapted_keys, is_adapted, remove_adapted
-from bortlab.registry.building import TooLargeError, build, own_task, own_task_from
+from bortlab.registry.building import TooLargeError, blueprint_of, build, own_task, own_task_from
 from bortlab.registry.cache import Registry, Resident
 from bortlab.registry.catalogue import UnknownModelError, architecture, checkpoints, find, is_repository, title
 from bortlab.registry.loading import REGISTRY, in_use, lease, lease_from, load, load_from, loaded, unload
@@ -29,6 +29,7 @@ __all__ = [
     "adapted_folder",
     "adapted_keys",
     "architecture",
+    "blueprint_of",
     "build",
     "checkpoints",
     "find",

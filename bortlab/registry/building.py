@@ -5,9 +5,10 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -50,31 +51,54 @@ def _own_task(request: Request) -> str | None:
     return None if "random" in heads.values() else task
 
 
-def measure(request: Request) -> int:
-    """Bytes of the weights that a request asks for, counted without building them.
+@dataclass(frozen=True, slots=True)
+class Blueprint:
+    """What a request asks for, before any of its weights is there.
 
-    A folder that does not hold them is refused here, before others are evicted for its sake.
+    network: on the meta device; `build` gives it its weights. n_bytes: that they will take.
     """
+
+    request: Request
+    family: Family
+    config: Config
+    network: Network
+    n_bytes: int
+
+
+def blueprint_of(request: Request) -> Blueprint:
+    """Lay out the network of a request; a folder that does not hold it is refused, before others are evicted for it."""
     family, config = design_of(request)
     if request.seed is None:
         network = check_weights(request.folder, family, config, task=request.task)
     else:
         network = meta_network(family, config, request.task)
-    return n_bytes(network.to(request.dtype))
+    if request.dtype != torch.get_default_dtype():
+        network = network.to(request.dtype)
+    return Blueprint(request, family, config, network, n_bytes(network))
 
 
 @no_collection()
-def build(request: Request) -> Model:
-    """Read or make the weights, freeze them, and run the model once, so that what is published is whole and works.
+def build(blueprint: Blueprint) -> Model:
+    """Read or make the weights, freeze them, and try them out, so that what is published is whole and works.
 
-    Names, shapes and sizes are expected to have passed `measure`.
+    A blueprint can be built once: its network becomes the model's.
     """
-    family, config = design_of(request)
-    _fits(request, n_bytes(meta_network(family, config, request.task).to(request.dtype)))
-    with ThreadPoolExecutor(1) as beside:  # weights are read in C, beside which a vocabulary is parsed in Python
-        reading = beside.submit(Tokenizer.from_folder, request.folder, prefer=family.tokenizer)
-        network, heads = _weights_of(request, family, config)
-        tokenizer = reading.result()
+    request, family, config = blueprint.request, blueprint.family, blueprint.config
+    _fits(blueprint)
+    begun = threading.Event()
+
+    def vocabulary() -> Tokenizer:
+        """Parsed in Python beside weights that are read in C, and not while Python is still wanted to begin that."""
+        begun.wait()
+        return Tokenizer.from_folder(request.folder, prefer=family.tokenizer)
+
+    with ThreadPoolExecutor(1) as beside:
+        parsing = beside.submit(vocabulary)
+        try:
+            network, heads = _weights_of(blueprint, begun.set)
+        finally:
+            begun.set()
+        tokenizer = parsing.result()
     if request.family is None:
         _check_family(request, family, tokenizer)
     if request.seed is None and tokenizer.vocab_size > config.vocab_size:
@@ -93,30 +117,43 @@ def build(request: Request) -> Model:
     return model
 
 
-def _weights_of(request: Request, family: Family, config: Config) -> tuple[Network, Mapping[str, str]]:
-    """The network, with its weights, where and as it is to be, and the provenance of its heads."""
+def _weights_of(blueprint: Blueprint, begun: Callable[[], None]) -> tuple[Network, Mapping[str, str]]:
+    """The network, with its weights, where and as it is to be, and the provenance of its heads.
+
+    begun: called when weights are being read, or made.
+    """
+    request, family, config, network = blueprint.request, blueprint.family, blueprint.config, blueprint.network
     with torch.inference_mode(False), torch.no_grad():  # whatever mode the caller is in
         if request.seed is not None:
-            network = meta_network(family, config, request.task).to(request.dtype).to_empty(device="cpu")
+            begun()
+            network = network.to_empty(device="cpu")
             network.initialise(torch.Generator().manual_seed(request.seed))
             heads = dict.fromkeys(network.tasks[request.task], "random")
         else:
-            loaded = load_network(request.folder, family, config, task=request.task, dtype=request.dtype)
+            loaded = load_network(
+                request.folder,
+                family,
+                config,
+                task=request.task,
+                dtype=request.dtype,
+                network=network,
+                begun=begun,
+            )
             network, heads = loaded.network, loaded.heads | _recorded(config.extra.get(HEADS_KEY), loaded.heads)
             heads |= _untrained(request, heads)
         return network.to(request.device), heads
 
 
 def _try_out(model: Model) -> None:
-    """Run every block and head on the first piece of a text; NonFiniteError if what comes of it is not finite.
+    """Run the embeddings and a block on the first piece of a text; NonFiniteError if what comes of it is not finite.
 
-    One piece shows what a text would, shapes, types, device and overflow, and costs less than a first answer does.
+    That shows whether this type works on this device; shapes and weights were checked. To run all of the model would
+    take as long as an answer does, and show only overflow besides, which every answer is looked through for.
     """
-    ids, type_ids = model.inputs(model.encode(EXAMPLE))
+    ids, type_ids = (each[:, :1] for each in model.inputs(model.encode(EXAMPLE)))
+    network = model.network
     with torch.inference_mode(False), torch.no_grad():
-        hidden = model.encode_ids(ids[:, :1], None, type_ids[:, :1])
-        for values in (hidden, *model.score(hidden).values()):
-            model.check_finite(values)
+        model.check_finite(network.run(network.embeddings(network.embed(ids), type_ids), stop=1))
 
 
 def _of_revision(model: Model) -> str:
@@ -163,11 +200,11 @@ def _untrained(request: Request, present: Mapping[str, str]) -> dict[str, str]:
     return {"masked-lm": "random"} if random else {}
 
 
-def _fits(request: Request, needed: int) -> None:
-    """Refuse what the machine has no memory for, before anything is allocated. needed: bytes of the weights."""
+def _fits(blueprint: Blueprint) -> None:
+    """Refuse what the machine has no memory for, before anything is allocated."""
     free = memory_available()
-    if needed > free:
+    if blueprint.n_bytes > free:
         raise TooLargeError(
-            f"{request.key} needs {data_size(needed)} of memory, and {data_size(free)} are free. "
+            f"{blueprint.request.key} needs {data_size(blueprint.n_bytes)} of memory, and {data_size(free)} are free. "
             f'Choose a smaller model, load it with dtype="bfloat16", or free some memory.'
         )

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from bortlab.model import Adaptation, Model
-from bortlab.registry.building import TooLargeError, build, measure
+from bortlab.registry.building import Blueprint, TooLargeError, blueprint_of, build
 from bortlab.registry.request import Request
 from bortlab.system import settings
 from bortlab.system.errors import BusyError
@@ -81,10 +81,10 @@ class Registry:
         budget: int | None = None,
         *,
         patience: float = 60.0,
-        build: Callable[[Request], Model] = build,
-        measure: Callable[[Request], int] = measure,
+        blueprint_of: Callable[[Request], Blueprint] = blueprint_of,
+        build: Callable[[Blueprint], Model] = build,
     ) -> None:
-        self._budget, self._patience, self._build, self._measure = budget, patience, build, measure
+        self._budget, self._patience, self._blueprint_of, self._build = budget, patience, blueprint_of, build
         self._lock = threading.Lock()
         self._entries: OrderedDict[Request, _Entry] = OrderedDict()  # least recently used first
         self._flights: dict[Request, _Flight] = {}
@@ -193,12 +193,12 @@ class Registry:
     def _load(self, request: Request, flight: _Flight, pins: int) -> Model:
         reserved = 0
         try:
-            size = self._measure(request)
-            self._reserve(request.key, size)
-            reserved = size
-            model = self._alive.get(request) or self._build(request)
+            blueprint = self._blueprint_of(request)
+            self._reserve(request.key, blueprint.n_bytes)
+            reserved = blueprint.n_bytes
+            model = self._alive.get(request) or self._build(blueprint)
             with self._lock:
-                self._entries[request] = _Entry(model, max(size, model.n_bytes), pins)
+                self._entries[request] = _Entry(model, max(reserved, model.n_bytes), pins)
                 self._alive[request] = flight.model = model
                 self._requests[model] = request
                 self._reserved -= reserved

@@ -135,7 +135,6 @@ def _add_tokens(folder: Path, config: Mapping[str, Any], document: dict[str, Any
     added_tokens.json has ids alone; added_tokens_decoder of tokenizer_config.json has flags too; names under
     additional_special_tokens that neither has get the next ids.
     """
-    present = {token for token, _ in entries_of(document)}
     extra = config.get("additional_special_tokens") or config.get("extra_special_tokens") or []
     extra = list(extra.values()) if isinstance(extra, dict) else extra
     special = [str(token.get("content")) if isinstance(token, dict) else str(token) for token in extra]
@@ -151,7 +150,11 @@ def _add_tokens(folder: Path, config: Mapping[str, Any], document: dict[str, Any
                 f"tokenizer_config.json: added_tokens_decoder has the id {number!r}, expected a number."
             )
         added[str(token.get("content"))] = {"special": False, **token, "id": int(number)}
-    following = max((number for _, number in entries_of(document)), default=-1) + 1
+    if not added and not special:
+        return
+    entries = dict(entries_of(document))
+    present = entries.keys()
+    following = max(entries.values(), default=-1) + 1
     following = max([following, *(token["id"] + 1 for token in added.values() if isinstance(token["id"], int))])
     for content in special:
         if content not in present and content not in added:

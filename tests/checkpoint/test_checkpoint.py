@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import random
 import stat
 import warnings
 from collections.abc import Callable
@@ -468,11 +469,32 @@ def test_tensors_of_any_size_are_read_as_they_were_written(dtype: torch.dtype, t
     written = {name: torch.randn(size).to(dtype) for name, size in sizes.items()}
     save_file(written, tmp_path / "one.safetensors")
     with open_safetensors([tmp_path / "one.safetensors"], 0) as weights:
-        for name, tensor in written.items():
-            read = weights.read(name)
-            assert weights.shapes[name] == sizes[name]
-            assert read.dtype == dtype and torch.equal(read, tensor)
-            read.zero_()  # memory of its own, which may be written
+        assert weights.shapes == sizes
+        for name, read in zip(written, weights.read(tuple(written)), strict=True):
+            assert read.dtype == dtype and torch.equal(read, written[name])
+            read.zero_()  # memory of its own, which may be written: those that are read after it stay as they are
+
+
+@pytest.mark.parametrize("most", [None, 1_000_003, 4_096])
+@pytest.mark.parametrize("has_preadv", [True, False])
+def test_tensors_are_read_together_and_in_any_order(
+    has_preadv: bool, most: int | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the system reads: all that is asked for at once or less, and on Windows one room at a time."""
+    written = {f"{file}.{i:03}": torch.randn(1 + 977 * i) for file in "ab" for i in range(40)}
+    for file in "ab":
+        save_file({name: tensor for name, tensor in written.items() if name[0] == file}, tmp_path / file)
+    if not has_preadv:
+        monkeypatch.delattr(os, "preadv", raising=False)
+    elif most is not None:
+        whole = os.preadv
+        monkeypatch.setattr(os, "preadv", lambda number, rooms, place: whole(number, [rooms[0][:most]], place))
+    with open_safetensors([tmp_path / "a", tmp_path / "b"], 0) as weights:
+        for seed in range(3):
+            names = random.Random(seed).sample(sorted(written), 57)
+            read = weights.read(names)
+            assert all(torch.equal(tensor, written[name]) for name, tensor in zip(names, read, strict=True))
+        assert list(weights.shapes) == sorted(written)  # the order of the file
 
 
 @pytest.mark.parametrize("left", [0, 5_000_000])
@@ -481,8 +503,8 @@ def test_a_file_that_is_cut_while_it_is_read_is_said_to_have_changed(left: int, 
     save_file({"first": torch.ones(1000, 1000), "second": torch.ones(1000, 1000)}, path)
     with open_safetensors([path], 0) as weights:
         os.truncate(path, left)
-        with pytest.raises(CheckpointError, match="changed while it was read: it ends before tensor second does"):
-            weights.read("second")
+        with pytest.raises(CheckpointError, match="changed while it was read: it ends before its tensors do"):
+            weights.read(["first", "second"])
 
 
 def test_no_two_parameters_share_memory(saved: Callable[..., Path]) -> None:

@@ -293,7 +293,7 @@ def test_the_task_of_a_folder_is_known_without_reading_its_weights(
     folder = tmp_path / "own"
     replace(trained, heads=heads).save(folder)
     with monkeypatch.context() as patch:
-        patch.setattr(checkpoint.loading, "read_tensor", None)
+        patch.setattr(checkpoint.loading, "read_tensors", None)
         assert registry.own_task_from(folder) == task
     assert "random" not in bortlab.load_from(folder, task=task).heads.values()
     trained.save(folder)  # says that its head is random
@@ -359,8 +359,8 @@ def test_a_first_answer_needs_no_fingerprint_and_a_later_one_no_file(tmp_path: P
     assert model.fingerprint == expected
 
 
-def test_a_load_lays_out_its_network_three_times_at_most(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """To compare the file with, to count its memory, and to fill it: each takes 20 ms for a large ConvBERT."""
+def test_a_load_lays_out_its_network_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same is compared with the file, counted, and filled: each layout takes 12 ms for a base ConvBERT."""
     bortlab.load("convbert-mini", weights="random", seed=3).save(tmp_path)
     network, layouts = FAMILIES["convbert"].network, 0
     make = network.__init__
@@ -372,15 +372,16 @@ def test_a_load_lays_out_its_network_three_times_at_most(tmp_path: Path, monkeyp
 
     monkeypatch.setattr(network, "__init__", counted)
     bortlab.load_from(tmp_path)
-    assert 1 <= layouts <= 3
+    assert layouts == 1
 
 
 def test_a_folder_that_changes_while_it_is_read_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bortlab.load("bert-mini").save(tmp_path)
     request = request_from(tmp_path)
     os.utime(tmp_path / "config.json", ns=(1, 1))
+    blueprint = registry.blueprint_of(request)
     with pytest.raises(CheckpointError, match="changed while it was being read"):
-        registry.build(request)
+        registry.build(blueprint)
 
 
 @pytest.mark.parametrize(
@@ -426,8 +427,14 @@ def ask(key: str) -> Request:
 
 def cache(room: int, build: Callable[[Request], Any] | None = None, patience: float = 5.0) -> Registry:
     """A registry of fakes with room for so many of them."""
-    build = build or (lambda request: Fake(request.key))
-    return Registry(budget=10 * room, build=build, measure=lambda _: 10, patience=patience)
+    make = build or (lambda request: Fake(request.key))
+    held = Registry(
+        budget=10 * room,
+        blueprint_of=lambda request: SimpleNamespace(request=request, n_bytes=10),  # type: ignore[arg-type,return-value]
+        build=lambda blueprint: make(blueprint.request),
+        patience=patience,
+    )
+    return held
 
 
 def keys(held: Registry) -> list[str]:
@@ -619,7 +626,7 @@ def test_an_interrupted_load_lets_the_next_one_try() -> None:
 
 def test_a_model_that_does_not_run_is_never_published(monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(FAMILIES["bert"].network, "encode", lambda *_, **__: 1 / 0)
+        patch.setattr(FAMILIES["bert"].network, "run", lambda *_, **__: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             bortlab.load("bert-mini")
         assert registry.loaded() == []
