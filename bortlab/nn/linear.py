@@ -1,8 +1,8 @@
 """The linear map behind every matrix product with weights, on the fastest path that fits.
 
-torch multiplies float32 matrices on the CPU by MKL, which leaves half of the arithmetic of a processor that is not
-Intel's unused; torch's own oneDNN does not. On an AMD EPYC (Zen 5, one thread, weights not in its cache) a map from 768
-to 3072 features takes, for so many rows,
+torch multiplies float32 matrices on the CPU by MKL, which leaves half of the arithmetic of some processors unused;
+torch's own oneDNN does not, and is slower on others. `bortlab.nn.products` measures which it is here. On an AMD EPYC
+(Zen 5, one thread, weights not in its cache) a map from 768 to 3072 features takes, for so many rows,
 
                                  2      16     128
     torch, MKL (F.linear)     1.00    1.00    1.00
@@ -23,30 +23,30 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.forward_ad import unpack_dual
 
+from bortlab.nn.products import HAS_ONEDNN, onednn_product, products_here
+
 WORTHWHILE = 2**22
 """Multiply-adds from which oneDNN wins. Below, its calls cost more than they save; and each new number of rows costs
 it about a millisecond, once, to generate code."""
-
-HAS_ONEDNN = hasattr(torch.ops.mkldnn, "_linear_pointwise")  # not in every build of torch
 
 
 def linear_map(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """x (..., inputs), weight (outputs, inputs), bias (outputs) -> (..., outputs): F.linear, up to rounding.
 
     oneDNN's product has no derivative of its own. It is for float32 on the CPU with gradients off, or with a gradient
-    for x alone, as where weights are frozen; all else is F.linear's. `torch.backends.mkldnn.flags(enabled=False)`
-    leaves everything to F.linear.
+    for x alone, as where weights are frozen, and for processors on which it is faster; all else is F.linear's.
+    `torch.backends.mkldnn.flags(enabled=False)` leaves everything to F.linear.
     """
-    if x.numel() * weight.shape[0] >= WORTHWHILE and suits_onednn(x, weight, bias):
+    if (
+        x.numel() * weight.shape[0] >= WORTHWHILE
+        and suits_onednn(x, weight, bias)
+        and products_here().onednn_pays(x.numel() // x.shape[-1])
+    ):
         if not torch.is_grad_enabled():
-            return _product(x, weight, bias)
+            return onednn_product(x, weight, bias)
         if x.requires_grad and not weight.requires_grad and (bias is None or not bias.requires_grad):
             return _Frozen.apply(x, weight, bias)  # type: ignore[no-any-return, no-untyped-call]
     return F.linear(x, weight, bias)
-
-
-def _product(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "none")  # type: ignore[no-any-return]
 
 
 class _Frozen(torch.autograd.Function):
@@ -55,7 +55,7 @@ class _Frozen(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         ctx.save_for_backward(weight)
-        return _product(x, weight, bias)
+        return onednn_product(x, weight, bias)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None, None]:

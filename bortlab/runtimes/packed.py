@@ -7,7 +7,7 @@ traces. What follows a product is computed with it (bias, activation), maps of o
 texts are attended to head by head.
 
 Packed weights are made anew when a weight has changed, and each part falls back to the original where a gradient is
-asked for, or where this processor is no faster by them (`bortlab.runtimes.products`).
+asked for, or where this processor is no faster by them (`bortlab.nn.products`).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from bortlab.nn.attention import Mixed, attend
 from bortlab.nn.convolution import SeparableConv, dynamic_convolution
 from bortlab.nn.feedforward import GroupedLinear, gelu_tanh
 from bortlab.nn.linear import Linear, suits_onednn
-from bortlab.runtimes.products import packing_pays_up_to
+from bortlab.nn.products import onednn_product, products_here
 
 LONG = 256
 """Pieces from which attention is computed head by head (`make bench`)."""
@@ -72,9 +72,7 @@ class PackedProduct:
         held = self._copy
         if held.state != self._state():
             held = self._copy = self._pack()
-        return torch.ops.mkldnn._linear_pointwise(  # type: ignore[no-any-return]
-            x, held.weight, held.bias, self._activation, [], self._variant
-        )
+        return onednn_product(x, held.weight, held.bias, self._activation, self._variant)
 
     def _state(self) -> tuple[tuple[int, int], ...]:
         # Tensors made in inference mode keep no count of changes, and allow none outside of it.
@@ -225,14 +223,9 @@ def attend_fast(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) 
     keys, values = key.contiguous().flatten(0, 1), value.transpose(-1, -2).contiguous().flatten(0, 1)
     attended = torch.empty_like(queries)
     for n in range(batch * heads):
-        scores = _matrix_product(queries[n], keys[n])  # (query, key)
-        attended[n] = _matrix_product(torch.softmax(scores, -1, out=scores), values[n])
+        scores = onednn_product(queries[n], keys[n], None)  # (query, key)
+        attended[n] = onednn_product(torch.softmax(scores, -1, out=scores), values[n], None)
     return attended.view(batch, heads, seq, size)
-
-
-def _matrix_product(x: Tensor, weight: Tensor) -> Tensor:
-    """x (rows, inputs), weight (outputs, inputs) -> (rows, outputs)."""
-    return torch.ops.mkldnn._linear_pointwise(x, weight, None, "none", [], "")  # type: ignore[no-any-return]
 
 
 def softmax_of_few(scores: Tensor) -> Tensor:
@@ -247,7 +240,7 @@ def packed(network: Network) -> Network:
     The tied decoder stays as it is. All of it does where packing does not pay, as in a torch without oneDNN.
     """
     twin = copy.deepcopy(network, {id(parameter): parameter for parameter in network.parameters()})
-    if most_rows := packing_pays_up_to(torch.get_num_threads()):
+    if most_rows := products_here().packing_pays_up_to:
         _pack(twin, most_rows)
     return twin
 

@@ -56,6 +56,12 @@ ENGINE = Variable(
     "`openvino`, `keras-jax`, `keras-tensorflow` or `keras-torch`. The lab's predictions go through it, unless it "
     "does not compute in float32 (`onnx-int8`).",
 )
+PRODUCTS = Variable(
+    "BORTLAB_PRODUCTS",
+    "the faster by a short measurement",
+    "What multiplies by the weights of linear maps, without a measurement: `torch`, as everybody else's models do, or "
+    "`onednn`. The last digits of an answer depend on it.",
+)
 FOLDERS = Variable(
     "BORTLAB_FOLDERS",
     "`1` where the lab listens to this machine only, otherwise `0`",
@@ -148,6 +154,7 @@ SETTINGS = (
     RUNS,
     BUDGET,
     ENGINE,
+    PRODUCTS,
     FOLDERS,
     LESSONS,
     CLASS,

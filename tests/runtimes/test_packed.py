@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import math
 import threading
 from collections.abc import Callable
-from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -17,10 +15,9 @@ from torch import Tensor, nn
 from bortlab.models import FAMILIES, Config, Family, Network
 from bortlab.nn import linear
 from bortlab.nn.feedforward import GroupedLinear
+from bortlab.nn.products import SAID
 from bortlab.runtimes import packed as packing
-from bortlab.runtimes import products
 from bortlab.runtimes.packed import Packed, PackedProduct, packed, softmax_of_few
-from bortlab.system import settings
 
 pytestmark = [
     pytest.mark.skipif(not linear.HAS_ONEDNN, reason="this build of torch has no oneDNN"),
@@ -29,12 +26,6 @@ pytestmark = [
 each_family = pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES)
 CLOSE = {"rtol": 1e-4, "atol": 1e-4}
 Make = Callable[..., Network]
-
-
-@pytest.fixture(autouse=True)
-def pays(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Packed weights pay on this processor, whatever it is."""
-    monkeypatch.setattr(packing, "packing_pays_up_to", lambda threads: math.inf)
 
 
 @pytest.fixture
@@ -275,7 +266,7 @@ def test_inputs_with_more_rows_than_pay_go_the_networks_way(
     make: Make, calls: list[PackedProduct], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     network = make(FAMILIES["albert"])
-    monkeypatch.setattr(packing, "packing_pays_up_to", lambda threads: 7)
+    monkeypatch.setattr(packing, "products_here", lambda: SimpleNamespace(packing_pays_up_to=7))
     twin = packed(network)
     assert torch.equal(twin(IDS), network(IDS)) and not calls  # 14 rows
     twin(IDS[:1])
@@ -283,36 +274,5 @@ def test_inputs_with_more_rows_than_pay_go_the_networks_way(
 
 
 def test_nothing_is_packed_where_it_never_pays(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(packing, "packing_pays_up_to", lambda threads: 0)
+    monkeypatch.setattr(packing, "products_here", lambda: SAID["torch"])
     assert not copies(packed(make(FAMILIES["bert"])))
-
-
-@pytest.mark.parametrize(
-    ("ratios", "rows"),
-    [([0.5, 0.9, 0.98], math.inf), ([0.5, 0.9, 1.5], 128), ([0.5, 1.2, 0.9], 16), ([1.3, 0.5, 0.5], 0)],
-)
-def test_rows_up_to_which_packing_pays(ratios: list[float], rows: float) -> None:
-    assert products.rows_up_to(ratios) == rows
-
-
-def test_a_processor_is_measured_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    measured: list[int] = []
-    monkeypatch.setenv(settings.CACHE.name, str(tmp_path))
-    monkeypatch.setattr(products, "measure", lambda: measured.append(1) or [0.5, 0.9, 1.5])
-    fresh = products.packing_pays_up_to.__wrapped__  # as in a new process
-    assert (fresh(1), fresh(1), len(measured)) == (128, 128, 1)
-    assert (fresh(2), len(measured)) == (128, 2)  # other threads, another measurement
-    for content in ("", "[1, 2]", "[1, 2, -3]", "{}", "7", '["a", 1, 2]', "\x00"):
-        for file in (tmp_path / "engines").iterdir():
-            file.write_text(content)
-        measured.clear()
-        assert (fresh(1), len(measured)) == (128, 1), content
-    monkeypatch.setattr(products, "HAS_ONEDNN", False)
-    assert fresh(1) == 0
-
-
-def test_the_measurement_gives_a_ratio_for_each_number_of_rows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(products, "WIDTH", 32)
-    ratios = products.measure()
-    assert len(ratios) == len(products.ROWS) and all(0 < ratio < math.inf for ratio in ratios)
-    assert json.loads(json.dumps(ratios)) == ratios

@@ -1,7 +1,7 @@
 """Which engine runs a model fastest on this machine: a short measurement, made once and kept in the cache.
 
 Only engines that compute what torch computes take part, so the choice changes how long an answer takes, and not the
-answer. They take turns, as `bortlab.runtimes.turns` says. A machine too busy for that decides nothing: torch answers,
+answer. They take turns, as `bortlab.system.turns` says. A machine too busy for that decides nothing: torch answers,
 and the next process measures again.
 """
 
@@ -20,10 +20,10 @@ from torch import Tensor
 from bortlab.model import Model
 from bortlab.runtimes.engines import ENGINES, open_engine
 from bortlab.runtimes.runtime import UnsupportedError
-from bortlab.runtimes.turns import shortest_times
 from bortlab.system import settings, store
 from bortlab.system.checks import check_whole
 from bortlab.system.machine import installed_version
+from bortlab.system.turns import shortest_times
 
 CANDIDATES = ("torch", "torch-packed", "onnx")
 """Engines that are tried, where they are installed; torch is what the others are held to."""

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from bortlab.runtimes import turns
-from bortlab.runtimes.turns import LEAST_ROUNDS, MOST_ROUNDS, ShortestTimes, shortest_times
+from bortlab.system import turns
+from bortlab.system.turns import LEAST_ROUNDS, MOST_ROUNDS, ShortestTimes, shortest_times
 
 
 @pytest.fixture(autouse=True)
