@@ -23,7 +23,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.forward_ad import unpack_dual
 
-from bortlab.nn.products import HAS_ONEDNN, onednn_product, products_here
+from bortlab.nn.products import HAS_ONEDNN, onednn_pays, onednn_product
 
 WORTHWHILE = 2**22
 """Multiply-adds from which oneDNN wins. Below, its calls cost more than they save; and each new number of rows costs
@@ -40,7 +40,7 @@ def linear_map(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     if (
         x.numel() * weight.shape[0] >= WORTHWHILE
         and suits_onednn(x, weight, bias)
-        and products_here().onednn_pays(x.numel() // x.shape[-1])
+        and onednn_pays(x.numel() // x.shape[-1])
     ):
         if not torch.is_grad_enabled():
             return onednn_product(x, weight, bias)

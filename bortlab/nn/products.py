@@ -2,8 +2,9 @@
 
 torch multiplies by MKL, and has oneDNN too, which takes half of the time on an AMD EPYC (Zen 5), and up to half as much
 again on an Intel Xeon. Weights packed beforehand for oneDNN save more on the one than on the other. Who gains follows
-from vector units, caches and memory, and no list of makers tells it. Measuring takes about a third of a second on a
-quiet machine, and at most some seconds on a busy one.
+from vector units, caches and memory, and no list of makers tells it. Measuring takes a quarter of a second on a quiet
+machine, and some seconds at most on a busy one; whoever loads or packs a network asks for it (`products_here`), in the
+thread that will compute. Until then products are torch's.
 """
 
 from __future__ import annotations
@@ -13,9 +14,8 @@ import json
 import math
 import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import torch
@@ -84,6 +84,15 @@ def products_here() -> Products:
     return known
 
 
+def onednn_pays(rows: int) -> bool:
+    """As `Products.onednn_pays`, by what is known, if need be of other numbers of threads.
+
+    Nothing is measured here, in the middle of a network.
+    """
+    known = _known.get(torch.get_num_threads()) or next(iter(_known.values()), None)
+    return known is not None and known.onednn_pays(rows)
+
+
 def _found(threads: int) -> Products:
     """As BORTLAB_PRODUCTS says, else as kept in the cache, else measured now; steady times are kept."""
     said = settings.PRODUCTS.read()
@@ -94,35 +103,38 @@ def _found(threads: int) -> Products:
     path = settings.cache_folder() / "engines" / f"{_identity(threads)}.json"
     if (kept := _kept(path)) is not None:
         return kept
-    with ThreadPoolExecutor(1) as apart:  # where no mode of the caller, such as torch.device("meta"), holds
-        measured = apart.submit(measure).result()
+    measured = measure()
     if measured.steady:
         store.write(path, json.dumps(measured.ratios).encode(), durable=False)
     return measured
 
 
-@torch.inference_mode()
 def measure() -> Products:
     """Let WAYS take turns at products of each of ROWS."""
-    generator = torch.Generator().manual_seed(0)
-    weights = [torch.randn(WIDTH, WIDTH, generator=generator) for _ in range(N_WEIGHTS)]
-    packed = [torch.ops.mkldnn._reorder_linear_weight(weight, None) for weight in weights]
-    bias = torch.zeros(WIDTH)
-    ratios, steady = [], True
-    for rows in ROWS:
-        x = torch.randn(rows, WIDTH, generator=generator)
-        few = slice(N_WEIGHTS if rows < ROWS[-1] else 1)
-        times = shortest_times(
-            {
-                "torch": _each(lambda weight, x=x: F.linear(x, weight, bias), weights[few]),  # type: ignore[misc]
-                "onednn": _each(lambda weight, x=x: onednn_product(x, weight, bias), weights[few]),  # type: ignore[misc]
-                "packed": _each(lambda weight, x=x: onednn_product(x, weight, bias), packed[few]),  # type: ignore[misc]
-            },
-            limit_s=SECONDS,
-        )
-        ratios.append({way: times.seconds[way] / times.seconds["torch"] for way in WAYS})
-        steady = steady and times.steady
+    with torch.inference_mode(), torch.device("cpu"):  # whatever device the caller makes networks on
+        generator = torch.Generator().manual_seed(0)
+        weights = [torch.randn(WIDTH, WIDTH, generator=generator) for _ in range(N_WEIGHTS)]
+        packed = [torch.ops.mkldnn._reorder_linear_weight(weight, None) for weight in weights]
+        bias = torch.zeros(WIDTH)
+        ratios, steady = [], True
+        for rows in ROWS:
+            x = torch.randn(rows, WIDTH, generator=generator)
+            few = slice(N_WEIGHTS if rows < ROWS[-1] else 1)
+            ways = {
+                "torch": partial(_each, F.linear, x, weights[few], bias),
+                "onednn": partial(_each, onednn_product, x, weights[few], bias),
+                "packed": partial(_each, onednn_product, x, packed[few], bias),
+            }
+            times = shortest_times(ways, limit_s=SECONDS)
+            ratios.append({way: times.seconds[way] / times.seconds["torch"] for way in WAYS})
+            steady = steady and times.steady
     return Products(tuple(ratios), steady)
+
+
+def _each(multiply: Callable[[Tensor, Tensor, Tensor], Tensor], x: Tensor, weights: list[Tensor], bias: Tensor) -> None:
+    """One product after the other."""
+    for weight in weights:
+        multiply(x, weight, bias)
 
 
 def onednn_product(
@@ -133,16 +145,6 @@ def onednn_product(
     activation, variant: what follows the product, by oneDNN's names. It has no derivative.
     """
     return torch.ops.mkldnn._linear_pointwise(x, weight, bias, activation, [], variant)  # type: ignore[no-any-return]
-
-
-def _each(multiply: Callable[[Tensor], Tensor], weights: list[Tensor]) -> Callable[[], None]:
-    """One product after the other."""
-
-    def run() -> None:
-        for weight in weights:
-            multiply(weight)
-
-    return run
 
 
 def _kept(path: Path) -> Products | None:

@@ -15,6 +15,7 @@ import torch
 from bortlab.checkpoint import CheckpointError, check_weights, load_network, meta_network, own_heads, read_config
 from bortlab.model import EXAMPLE, HEADS_KEY, PROVENANCES, Model, assemble, n_bytes
 from bortlab.models import FAMILIES, Config, Family, Network
+from bortlab.nn.products import products_here
 from bortlab.registry import adapted
 from bortlab.registry.catalogue import config_of, find, known_checkpoints
 from bortlab.registry.options import Options
@@ -85,6 +86,7 @@ def build(blueprint: Blueprint) -> Model:
     """
     request, family, config = blueprint.request, blueprint.family, blueprint.config
     _fits(blueprint)
+    products_here()
     begun = threading.Event()
 
     def vocabulary() -> Tokenizer:

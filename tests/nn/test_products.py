@@ -10,11 +10,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch.func import vmap
 
 from bortlab.nn import linear, products
 from bortlab.nn.linear import linear_map
-from bortlab.nn.products import ROWS, WAYS, Products, onednn_product, products_here
+from bortlab.nn.products import ROWS, WAYS, Products, onednn_pays, onednn_product, products_here
 from bortlab.system import settings
 
 pytestmark = pytest.mark.skipif(not products.HAS_ONEDNN, reason="this build of torch has no oneDNN")
@@ -135,20 +134,20 @@ def test_a_real_measurement(monkeypatch: pytest.MonkeyPatch) -> None:
     assert tuple(json.loads(json.dumps(found.ratios))) == found.ratios
 
 
-def test_what_holds_around_the_first_question_is_no_part_of_the_measurement(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It makes tensors of its own, where the caller may be on another device, or inside of vmap."""
-    monkeypatch.setenv(settings.CACHE.name, str(tmp_path))
-    monkeypatch.delenv(settings.PRODUCTS.name, raising=False)
+def test_a_measurement_makes_its_tensors_on_the_processor(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever the caller makes those of a network."""
     monkeypatch.setattr(products, "WIDTH", 32)
-    for _ in vmap(lambda x: products._found(1) and x)(torch.zeros(2, 3)):
-        pass
-    for file in (tmp_path / "engines").glob("*"):
-        file.unlink()
     with torch.device("meta"):
-        found = products._found(1)
+        found = products.measure()
     assert all(0 < value < math.inf for ratio in found.ratios for value in ratio.values())
+
+
+def test_nothing_is_measured_in_the_middle_of_a_network(measured: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not onednn_pays(16) and not measured
+    products_here()
+    assert onednn_pays(16) and not onednn_pays(512) and len(measured) == 1
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 77)
+    assert onednn_pays(16) and len(measured) == 1  # by what is known of other numbers of threads
 
 
 @pytest.mark.parametrize("onednn", [True, False])
@@ -156,7 +155,7 @@ def test_a_linear_map_goes_the_faster_way(onednn: bool, monkeypatch: pytest.Monk
     used: list[int] = []
     here = times([0.5 if onednn else 1.5] * 3, [2.0] * 3)
     monkeypatch.setattr(linear, "WORTHWHILE", 0)
-    monkeypatch.setattr(linear, "products_here", lambda: here)
+    monkeypatch.setattr(linear, "onednn_pays", here.onednn_pays)
     monkeypatch.setattr(linear, "onednn_product", lambda *parts: used.append(1) or onednn_product(*parts))
     x, weight, bias = torch.randn(2, 3, 4), torch.randn(5, 4), torch.randn(5)
     with torch.no_grad():

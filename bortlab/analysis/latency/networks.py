@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from bortlab import registry
 from bortlab.analysis.latency.cases import MATMUL, Contestant, architecture, has_own_weights, task_of
 from bortlab.nn.linear import Linear
+from bortlab.nn.products import products_here
 from bortlab.runtimes import RUNTIMES, SingleOutput
 
 
@@ -25,6 +26,7 @@ class Product(nn.Module):
 
 def build(contestant: Contestant, shapes: tuple[tuple[int, int], ...]) -> nn.Module:
     """The network in float32 on the CPU: what every runtime starts from, and what it is compared with."""
+    products_here()  # with the threads that are timed
     if contestant.model == MATMUL:
         return Product(shapes[0][1]).eval().requires_grad_(False)
     family, config = architecture(contestant.model)
