@@ -9,10 +9,11 @@ PORT ?= 8501
 app: $(VENV)/.app
 	$(BIN)/python -m bortlab lab --server.port $(PORT)
 
-# In a process more than there are cores, one of them for the browser (tests/distribution.py); the visitors who measure the
-# server by themselves.
+# In a process more than there are cores, one of them for the browser (tests/distribution.py); engines and contracts once
+# more with none of the extras installed; the visitors who measure the server by themselves.
 test: $(VENV)/.tests
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder -m "not load" $(ARGS)
+	$(if $(ARGS),,$(BIN)/python -m tests.without_extras)
 	$(if $(ARGS),,$(BIN)/python -m pytest -m load tests/load)
 
 lint: $(VENV)/.tests
