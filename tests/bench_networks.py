@@ -132,6 +132,8 @@ def onnx_session(network: Network, ids: Tensor) -> Any:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
+    # Its threads would wait actively for a tenth of a second after a run, and who comes next would take 10 ms longer.
+    options.add_session_config_entry("session.force_spinning_stop", "1")
     options.intra_op_num_threads, options.inter_op_num_threads = torch.get_num_threads(), 1
     # ONNX knows neither oneDNN's product nor torch's strided windows: both have a path beside them that it knows.
     plain = torch.backends.mkldnn.flags(enabled=False), mock.patch.object(convolution, "WINDOW_LIMIT", 0)
