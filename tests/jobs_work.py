@@ -36,6 +36,15 @@ def fail(running: Running) -> None:
     raise ValueError("The corpus is empty:\n  give it a sentence.")
 
 
+def disguised(running: Running) -> None:
+    """Fail with another error when it is cancelled, as numpy does if that happens while C imports it."""
+    running.report(0.5, "Half of it.")
+    try:
+        time.sleep(600)
+    except BaseException:
+        raise ImportError("cannot load module more than once per process") from None
+
+
 SLEEP = (sys.executable, "-c", "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)")
 
 

@@ -2,8 +2,8 @@
 
 `load` finds weights by key or by Hugging Face repository, `load_from` in a folder, `checkpoints` lists the keys. All
 three may be called from any number of threads: equal requests load once, a model is published only when it is whole and
-was tried out, and the memory of all cached models stays under a bound. What is evicted lives on for those who hold it:
-Python's references see to it.
+has been tried out, and the memory of all cached models stays under a bound. What is evicted lives on for those who hold
+it: Python's references see to it.
 """
 
 from bortlab.registry.adapted import ADAPTED, adapted_card, adapted_folder, adapted_keys, is_adapted, remove_adapted

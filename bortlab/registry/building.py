@@ -86,7 +86,8 @@ def build(blueprint: Blueprint) -> Model:
     """
     request, family, config = blueprint.request, blueprint.family, blueprint.config
     _fits(blueprint)
-    products_here()
+    if request.device == "cpu":
+        products_here()
     begun = threading.Event()
 
     def vocabulary() -> Tokenizer:

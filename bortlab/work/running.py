@@ -75,8 +75,10 @@ def main(folder: Path) -> NoReturn:
     alive = alive_lock(folder)  # kept, for it would be released with the object
     alive.acquire(timeout=START_S)  # never released: the system does
     running = Running(folder)
+    cancelled = threading.Event()
 
     def cancel(number: int, frame: FrameType | None) -> NoReturn:
+        cancelled.set()
         raise Cancelled
 
     def follow() -> NoReturn:
@@ -93,11 +95,13 @@ def main(folder: Path) -> NoReturn:
             running._set(state="running", message="Starting…")
             numbers = function_named(job["function"])(running, **job["arguments"])
             last = {"state": "done", "progress": 1.0, "message": "Done.", "numbers": dict(numbers or {})}
-    except Cancelled:
-        last = {"state": "cancelled", "message": f"Cancelled. {GO_ON}"}
     except BaseException as error:
-        traceback.print_exc()
-        last = {"state": "failed", "message": " ".join(str(error).split()) or f"It failed with {type(error).__name__}."}
+        if cancelled.is_set():  # what was imported just then may have made another error of it
+            last = {"state": "cancelled", "message": f"Cancelled. {GO_ON}"}
+        else:
+            traceback.print_exc()
+            message = " ".join(str(error).split()) or f"It failed with {type(error).__name__}."
+            last = {"state": "failed", "message": message}
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     running._finish(**last)
 

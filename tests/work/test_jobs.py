@@ -85,6 +85,14 @@ def test_cancel_takes_less_than_two_seconds_and_the_job_can_go_on() -> None:
     assert done.state == "done" and done.numbers["total"] == 780 and done.numbers["began_at"] > 0
 
 
+def test_a_job_that_ends_otherwise_because_it_was_cancelled_was_cancelled() -> None:
+    job = jobs.start("disguised", "tests.jobs_work:disguised", {})
+    until(lambda: runs(job) and "Half of it" in job.status().message)  # type: ignore[union-attr]
+    job.cancel()
+    status = job.status()
+    assert status is not None and status.state == "cancelled" and "Start it again" in status.message
+
+
 def test_a_stubborn_job_and_the_processes_it_started_are_killed(tmp_path: Path) -> None:
     pids = tmp_path / "pids"
     job = jobs.start("stubborn", "tests.jobs_work:stubborn", {"pids": str(pids)})
