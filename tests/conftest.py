@@ -86,8 +86,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Browser tests first, the longest piece of work, then files with slow ones, so that none is left at the end."""
-    items.sort(key=lambda item: [item.get_closest_marker(name) is None for name in ("browser", "slow")])
+    """Browser tests first: together they are the longest piece of work."""
+    items.sort(key=lambda item: item.get_closest_marker("browser") is None)
 
 
 @pytest.fixture(autouse=True)

@@ -187,7 +187,6 @@ def measured(key: str) -> Heldout:
     return measure(model.network, heldout(key), Template.of(model.tokenizer))
 
 
-@pytest.mark.slow
 @each_model
 def test_the_accuracy_on_the_card_is_so(key: str) -> None:
     by_source = bundled(key).card["heldout"]["by_source"]

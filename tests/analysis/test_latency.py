@@ -180,7 +180,6 @@ def test_a_stopped_measurement_keeps_what_it_has(tmp_path: Path, monkeypatch: py
     assert not run.complete and run.rounds == 2 and len(run.timed) == 2
 
 
-@pytest.mark.slow
 def test_a_job_measures_and_can_be_cancelled_within_two_seconds() -> None:
     done = latency.job(TINY).start()
     assert done.wait(120).state == "done", done.log()

@@ -100,7 +100,6 @@ def test_weights_stay_within_the_bound(room: Classroom, tmp_path: Path) -> None:
     assert len(seen) == 3 and max(seen) == pytest.approx(0.05)
 
 
-@pytest.mark.slow
 def test_a_grid_that_was_stopped_goes_on_to_the_numbers_of_a_job_that_was_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
