@@ -72,8 +72,8 @@ def _length(name: str, grid: TrainedGrid, result: Study) -> None:
             draw.agreements_frame(curves),
             hide_index=True,
             width="stretch",
-            column_config={name: st.column_config.NumberColumn(format="%.2f") for name in ("Kendall's τ", "from", "to")}
-            | {name: st.column_config.NumberColumn(format="compact") for name in ("after pieces", "and after")},
+            column_config={name: st.column_config.NumberColumn(format="%.2f") for name in ("τ", "from", "to")}
+            | {name: st.column_config.NumberColumn(format="compact") for name in ("pieces", "against")},
             alt="How far the rankings on the way agree",
         )
         st.caption(

@@ -70,15 +70,15 @@ def learning(curves: LearningCurves, front: Collection[str], colour: str, look: 
 
 
 def agreements_frame(curves: LearningCurves) -> pandas.DataFrame:
-    """One row for every two grades: how far their rankings agree."""
+    """One row for every two grades: how far their rankings, after so many pieces and after more, agree."""
     import pandas
 
     return pandas.DataFrame(
         [
             {
-                "after pieces": entry.before,
-                "and after": entry.after,
-                "Kendall's τ": entry.tau.value,
+                "pieces": entry.before,
+                "against": entry.after,
+                "τ": entry.tau.value,
                 "from": entry.tau.low,
                 "to": entry.tau.high,
             }
