@@ -37,7 +37,7 @@ for _path in Path(__file__).parents[1].glob("assets/latency/*.json"):
     shutil.copy(_path, Path(_CACHE, "latency", "2026-01-01-000000-1.json"))
 
 # Which product is taken, and so the last digits, shall not depend on how busy the machine is.
-os.environ.setdefault("BORTLAB_PRODUCTS", "onednn")
+os.environ["BORTLAB_PRODUCTS"] = "onednn"
 
 BYTES_A_PROCESS = 3_500_000_000
 """Of the tests, with what they start."""

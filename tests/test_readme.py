@@ -11,8 +11,7 @@ import pytest
 
 from bortlab.analysis import latency
 from bortlab.system.documents import read_block
-from bortlab.training.cards import PAGES as PAGES_OF_THE_MINIS
-from bortlab.training.cards import README, models_table
+from bortlab.training.cards import README, TABLE_PAGES, models_table
 from tests import agora_table, search_table, tasks_table
 from tests.test_rooms import PROGRAM, ROOMS, room_of
 
@@ -124,7 +123,7 @@ def test_the_picture_of_the_rooms_is_that_of_the_imports() -> None:
     assert set(table) == {room for room in expected if (ROOT / "bortlab" / room).is_dir()}
 
 
-@pytest.mark.parametrize("page", PAGES_OF_THE_MINIS, ids=["README", "minis"])
+@pytest.mark.parametrize("page", TABLE_PAGES, ids=["README", "minis"])
 def test_the_table_of_the_minis_is_that_of_their_cards(page: Path) -> None:
     assert read_block(page, "minis") == models_table(), "Write it anew with bortlab.training.cards.write_table()."
 

@@ -1,7 +1,7 @@
 """How this processor multiplies by the weights of a linear map fastest: measured once, and kept in the cache.
 
-torch multiplies by MKL, and has oneDNN too, which takes half of the time on an AMD EPYC (Zen 5), and up to half as much
-again on an Intel Xeon. Weights packed beforehand for oneDNN save more on the one than on the other. Who gains follows
+torch multiplies by MKL, and has oneDNN too, which takes half of the time on an AMD EPYC (Zen 5), and up to twice as
+long on an Intel Xeon. Weights packed beforehand for oneDNN save more on the one than on the other. Who gains follows
 from vector units, caches and memory, and no list of makers tells it. Measuring takes a quarter of a second on a quiet
 machine, and some seconds at most on a busy one; whoever loads or packs a network asks for it (`products_here`), in the
 thread that will compute. Until then products are torch's.
@@ -59,7 +59,7 @@ class Products:
     def packing_pays_up_to(self) -> float:
         """Rows up to which packed weights are no slower than as they lie: 0 never, infinity always."""
         for index, ratio in enumerate(self.ratios):
-            if ratio["packed"] > min(1, ratio["onednn"] if self._onednn[index] else 1):
+            if ratio["packed"] > (ratio["onednn"] if self._onednn[index] else 1):
                 return ROWS[index - 1] if index else 0
         return math.inf
 
@@ -89,7 +89,7 @@ def onednn_pays(rows: int) -> bool:
 
     Nothing is measured here, in the middle of a network.
     """
-    known = _known.get(torch.get_num_threads()) or next(iter(_known.values()), None)
+    known = _known.get(torch.get_num_threads()) or next(iter(tuple(_known.values())), None)  # others may add to it
     return known is not None and known.onednn_pays(rows)
 
 
@@ -98,8 +98,10 @@ def _found(threads: int) -> Products:
     said = settings.PRODUCTS.read()
     if said is not None and said not in SAID:
         raise ValueError(f"{settings.PRODUCTS.name} is {said!r}, expected {' or '.join(SAID)}.")
-    if said or not HAS_ONEDNN:
-        return SAID[said if said and HAS_ONEDNN else "torch"]
+    if not HAS_ONEDNN:
+        said = "torch"
+    if said:
+        return SAID[said]
     path = settings.cache_folder() / "engines" / f"{_identity(threads)}.json"
     if (kept := _kept(path)) is not None:
         return kept

@@ -27,7 +27,7 @@ from bortlab.training.pairs import share_right
 
 ROOT = CHECKPOINTS.parents[1]
 README = ROOT / "README.md"
-PAGES = (README, ROOT / "docs" / "minis.md")
+TABLE_PAGES = (README, ROOT / "docs" / "minis.md")
 """Where the table of the bundled models stands, in the block "minis"."""
 ATTRIBUTION: Mapping[str, str] = {
     "stories": "African Storybook and Pratham Books StoryWeaver, CC BY, by way of the Global African Storybook project",
@@ -185,8 +185,9 @@ def models_table(folder: Path = CHECKPOINTS) -> str:
 
 def write_table() -> None:
     """Write the table of the bundled models into the pages that show it."""
-    for page in PAGES:
-        write_block(page, "minis", models_table())
+    table = models_table()
+    for path in TABLE_PAGES:
+        write_block(path, "minis", table)
 
 
 def page(card: Mapping[str, Any]) -> str:

@@ -276,7 +276,7 @@ def catalogue() -> None:
             "parameters": st.column_config.NumberColumn("Parameters", format="localized"),
             "size_mb": st.column_config.NumberColumn("Memory", format="%.1f MB", help="Of the weights in float32."),
             "licence": "Licence",
-            "masked_lm": st.column_config.TextColumn("Head", help="What the file's masked-LM head is."),
+            "masked_lm": st.column_config.TextColumn("Head", help="Whether the file holds a trained masked-LM head."),
             "offline": st.column_config.CheckboxColumn("Here", help="On this machine; works without a network."),
         },
         alt="All known checkpoints: family, source, size, licence, head, and whether they are on this machine",

@@ -62,5 +62,5 @@ def named(extraction: Extraction, group: Sequence[Row]) -> str:
 
 
 def chart_layout(look: Look, height: int, **axes: Any) -> dict[str, Any]:
-    """The layout of a picture of this page: the legend above it, two axes with titles, and notes if there are any."""
+    """The layout of a picture of this page: the legend above it, and room for an axis with its title below."""
     return layout(look, height, margin={"l": 4, "r": 8, "t": 8, "b": 44}, **legend_above(), **axes)
